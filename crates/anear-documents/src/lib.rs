@@ -1,0 +1,1 @@
+//! What was said: documents, metadata, filters, loaders and text splitters for anear.

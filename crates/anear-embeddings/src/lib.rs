@@ -1,0 +1,1 @@
+//! Text to vectors: embedding models for anear, hosted, local and built in.

@@ -1,0 +1,1 @@
+//! Where to look: exact and approximate vector indexes of anear.

@@ -1,0 +1,1 @@
+//! The compute pool of anear and the bridge by which async code awaits it.

@@ -74,7 +74,7 @@ impl Pool {
     }
 
     /// `[f(0), .., f(n - 1)]`, computed on the pool; a panic in `f` reaches the caller.
-    pub fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    pub fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
         self.0.install(|| (0..n).into_par_iter().map(f).collect())
     }
 
@@ -119,6 +119,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
 
+    use futures::Future as _;
     use futures::executor::block_on;
 
     use super::*;

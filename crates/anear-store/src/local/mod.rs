@@ -1,0 +1,279 @@
+//! The store in this process: documents, embeddings and an index that stay in step.
+//!
+//! # How readers and writers live together
+//!
+//! A search takes the current [`Snapshot`] and works on it to its end: it waits for nobody and sees nobody's half
+//! of a change. Writers take turns. A write embeds its texts first, then validates everything and builds the next
+//! snapshot beside the current one, then swaps one pointer; a write that fails or whose future is dropped before its
+//! turn has changed nothing, one that has begun its turn commits whole. After an acknowledged write every later
+//! search sees it.
+
+mod persist;
+mod search;
+mod write;
+
+use std::sync::Arc;
+
+use anear_documents::{Document, DocumentFilter, DocumentId};
+use anear_embeddings::Embeddings;
+use anear_kernels::Metric;
+use anear_pool::Pool;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::request::{Hit, SearchRequest};
+use crate::score::{RelevanceFn, relevance};
+use crate::snapshot::Snapshot;
+use crate::store::{Deletion, VectorStore};
+
+/// A vector store in memory, on exact search; the successor of LangChain's `FAISS`.
+///
+/// Cloning gives another handle to the same store. Any number of tasks and threads may add, delete and search at
+/// once.
+///
+/// ```
+/// use anear_store::{LocalStore, VectorStoreExt};
+/// use anear_embeddings::FakeEmbeddings;
+///
+/// # futures::executor::block_on(async {
+/// let store = LocalStore::from_texts(["foo", "bar"], FakeEmbeddings::new(16)).await?;
+/// let hits = store.similarity_search_with_score("foo").await?;
+/// assert_eq!(hits[0].document.page_content, "foo");
+/// assert_eq!(hits[0].score, 0.0);
+/// # Ok::<(), anear_store::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct LocalStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    embeddings: Arc<dyn Embeddings>,
+    settings: Settings,
+    pool: Pool,
+    snapshot: ArcSwap<Snapshot>,
+    /// Held by the writer whose turn it is, in the job that changes the snapshot, never by a caller's future.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// How a store compares vectors; saved with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) metric: Metric,
+    pub(crate) normalize_l2: bool,
+    pub(crate) relevance: Option<RelevanceFn>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { metric: Metric::L2, normalize_l2: false, relevance: None }
+    }
+}
+
+impl Settings {
+    /// Relevance of a score, by the caller's function or the metric's own.
+    fn relevance_of(&self, score: f32) -> f32 {
+        match &self.relevance {
+            Some(relevance) => relevance.of(score),
+            None => relevance(self.metric, score),
+        }
+    }
+
+    /// The part that two stores must share to be merged, in words.
+    fn describe(&self) -> String {
+        format!("metric {}{}", self.metric, if self.normalize_l2 { " on normalized vectors" } else { "" })
+    }
+}
+
+/// Settings of a store that is about to be made, from nothing, from texts or from a saved folder.
+#[derive(Clone, Debug)]
+pub struct LocalStoreBuilder {
+    embeddings: Arc<dyn Embeddings>,
+    settings: Settings,
+    /// `None`: what the saved store says, or the default.
+    chosen_metric: Option<Metric>,
+    chosen_normalize: Option<bool>,
+    pool: Pool,
+}
+
+impl LocalStoreBuilder {
+    /// Compares vectors by `metric` (default: squared L2). A saved store brings its own.
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.settings.metric = metric;
+        self.chosen_metric = Some(metric);
+        self
+    }
+
+    /// Scales every vector and query to unit length (Faiss's `normalize_L2`; default: off).
+    pub fn normalize_l2(mut self, normalize: bool) -> Self {
+        self.settings.normalize_l2 = normalize;
+        self.chosen_normalize = Some(normalize);
+        self
+    }
+
+    /// Turns scores into relevance by a function of one's own.
+    pub fn relevance_score_fn(mut self, relevance: impl Fn(f32) -> f32 + Send + Sync + 'static) -> Self {
+        self.settings.relevance = Some(RelevanceFn::new(relevance));
+        self
+    }
+
+    /// Computes on these threads (default: [`Pool::global`]).
+    pub fn pool(mut self, pool: Pool) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// An empty store.
+    pub fn build(self) -> LocalStore {
+        let snapshot = Snapshot::empty(self.settings.metric);
+        self.with_snapshot(snapshot)
+    }
+
+    /// A store of `documents`; see [`LocalStore::from_documents`].
+    ///
+    /// # Errors
+    /// As [`VectorStore::upsert`].
+    pub async fn from_documents(self, documents: Vec<Document>) -> Result<LocalStore> {
+        let store = self.build();
+        store.upsert(documents).await?;
+        Ok(store)
+    }
+
+    fn with_snapshot(self, snapshot: Snapshot) -> LocalStore {
+        let Self { embeddings, settings, pool, .. } = self;
+        let snapshot = ArcSwap::from_pointee(snapshot);
+        LocalStore { shared: Arc::new(Shared { embeddings, settings, pool, snapshot, turn: Arc::default() }) }
+    }
+}
+
+impl LocalStore {
+    /// Settings for a store that embeds texts with `embeddings`.
+    pub fn builder(embeddings: impl Embeddings + 'static) -> LocalStoreBuilder {
+        LocalStoreBuilder {
+            embeddings: Arc::new(embeddings),
+            settings: Settings::default(),
+            chosen_metric: None,
+            chosen_normalize: None,
+            pool: Pool::global().clone(),
+        }
+    }
+
+    /// An empty store with default settings.
+    pub fn new(embeddings: impl Embeddings + 'static) -> Self {
+        Self::builder(embeddings).build()
+    }
+
+    /// Embeds `documents` and makes a store of them. Documents without an id get a random one (UUID v4).
+    ///
+    /// # Errors
+    /// As [`VectorStore::upsert`].
+    pub async fn from_documents(documents: Vec<Document>, embeddings: impl Embeddings + 'static) -> Result<Self> {
+        Self::builder(embeddings).from_documents(documents).await
+    }
+
+    /// Embeds `texts` and makes a store of them.
+    ///
+    /// # Errors
+    /// As [`VectorStore::upsert`].
+    pub async fn from_texts<T: Into<String>>(
+        texts: impl IntoIterator<Item = T>,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Self::from_documents(texts.into_iter().map(Document::new).collect(), embeddings).await
+    }
+
+    /// Makes a store of documents whose vectors are known already.
+    ///
+    /// # Errors
+    /// As [`VectorStore::upsert_embeddings`].
+    pub async fn from_embeddings(
+        embedded: Vec<(Document, Vec<f32>)>,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        let store = Self::new(embeddings);
+        store.upsert_embeddings(embedded).await?;
+        Ok(store)
+    }
+
+    /// The model that embeds texts and queries.
+    pub fn embeddings(&self) -> &Arc<dyn Embeddings> {
+        &self.shared.embeddings
+    }
+
+    /// How vectors are compared.
+    pub fn metric(&self) -> Metric {
+        self.shared.settings.metric
+    }
+
+    /// Whether vectors and queries are scaled to unit length.
+    pub fn normalize_l2(&self) -> bool {
+        self.shared.settings.normalize_l2
+    }
+
+    /// The width of the vectors, once there is one.
+    pub fn dim(&self) -> Option<usize> {
+        self.shared.snapshot.load().dim()
+    }
+
+    /// Runs `read` on the current snapshot, on the compute pool.
+    async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared, &Snapshot) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let shared = self.shared.clone();
+        self.shared.pool.run(move || read(&shared, &shared.snapshot.load_full())).await?
+    }
+}
+
+#[async_trait]
+impl VectorStore for LocalStore {
+    async fn upsert(&self, documents: Vec<Document>) -> Result<Vec<DocumentId>> {
+        self.embed_and_add(documents).await
+    }
+
+    async fn upsert_embeddings(&self, embedded: Vec<(Document, Vec<f32>)>) -> Result<Vec<DocumentId>> {
+        self.add(embedded).await
+    }
+
+    async fn get_by_ids(&self, ids: &[DocumentId]) -> Result<Vec<Document>> {
+        let ids = ids.to_vec();
+        self.read(move |_, snapshot| {
+            let places = ids.iter().filter_map(|id| snapshot.find(id));
+            Ok(places.map(|place| Document::clone(snapshot.document(place))).collect())
+        })
+        .await
+    }
+
+    async fn delete(&self, which: Deletion) -> Result<usize> {
+        self.remove(which).await
+    }
+
+    async fn search(&self, request: SearchRequest) -> Result<Vec<Hit>> {
+        self.find(request).await
+    }
+
+    async fn count(&self, filter: Option<DocumentFilter>) -> Result<usize> {
+        self.read(move |_, snapshot| match &filter {
+            None => Ok(snapshot.len()),
+            Some(filter) => Ok(snapshot.matching(filter)?.len()),
+        })
+        .await
+    }
+
+    async fn list(&self, filter: Option<DocumentFilter>) -> Result<Vec<DocumentId>> {
+        self.read(move |_, snapshot| {
+            let places = match &filter {
+                None => snapshot.places().collect(),
+                Some(filter) => snapshot.matching(filter)?,
+            };
+            Ok(places.into_iter().map(|place| snapshot.id(place).clone()).collect())
+        })
+        .await
+    }
+
+    fn relevance(&self, score: f32) -> f32 {
+        self.shared.settings.relevance_of(score)
+    }
+}

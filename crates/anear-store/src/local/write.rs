@@ -1,0 +1,191 @@
+//! Changing a store: embed, validate and build beside the current snapshot, then swap one pointer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use anear_documents::{Document, DocumentId};
+use anear_kernels::{Metric, RowsMut, normalize};
+
+use super::{LocalStore, Settings};
+use crate::error::{Error, Result};
+use crate::segment::Segment;
+use crate::snapshot::{Place, Snapshot};
+use crate::store::Deletion;
+
+impl LocalStore {
+    /// Embeds `documents`, then adds them. Nothing is changed while the model works.
+    pub(super) async fn embed_and_add(&self, documents: Vec<Document>) -> Result<Vec<DocumentId>> {
+        // Taking the texts out and putting them back costs no copy, but a loop over all documents.
+        let (mut documents, texts) = self.shared.pool.run(move || take_texts(documents)).await?;
+        if documents.is_empty() {
+            return Err(Error::NothingToAdd { what: "documents" });
+        }
+        let vectors = self.shared.embeddings.embed_documents(&texts).await?;
+        self.commit(move |settings, snapshot| {
+            check_lengths("documents", documents.len(), "vectors", vectors.len())?;
+            for (document, text) in documents.iter_mut().zip(texts) {
+                document.page_content = text;
+            }
+            added(settings, snapshot, documents, vectors)
+        })
+        .await
+    }
+
+    /// Adds documents whose vectors are known.
+    pub(super) async fn add(&self, embedded: Vec<(Document, Vec<f32>)>) -> Result<Vec<DocumentId>> {
+        self.commit(move |settings, snapshot| {
+            let (documents, vectors) = embedded.into_iter().unzip();
+            added(settings, snapshot, documents, vectors)
+        })
+        .await
+    }
+
+    /// Deletes what `which` names; returns how many documents that were.
+    pub(super) async fn remove(&self, which: Deletion) -> Result<usize> {
+        self.commit(move |_, snapshot| {
+            let places = match which {
+                Deletion::Ids(ids) => found_all(snapshot, &ids)?,
+                Deletion::Existing(ids) => distinct(ids.iter().filter_map(|id| snapshot.find(id))),
+                Deletion::Matching(filter) => snapshot.matching(&filter)?,
+            };
+            Ok((snapshot.without(&places)?, places.len()))
+        })
+        .await
+    }
+
+    /// Adds all documents of `source` to this store; the source is left as it is.
+    ///
+    /// All or nothing: on an error both stores are as they were. Returns how many documents were added.
+    ///
+    /// # Errors
+    /// [`Error::MergeWithSelf`], [`Error::MergeSettings`] when the stores compare vectors differently,
+    /// [`Error::MergeOverlap`] when both hold the same id, [`Error::Dimension`].
+    ///
+    /// ```
+    /// # use anear_store::{LocalStore, VectorStore};
+    /// # use anear_embeddings::FakeEmbeddings;
+    /// # futures::executor::block_on(async {
+    /// let one = LocalStore::from_texts(["foo"], FakeEmbeddings::new(8)).await?;
+    /// let two = LocalStore::from_texts(["bar"], FakeEmbeddings::new(8)).await?;
+    /// assert_eq!(one.merge_from(&two).await?, 1);
+    /// assert_eq!((one.count(None).await?, two.count(None).await?), (2, 1));
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub async fn merge_from(&self, source: &LocalStore) -> Result<usize> {
+        if Arc::ptr_eq(&self.shared, &source.shared) {
+            return Err(Error::MergeWithSelf);
+        }
+        let (ours, theirs) = (self.shared.settings.describe(), source.shared.settings.describe());
+        if ours != theirs {
+            return Err(Error::MergeSettings { ours, theirs });
+        }
+        let source = source.shared.clone();
+        self.commit(move |_, snapshot| {
+            let source = source.snapshot.load_full();
+            let both = source.places().map(|place| source.id(place)).find(|id| snapshot.find(id).is_some());
+            if let Some(id) = both {
+                return Err(Error::MergeOverlap { id: id.clone() });
+            }
+            match source.to_segment()? {
+                None => Ok((snapshot.clone(), 0)),
+                Some(segment) => Ok((snapshot.with(segment)?, source.len())),
+            }
+        })
+        .await
+    }
+
+    /// Waits for this writer's turn, then lets `change` build the next snapshot and makes it current.
+    async fn commit<R: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Settings, &Snapshot) -> Result<(Snapshot, R)> + Send + 'static,
+    ) -> Result<R> {
+        let turn = self.shared.turn.clone().lock_owned().await;
+        let shared = self.shared.clone();
+        let job = move || {
+            // The turn belongs to the job: it ends with the job, also when nobody awaits it any more.
+            let _turn = turn;
+            let (next, answer) = change(&shared.settings, &shared.snapshot.load())?;
+            shared.snapshot.store(Arc::new(next));
+            Ok(answer)
+        };
+        self.shared.pool.run(job).await?
+    }
+}
+
+/// The snapshot with `documents` added, and their ids. Everything is checked before anything is built.
+fn added(
+    settings: &Settings,
+    snapshot: &Snapshot,
+    mut documents: Vec<Document>,
+    vectors: Vec<Vec<f32>>,
+) -> Result<(Snapshot, Vec<DocumentId>)> {
+    let Some(dim) = snapshot.dim().or_else(|| vectors.first().map(Vec::len)) else {
+        return Err(Error::NothingToAdd { what: "documents" });
+    };
+    if documents.is_empty() {
+        return Err(Error::NothingToAdd { what: "documents" });
+    }
+    let ids = assign_ids(&mut documents)?;
+    let mut data = Vec::with_capacity(vectors.len() * dim);
+    for vector in &vectors {
+        if vector.len() != dim {
+            let hint = "; use the embedding model that the store was built with";
+            return Err(Error::Dimension { expected: dim, got: vector.len(), hint });
+        }
+        data.extend_from_slice(vector);
+    }
+    settings.prepare(&mut data, dim);
+    let segment = Segment::build(documents, &data, dim, settings.metric)?;
+    Ok((snapshot.with(Arc::new(segment))?, ids))
+}
+
+impl Settings {
+    /// Scales vectors to unit length if the store does. (Cosine indexes do so themselves.)
+    pub(super) fn prepare(&self, data: &mut [f32], dim: usize) {
+        if self.normalize_l2 && self.metric != Metric::Cosine {
+            if let Some(mut rows) = RowsMut::new(data, dim) {
+                normalize(&mut rows);
+            }
+        }
+    }
+}
+
+/// Gives every document without an id a random one.
+fn assign_ids(documents: &mut [Document]) -> Result<Vec<DocumentId>> {
+    let mut seen = HashSet::with_capacity(documents.len());
+    for document in &*documents {
+        if let Some(id) = document.id.as_ref().filter(|id| !seen.insert(id.as_str())) {
+            return Err(Error::DuplicateId { id: id.clone() });
+        }
+    }
+    drop(seen);
+    let new_id = || uuid::Uuid::new_v4().to_string();
+    Ok(documents.iter_mut().map(|document| document.id.get_or_insert_with(new_id).clone()).collect())
+}
+
+fn take_texts(mut documents: Vec<Document>) -> (Vec<Document>, Vec<String>) {
+    let texts = documents.iter_mut().map(|document| std::mem::take(&mut document.page_content)).collect();
+    (documents, texts)
+}
+
+fn check_lengths(left: &'static str, left_len: usize, right: &'static str, right_len: usize) -> Result<()> {
+    if left_len == right_len { Ok(()) } else { Err(Error::Lengths { left, left_len, right, right_len }) }
+}
+
+/// The places of all `ids`, or an error that names those that are unknown or repeated.
+fn found_all(snapshot: &Snapshot, ids: &[DocumentId]) -> Result<Vec<Place>> {
+    let unknown: Vec<DocumentId> = ids.iter().filter(|id| snapshot.find(id).is_none()).cloned().collect();
+    if !unknown.is_empty() {
+        return Err(Error::UnknownIds { ids: unknown });
+    }
+    let mut seen = HashSet::new();
+    if let Some(id) = ids.iter().find(|id| !seen.insert(id.as_str())) {
+        return Err(Error::DuplicateId { id: id.clone() });
+    }
+    Ok(ids.iter().filter_map(|id| snapshot.find(id)).collect())
+}
+
+fn distinct(places: impl Iterator<Item = Place>) -> Vec<Place> {
+    let mut seen = HashSet::new();
+    places.filter(|place| seen.insert(*place)).collect()
+}

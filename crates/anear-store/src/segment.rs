@@ -1,0 +1,169 @@
+//! A segment: documents and their vectors, immutable once built.
+//!
+//! Slot `i` of the index is the vector of slot `i` of the documents, by construction: no map between the two exists
+//! that could fall out of step.
+
+use std::sync::Arc;
+
+use anear_documents::{Document, DocumentFilter, DocumentId, DocumentSet};
+use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
+use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
+use anear_pool::Pool;
+
+use crate::error::{Error, Result};
+
+/// Documents and the index of their vectors.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    documents: DocumentSet,
+    index: Box<dyn VectorIndex>,
+}
+
+/// A segment as one snapshot sees it: some of its slots may have been deleted since.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) segment: Arc<Segment>,
+    dead: Option<Arc<Bitmap>>,
+    live: usize,
+}
+
+impl Segment {
+    /// Indexes `documents` (each with its id) and their `vectors`, `dim` components each, in the same order.
+    pub(crate) fn build(documents: Vec<Document>, vectors: &[f32], dim: usize, metric: Metric) -> Result<Self> {
+        let rows = Rows::new(vectors, dim).ok_or(Error::Dimension { expected: dim, got: vectors.len(), hint: "" })?;
+        let mut index = IndexSpec::Flat.build(dim, metric)?;
+        index.add(rows)?;
+        Self::new(DocumentSet::new(documents)?, index)
+    }
+
+    /// Puts the two halves together.
+    pub(crate) fn new(documents: DocumentSet, index: Box<dyn VectorIndex>) -> Result<Self> {
+        if documents.len() != index.len() {
+            return Err(Error::Lengths {
+                left: "documents",
+                left_len: documents.len(),
+                right: "vectors",
+                right_len: index.len(),
+            });
+        }
+        Ok(Self { documents, index })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.documents.len()
+    }
+
+    pub(crate) fn index(&self) -> &dyn VectorIndex {
+        &*self.index
+    }
+
+    pub(crate) fn documents(&self) -> &DocumentSet {
+        &self.documents
+    }
+
+    /// Appends the vector in `slot` to `out`, as it is stored.
+    pub(crate) fn vector_into(&self, slot: u32, out: &mut Vec<f32>) -> Result<()> {
+        Ok(self.index.reconstruct_into(u64::from(slot), out)?)
+    }
+}
+
+impl Part {
+    pub(crate) fn new(segment: Arc<Segment>) -> Self {
+        let live = segment.len();
+        Self { segment, dead: None, live }
+    }
+
+    /// Slots, deleted ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.segment.len()
+    }
+
+    /// Slots that are not deleted.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(crate) fn is_live(&self, slot: u32) -> bool {
+        self.dead.as_ref().is_none_or(|dead| !dead.contains(slot as usize))
+    }
+
+    /// The slots that are not deleted, ascending.
+    pub(crate) fn live_slots(&self) -> impl Iterator<Item = u32> + '_ {
+        // A segment's slots fit u32: `DocumentSet` refuses more.
+        (0..self.len() as u32).filter(|&slot| self.is_live(slot))
+    }
+
+    pub(crate) fn document(&self, slot: u32) -> &Arc<Document> {
+        self.segment.documents.get(slot)
+    }
+
+    /// The live slot of the document with this id.
+    pub(crate) fn slot_of(&self, id: &str) -> Option<u32> {
+        self.segment.documents.slot_of(id).filter(|&slot| self.is_live(slot))
+    }
+
+    /// The id of the document in `slot`.
+    pub(crate) fn id(&self, slot: u32) -> &DocumentId {
+        self.segment.documents.id(slot)
+    }
+
+    /// The live slots whose documents match; all live ones without a filter. `None`: every slot.
+    pub(crate) fn select(&self, filter: Option<&DocumentFilter>) -> Result<Option<Bitmap>> {
+        let Some(filter) = filter else {
+            return Ok(self.dead.as_deref().map(|dead| {
+                let mut live = dead.clone();
+                live.invert();
+                live
+            }));
+        };
+        let matching = self.segment.documents.select(filter)?;
+        let mut matching = Bitmap::from_words(matching.words().to_vec(), self.len());
+        if let Some(dead) = &self.dead {
+            matching.and_not(dead);
+        }
+        Ok(Some(matching))
+    }
+
+    /// Pushes the nearest of the selected slots into `top`, as ids `first_id + slot`.
+    pub(crate) fn search(
+        &self,
+        query: Rows<'_>,
+        selected: Option<&Bitmap>,
+        k: usize,
+        first_id: u64,
+        pool: &Pool,
+        top: &mut [TopK],
+    ) -> Result<()> {
+        let selector = selected.map_or(IdSelector::All, IdSelector::Bitmap);
+        let request = SearchRequest::new(k).selecting(selector).on(pool);
+        Ok(self.segment.index.search_top(query, &request, first_id, top)?)
+    }
+
+    /// The same part with `slots` (live ones, each once) deleted.
+    pub(crate) fn without(&self, slots: &[u32]) -> Self {
+        let mut dead = self.dead.as_deref().cloned().unwrap_or_else(|| Bitmap::with_len(self.len()));
+        for &slot in slots {
+            dead.insert(slot as usize);
+        }
+        Self { segment: self.segment.clone(), dead: Some(Arc::new(dead)), live: self.live - slots.len() }
+    }
+
+    /// A part that holds the live slots of `parts` and nothing else, in the same order.
+    pub(crate) fn compacted(parts: &[Self]) -> Result<Self> {
+        let documents = parts.iter().flat_map(|part| part.live_slots().map(|slot| part.document(slot).clone()));
+        let documents = DocumentSet::from_shared(documents.collect())?;
+        let mut index: Option<Box<dyn VectorIndex>> = None;
+        for part in parts {
+            let mut live = part.segment.index.boxed_clone();
+            if let Some(dead) = &part.dead {
+                live.remove(&IdSelector::Bitmap(dead))?;
+            }
+            match &mut index {
+                None => index = Some(live),
+                Some(index) => index.merge_from(&mut *live)?,
+            }
+        }
+        let index = index.ok_or(Error::NothingToAdd { what: "segments" })?;
+        Ok(Self::new(Arc::new(Segment::new(documents, index)?)))
+    }
+}

@@ -1,2 +1,98 @@
-//! Tasks of the workshop.
-fn main() {}
+//! Tasks of the workshop, run as `cargo xtask TASK`.
+//!
+//! `test` is the one command that passes or fails the whole repository, here and in continuous integration; the
+//! others are its parts and the benchmark. What a task needs beyond Rust (Python packages) it installs below
+//! `target/`.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod python;
+mod run;
+#[cfg(test)]
+mod tidy;
+
+use std::process::ExitCode;
+
+use run::{Outcome, cargo};
+
+const HELP: &str = "\
+usage: cargo xtask TASK
+
+  test        everything that must hold: format, lints, tidy, unit, doc and integration tests,
+              examples, documentation, interchange with the real Python packages
+  check       the quick part of it: format, lints, tidy
+  bench       exact search paired with faiss-cpu in one run, one thread and two
+";
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let outcome = match task.as_str() {
+        "test" => test(),
+        "check" => check(),
+        "bench" => bench(),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => {
+            println!("xtask {task}: passed");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("xtask {task}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Outcome {
+    cargo(&["fmt", "--all", "--check"]).run()?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ])
+    .run()?;
+    cargo(&["test", "--package", "xtask"]).run()
+}
+
+fn test() -> Outcome {
+    check()?;
+    let python = python::environment()?;
+    // What the tests may count on: with these promises a test that lacks its peer fails instead of skipping.
+    cargo(&["test", "--workspace", "--exclude", "xtask", "--all-features"])
+        .env("ANEAR_PYTHON", &python.interpreter)
+        .env("ANEAR_MINILM", &python.minilm)
+        .env("ANEAR_REQUIRE", "python,minilm")
+        .run()?;
+    for example in run::examples()? {
+        cargo(&["run", "--quiet", "--package", "anear", "--example", &example]).run()?;
+    }
+    cargo(&["doc", "--workspace", "--all-features", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    run::if_installed(
+        "deny",
+        &["--offline", "--all-features", "check", "licenses", "bans", "sources"],
+    )
+}
+
+fn bench() -> Outcome {
+    let python = python::environment()?;
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "anear-index",
+        "--example",
+        "flat_bench",
+    ])
+    .run()?;
+    run::program(&python.interpreter, &["benches/flat_vs_faiss.py"]).run()
+}

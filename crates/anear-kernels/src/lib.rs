@@ -1,1 +1,45 @@
 //! Floats in, floats out: distances, scans and top-k for the anear vector search engine.
+//!
+//! Nothing here opens a file, starts a thread or fails: lengths that do not fit are a bug of the caller and panic,
+//! and everything else has an answer.
+//!
+//! **Equal to the bit.** A distance is the same 32 bits on every instruction set, for one query or a batch,
+//! on any number of threads, at any address, filtered or not. Each pair of vectors is folded in one canonical order:
+//! 32 running totals (component `i` goes to total `i % 32`), plain multiplication and addition, then one fixed tree.
+//! Batches find their candidates by a faster product, but only as a filter with a proven margin;
+//! what passes is measured again in the canonical order.
+//!
+//! | to | use |
+//! |---|---|
+//! | look at a slice as vectors | [`Rows`], [`RowsMut`] |
+//! | measure | [`Metric`] |
+//! | search | [`scan`], [`scan_batch`], [`scan_range`] |
+//! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
+//! | restrict | [`IdSelector`], [`Bitmap`] |
+//! | prepare | [`normalize()`], [`first_non_finite`] |
+//! | know the machine | [`isa()`], [`isa_report`], [`Isa`] |
+
+mod batch;
+mod bitmap;
+mod isa;
+mod kernels;
+mod metric;
+mod names;
+mod normalize;
+mod pairwise;
+mod rows;
+mod scan;
+mod select;
+mod selector;
+
+pub use batch::scan_batch;
+pub use bitmap::Bitmap;
+pub use isa::{Isa, isa, isa_report};
+pub use kernels::Kernels;
+pub use metric::Metric;
+pub use names::UnknownName;
+pub use normalize::{first_non_finite, normalize};
+pub use rows::{Rows, RowsMut};
+pub use scan::{scan, scan_range};
+pub use select::{Neighbor, TopK, faiss_tie_order};
+pub use selector::{IdSelector, Predicate};

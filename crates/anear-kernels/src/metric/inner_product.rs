@@ -1,0 +1,29 @@
+//! Inner product, its sign turned.
+
+use super::Measure;
+use crate::isa::Simd;
+
+pub(crate) struct InnerProduct;
+
+impl Measure for InnerProduct {
+    type State<S: Simd> = S::Wide;
+    type Prepared = ();
+
+    #[inline(always)]
+    fn prepare<S: Simd>(_: S, _: &[f32]) {}
+
+    #[inline(always)]
+    fn start<S: Simd>(simd: S) -> S::Wide {
+        simd.zero()
+    }
+
+    #[inline(always)]
+    fn step<S: Simd>(simd: S, sum: S::Wide, x: S::Wide, y: S::Wide) -> S::Wide {
+        simd.add(sum, simd.mul(x, y))
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd>(simd: S, sum: S::Wide, (): (), _: &[f32], _: &[f32]) -> f32 {
+        -simd.sum(sum)
+    }
+}

@@ -1,1 +1,22 @@
-//! Where bytes live: file access as a trait, checksummed containers and bounded readers for anear.
+//! Where bytes live: aligned buffers, a checksummed container, bounded reading of foreign files,
+//! and saved folders that a crash cannot tear.
+//!
+//! Nothing here knows of vectors or documents, and nothing here is async.
+//!
+//! * [`AlignedBytes`]: a growing buffer that can be viewed as numbers of any width.
+//! * [`Container`] and [`ContainerWriter`]: anear's own file format, in which every flipped bit is seen.
+//! * [`Cursor`]: reads files that others wrote, never past their end, never allocating on their word.
+//! * [`digest::sha256`] and [`name::check`]: what identifies a file, and what may name one.
+#![forbid(unsafe_code)]
+
+mod aligned;
+mod container;
+mod cursor;
+pub mod digest;
+mod error;
+pub mod name;
+
+pub use aligned::{ALIGNMENT, AlignedBytes};
+pub use container::{Container, ContainerWriter, FORMAT_VERSION};
+pub use cursor::Cursor;
+pub use error::{Error, Result};

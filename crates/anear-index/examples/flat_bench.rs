@@ -59,11 +59,20 @@ fn distances(
 ) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
     let found = index.search(queries, request)?;
     let metric = index.metric();
-    let values = |row: &[anear_kernels::Neighbor]| row.iter().map(|n| anear_index::faiss_value(metric, n.distance)).collect();
+    let values = |row: &[anear_kernels::Neighbor]| {
+        row.iter()
+            .map(|n| anear_index::faiss_value(metric, n.distance))
+            .collect()
+    };
     Ok(found.iter().map(values).collect())
 }
 
 fn read(path: &str) -> io::Result<Vec<f32>> {
     let bytes = std::fs::read(path)?;
-    Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    Ok(bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect())
 }

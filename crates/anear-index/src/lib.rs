@@ -1,1 +1,58 @@
 //! Where to look: exact and approximate vector indexes of anear.
+//!
+//! An index is made from an [`IndexSpec`], a factory string as in Faiss, and used through [`VectorIndex`]:
+//!
+//! ```
+//! use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
+//! use anear_kernels::{Metric, Rows};
+//!
+//! let spec: IndexSpec = "Flat".parse()?;
+//! let mut index = spec.build(2, Metric::L2)?;
+//! let vectors = [0.0, 0.0, 1.0, 0.0, 5.0, 5.0];
+//! assert_eq!(index.add(Rows::new(&vectors, 2).unwrap())?, 0..3);
+//!
+//! let query = Rows::new(&[0.9, 0.0], 2).unwrap();
+//! let found = index.search(query, &SearchRequest::new(2))?;
+//! assert_eq!(found.row(0)[0].id, 1);
+//! assert_eq!(found.row(0)[1].id, 0);
+//! # Ok::<(), anear_index::Error>(())
+//! ```
+//!
+//! # What holds for every index
+//!
+//! - A distance is smaller for what is closer, whatever the metric; [`faiss_value`] turns it into Faiss's value.
+//! - The answer does not depend on the number of threads, on how queries are batched, or on the instruction set.
+//! - Equal distances come in Faiss's order: by ascending position, for inner products by descending position.
+//! - What goes in is checked once, at the door: dimension, NaN and infinities, `k`, knobs. A refused call changes
+//!   nothing.
+//! - Nothing here is asynchronous, reads a clock or the environment, or opens a file.
+//!
+//! # Adding an index
+//!
+//! Write a module with a type that implements [`VectorIndex`], give it a variant in [`IndexSpec`] with its token, and
+//! name it in [`IndexSpec::EXAMPLES`]: the conformance suite runs over that list.
+#![forbid(unsafe_code)]
+
+pub mod compat;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod error;
+mod flat;
+mod id_map;
+mod index;
+mod neighbors;
+mod persist;
+mod request;
+mod spec;
+
+pub use error::{Error, Result};
+pub use flat::Flat;
+pub use id_map::IdMap;
+pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
+pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
+pub use persist::{from_bytes, to_bytes};
+pub use request::{Knob, RangeRequest, SearchRequest};
+pub use spec::{IdMapKind, IndexSpec};
+
+/// The longest vector an index takes, as in Faiss's reader.
+pub const MAX_DIM: usize = 1 << 20;

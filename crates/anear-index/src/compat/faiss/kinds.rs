@@ -1,0 +1,111 @@
+//! The names of Faiss's kinds of index, for those who bring a file that is not read yet.
+
+use super::{FLAT, FLAT_IP, FLAT_L2, ID_MAP, ID_MAP_2};
+use crate::Error;
+
+const READABLE: &str = "IxF2, IxFI, IxFl, IxMp and IxM2";
+
+/// Codes of objects that Faiss writes or has written and their classes.
+const UNREADABLE: &[(&[u8; 4], &str)] = &[
+    (b"IxPT", "IndexPreTransform"),
+    (b"IxRF", "IndexRefine"),
+    (b"IxRP", "IndexRefinePanorama"),
+    (b"IxSQ", "IndexScalarQuantizer"),
+    (b"IxPQ", "IndexPQ"),
+    (b"IxPo", "IndexPQ"),
+    (b"IxPq", "IndexPQ"),
+    (b"IxHE", "IndexLSH"),
+    (b"IxHe", "IndexLSH"),
+    (b"IxRq", "IndexResidualQuantizer"),
+    (b"IxLS", "IndexLocalSearchQuantizer"),
+    (b"IxPR", "IndexProductResidualQuantizer"),
+    (b"IxPL", "IndexProductLocalSearchQuantizer"),
+    (b"IwFl", "IndexIVFFlat"),
+    (b"IwFd", "IndexIVFFlatDedup"),
+    (b"IwSq", "IndexIVFScalarQuantizer"),
+    (b"IwSQ", "IndexIVFScalarQuantizer"),
+    (b"IwPQ", "IndexIVFPQ"),
+    (b"IwQR", "IndexIVFPQR"),
+    (b"IwPf", "IndexIVFPQFastScan"),
+    (b"IPfs", "IndexPQFastScan"),
+    (b"Ixrq", "IndexRaBitQ"),
+    (b"Ixrr", "IndexRaBitQ"),
+    (b"Iwrq", "IndexIVFRaBitQ"),
+    (b"Iwrr", "IndexIVFRaBitQ"),
+    (b"Irfs", "IndexRaBitQFastScan"),
+    (b"Irfn", "IndexRaBitQFastScan"),
+    (b"Iwrf", "IndexIVFRaBitQFastScan"),
+    (b"Iwrn", "IndexIVFRaBitQFastScan"),
+    (b"IHNf", "IndexHNSWFlat"),
+    (b"IHNs", "IndexHNSWSQ"),
+    (b"IHNp", "IndexHNSWPQ"),
+    (b"IHN2", "IndexHNSW2Level"),
+    (b"IH00", "IndexHNSW"),
+    (b"IHNc", "IndexHNSWCagra"),
+    (b"IHc2", "IndexHNSWCagra"),
+    (b"IHfP", "IndexHNSWFlatPanorama"),
+    (b"INSf", "IndexNSGFlat"),
+    (b"INSp", "IndexNSGPQ"),
+    (b"INSs", "IndexNSGSQ"),
+    (b"INNf", "IndexNNDescentFlat"),
+    (b"Imiq", "MultiIndexQuantizer"),
+    (b"ImRQ", "ResidualCoarseQuantizer"),
+    (b"Ix2L", "Index2Layer"),
+    (b"IwRQ", "IndexIVFResidualQuantizer"),
+    (b"IwLS", "IndexIVFLocalSearchQuantizer"),
+    (b"IwPR", "IndexIVFProductResidualQuantizer"),
+    (b"IwPL", "IndexIVFProductLocalSearchQuantizer"),
+    (b"IRfs", "IndexResidualQuantizerFastScan"),
+    (b"ILfs", "IndexLocalSearchQuantizerFastScan"),
+    (b"IPRf", "IndexProductResidualQuantizerFastScan"),
+    (b"IPLf", "IndexProductLocalSearchQuantizerFastScan"),
+    (b"IVRf", "IndexIVFResidualQuantizerFastScan"),
+    (b"IVLf", "IndexIVFLocalSearchQuantizerFastScan"),
+    (b"NPRf", "IndexIVFProductResidualQuantizerFastScan"),
+    (b"NPLf", "IndexIVFProductLocalSearchQuantizerFastScan"),
+    (b"IwSh", "IndexIVFSpectralHash"),
+    (b"IwIQ", "IndexIVFIndependentQuantizer"),
+    (b"IxFP", "IndexFlatL2Panorama"),
+    (b"IxFp", "IndexFlatIPPanorama"),
+    (b"IwPn", "IndexIVFFlatPanorama"),
+    (b"IwP2", "IndexIVFFlatPanorama"),
+    (b"IxEe", "IndexEDEN"),
+    (b"IwEe", "IndexIVFEDEN"),
+    (b"IxLa", "IndexLattice"),
+    (b"IRMf", "IndexRowwiseMinMax"),
+    (b"IRMh", "IndexRowwiseMinMaxFP16"),
+    (b"IvFl", "IndexIVFFlat, old layout"),
+    (b"IvFL", "IndexIVFFlat, old layout"),
+    (b"IvSQ", "IndexIVFScalarQuantizer, old layout"),
+    (b"IvPQ", "IndexIVFPQ, old layout"),
+    (b"IvQR", "IndexIVFPQR, old layout"),
+    (b"ILVQ", "IndexSVSVamanaLVQ"),
+    (b"ISVL", "IndexSVSVamanaLeanVec"),
+    (b"ISVD", "IndexSVSVamana"),
+    (b"ISVF", "IndexSVSFlat"),
+    (b"IBxF", "IndexBinaryFlat"),
+    (b"IBwF", "IndexBinaryIVF"),
+    (b"IBFf", "IndexBinaryFromFloat"),
+    (b"IBHf", "IndexBinaryHNSW"),
+    (b"IBHh", "IndexBinaryHash"),
+    (b"IBHm", "IndexBinaryMultiHash"),
+    (b"IBMp", "IndexBinaryIDMap"),
+    (b"IBM2", "IndexBinaryIDMap2"),
+    (b"null", "no index at all"),
+];
+
+/// Why an object with this code is not read.
+pub(super) fn unreadable(code: [u8; 4]) -> Error {
+    debug_assert!(![FLAT_L2, FLAT_IP, FLAT, ID_MAP, ID_MAP_2].contains(&code));
+    let fourcc = code.escape_ascii().to_string();
+    match UNREADABLE.iter().find(|(known, _)| **known == code) {
+        Some((_, name)) => Error::FaissKind {
+            fourcc,
+            name,
+            readable: READABLE,
+        },
+        None => Error::Faiss(format!(
+            "it begins with `{fourcc}`, which is none of Faiss's kinds of index"
+        )),
+    }
+}

@@ -1,0 +1,192 @@
+//! What can go wrong in an index, each with the value that was wrong and the way out.
+
+use anear_kernels::{Metric, Rows, first_non_finite};
+
+use crate::MAX_DIM;
+
+/// The result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an index refused; it is unchanged then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Vectors or queries of another width.
+    #[error("expected vectors of dimension {expected}, got {got}")]
+    Dimension {
+        /// The index's dimension.
+        expected: usize,
+        /// The dimension that came.
+        got: usize,
+    },
+    /// A dimension no index can have.
+    #[error("the dimension of an index must be between 1 and {MAX_DIM}, got {got}")]
+    DimensionRange {
+        /// The dimension that was asked for.
+        got: usize,
+    },
+    /// NaN or an infinity among the components.
+    #[error("{what} {row} has {value} at component {column}; only finite numbers can be compared")]
+    NotFinite {
+        /// "vector" or "query".
+        what: &'static str,
+        /// Which vector of the call, from 0.
+        row: usize,
+        /// Which component of it, from 0.
+        column: usize,
+        /// NaN, inf or -inf.
+        value: f32,
+    },
+    /// No neighbors were asked for.
+    #[error("k must be at least 1, got 0")]
+    ZeroK,
+    /// A range search within NaN.
+    #[error("the radius of a range search must be a number, got NaN")]
+    RadiusNaN,
+    /// The caller's buffers do not fit the request.
+    #[error("the result needs {expected} places ({queries} queries x k = {k}), got {got}")]
+    OutputShape {
+        /// `queries * k`.
+        expected: usize,
+        /// Queries of the call.
+        queries: usize,
+        /// Neighbors asked for.
+        k: usize,
+        /// Places in the smaller of the two buffers.
+        got: usize,
+    },
+    /// The index has no such ability.
+    #[error("{index} index does not support {operation}")]
+    Unsupported {
+        /// [`VectorIndex::kind`](crate::VectorIndex::kind) of the index.
+        index: &'static str,
+        /// What was asked for, and what to use instead if there is something.
+        operation: &'static str,
+    },
+    /// A search parameter the index does not have.
+    #[error("unknown search parameter `{name}`; this index has: {known}")]
+    UnknownKnob {
+        /// The name that came.
+        name: String,
+        /// The names it has, or "none".
+        known: String,
+    },
+    /// No vector has this id.
+    #[error("id {id} is not in the index, which holds {len} vectors")]
+    UnknownId {
+        /// The id that was asked for.
+        id: u64,
+        /// Vectors in the index.
+        len: usize,
+    },
+    /// An id would stand for two vectors.
+    #[error("id {id} is {whence}; remove the old vector first or choose another id")]
+    DuplicateId {
+        /// The id.
+        id: u64,
+        /// "given twice in one call" or "in the index already".
+        whence: &'static str,
+    },
+    /// An id that does not fit Faiss's signed ids.
+    #[error("id {id} is too large; ids must be below 2^63")]
+    IdTooLarge {
+        /// The id.
+        id: u64,
+    },
+    /// As many ids as vectors are needed.
+    #[error("{vectors} vectors came with {ids} ids; give each vector one id")]
+    IdCount {
+        /// Vectors of the call.
+        vectors: usize,
+        /// Ids of the call.
+        ids: usize,
+    },
+    /// Two indexes that cannot become one.
+    #[error("cannot merge {other} into {own}; both must have the same kind, dimension and metric")]
+    Mismatch {
+        /// The index that would receive.
+        own: String,
+        /// The index that would give.
+        other: String,
+    },
+    /// Vectors that were said to have length 1 and do not.
+    #[error("vector {row} has length {length}, not 1; add the vectors to a cosine index to normalize them")]
+    NotNormalized {
+        /// Which vector, from 0.
+        row: usize,
+        /// Its length.
+        length: f32,
+    },
+    /// The system has no memory for the vectors.
+    #[error("no memory for {bytes} more bytes of vectors")]
+    OutOfMemory {
+        /// Bytes that were asked for.
+        bytes: usize,
+    },
+    /// A factory string that names no index.
+    #[error("cannot read index `{text}`: {reason} at character {at}")]
+    Spec {
+        /// The whole string.
+        text: String,
+        /// Where reading stopped, in characters from 0.
+        at: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A saved index whose parts contradict each other.
+    #[error("the saved index is damaged: {0}")]
+    Damaged(String),
+    /// A Faiss file of a kind that is not read.
+    #[error("`{fourcc}` ({name}) cannot be read yet; anear reads {readable}")]
+    FaissKind {
+        /// The four characters the object begins with, with others than printable ASCII escaped.
+        fourcc: String,
+        /// Faiss's class.
+        name: &'static str,
+        /// The kinds that are read.
+        readable: &'static str,
+    },
+    /// A Faiss file that contradicts itself, or is none.
+    #[error("not a sound Faiss index: {0}")]
+    Faiss(String),
+    /// The bytes themselves: truncated, changed or of another format.
+    #[error(transparent)]
+    Bytes(#[from] anear_bytes::Error),
+}
+
+/// Refuses vectors of another width than `dim`.
+pub(crate) fn check_dim(dim: usize, vectors: Rows<'_>) -> Result<()> {
+    if vectors.dim() == dim {
+        return Ok(());
+    }
+    Err(Error::Dimension {
+        expected: dim,
+        got: vectors.dim(),
+    })
+}
+
+/// Refuses the first NaN or infinity, by row and column.
+pub(crate) fn check_finite(what: &'static str, vectors: Rows<'_>) -> Result<()> {
+    match first_non_finite(vectors) {
+        None => Ok(()),
+        Some((row, column)) => Err(Error::NotFinite {
+            what,
+            row,
+            column,
+            value: vectors.row(row)[column],
+        }),
+    }
+}
+
+/// Refuses a dimension that no index can have.
+pub(crate) fn check_index_dim(dim: usize) -> Result<()> {
+    if (1..=MAX_DIM).contains(&dim) {
+        return Ok(());
+    }
+    Err(Error::DimensionRange { got: dim })
+}
+
+/// How an index is named in an error about two of them.
+pub(crate) fn describe(kind: &str, dim: usize, metric: Metric) -> String {
+    format!("a {kind} index of dimension {dim} by {metric}")
+}

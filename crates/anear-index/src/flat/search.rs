@@ -1,0 +1,163 @@
+//! How a search over all vectors is cut into tiles of queries x vectors, one per task of the pool.
+//!
+//! The tiles do not show in the answer: a distance has the same bits wherever it is computed, and the nearest by
+//! (distance, position) of the parts' nearest are the nearest of all.
+
+use std::ops::Range;
+
+use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
+use anear_pool::Pool;
+use anear_quant::Quantizer as _;
+
+use super::Flat;
+use crate::{Neighbors, RangeRequest, SearchRequest, VectorIndex as _};
+
+/// Component products worth a task of their own: some 50 us, a hundred times the price of handing one over.
+const TASK_WORK: usize = 1 << 20;
+
+/// Queries that fill the register tiles of the batch kernel.
+const QUERY_TILE: usize = 32;
+
+/// Tasks per thread, so that a thread that was held up leaves work to the others.
+const TASKS_PER_THREAD: usize = 2;
+
+/// What one task compares.
+#[derive(Debug, PartialEq)]
+struct Tile {
+    queries: Range<usize>,
+    vectors: Range<usize>,
+}
+
+/// Pushes the nearest of each query, with `first_id` added to the positions.
+pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'_>, first_id: u64, tops: &mut [TopK]) {
+    let tiles = tiles(index, queries.len(), request.pool);
+    let positions_are_ids = first_id == 0 || matches!(request.selector, IdSelector::All);
+    if tiles.len() <= 1 && positions_are_ids {
+        let codes = index.codes.as_slice();
+        index
+            .quantizer
+            .scan(index.metric, queries, codes, first_id, &request.selector, tops);
+        return;
+    }
+    let k = request.k.min(index.len());
+    let found = on_pool(request.pool, tiles.len(), |i| {
+        let Tile {
+            queries: range,
+            vectors,
+        } = &tiles[i];
+        let mut tops: Vec<_> = range.clone().map(|_| TopK::new(k)).collect();
+        let (codes, first) = (index.codes_of(vectors.clone()), vectors.start as u64);
+        let queries = queries.slice(range.clone());
+        index
+            .quantizer
+            .scan(index.metric, queries, codes, first, &request.selector, &mut tops);
+        tops
+    });
+    for (tile, found) in tiles.iter().zip(found) {
+        for (top, found) in tops[tile.queries.clone()].iter_mut().zip(found) {
+            found.into_sorted().into_iter().for_each(|n| {
+                top.push(Neighbor {
+                    id: n.id + first_id,
+                    ..n
+                });
+            });
+        }
+    }
+}
+
+/// Everything strictly within the radius, by ascending position.
+pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>) -> Neighbors {
+    let tiles = tiles(index, queries.len(), request.pool);
+    let found = on_pool(request.pool, tiles.len(), |i| {
+        let Tile {
+            queries: range,
+            vectors,
+        } = &tiles[i];
+        let (codes, first) = (index.codes_of(vectors.clone()), vectors.start as u64);
+        let scan = |query| {
+            index
+                .quantizer
+                .scan_range(index.metric, query, codes, first, &request.selector, request.radius)
+        };
+        queries.slice(range.clone()).iter().map(scan).collect::<Vec<_>>()
+    });
+    let mut rows = vec![Vec::new(); queries.len()];
+    for (tile, found) in tiles.iter().zip(found) {
+        for (row, found) in rows[tile.queries.clone()].iter_mut().zip(found) {
+            row.extend(found);
+        }
+    }
+    rows.into_iter().collect()
+}
+
+fn on_pool<T: Send>(pool: Option<&Pool>, tasks: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    match pool {
+        Some(pool) if tasks > 1 => pool.map(tasks, task),
+        _ => (0..tasks).map(task).collect(),
+    }
+}
+
+fn tiles(index: &Flat, queries: usize, pool: Option<&Pool>) -> Vec<Tile> {
+    let threads = pool.map_or(1, Pool::threads);
+    tiling(queries, index.len(), index.dim(), threads)
+}
+
+/// Cuts between queries where every task still has a register tile of them, otherwise between vectors: then each
+/// vector is read from memory once, by one thread, whatever the number of queries.
+fn tiling(queries: usize, vectors: usize, dim: usize, threads: usize) -> Vec<Tile> {
+    let work = queries.saturating_mul(vectors).saturating_mul(dim);
+    let tasks = match threads {
+        0 | 1 => 1,
+        _ => (threads * TASKS_PER_THREAD).min(work / TASK_WORK).max(1),
+    };
+    if queries >= tasks * QUERY_TILE {
+        let len = queries.div_ceil(tasks).next_multiple_of(QUERY_TILE);
+        parts(queries, len)
+            .map(|queries| Tile {
+                queries,
+                vectors: 0..vectors,
+            })
+            .collect()
+    } else {
+        parts(vectors, vectors.div_ceil(tasks).max(1))
+            .map(|vectors| Tile {
+                queries: 0..queries,
+                vectors,
+            })
+            .collect()
+    }
+}
+
+/// `0..total` in parts of `len`, the last one shorter.
+fn parts(total: usize, len: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..total).step_by(len).map(move |start| start..total.min(start + len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_each_pair_once() {
+        for (queries, vectors) in [(0, 5), (5, 0), (1, 1), (1, 100_000), (7, 3), (64, 50_000), (1_000, 999)] {
+            for threads in [1, 2, 7, 64] {
+                let tiles = tiling(queries, vectors, 128, threads);
+                let pairs: usize = tiles.iter().map(|t| t.queries.len() * t.vectors.len()).sum();
+                assert_eq!(pairs, queries * vectors, "{queries} x {vectors} on {threads}");
+                let ascending =
+                    |a: &Tile, b: &Tile| a.queries.end <= b.queries.start || a.vectors.end <= b.vectors.start;
+                assert!(tiles.windows(2).all(|pair| ascending(&pair[0], &pair[1])));
+            }
+        }
+    }
+
+    #[test]
+    fn few_queries_share_the_vectors_and_many_are_shared_out() {
+        let single = tiling(1, 100_000, 256, 2);
+        assert_eq!(single.len(), 4);
+        assert!(single.iter().all(|tile| tile.queries == (0..1)));
+        let batch = tiling(1_000, 100_000, 256, 2);
+        assert!(batch.iter().all(|tile| tile.vectors == (0..100_000)));
+        assert_eq!(tiling(1, 100, 256, 2).len(), 1, "too little to share");
+    }
+}

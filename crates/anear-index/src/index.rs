@@ -1,0 +1,261 @@
+//! The traits of an index: what each must do, what some can do, and the everyday surface over both.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Range;
+
+use anear_bytes::ContainerWriter;
+use anear_kernels::{IdSelector, Metric, Rows, TopK};
+
+use crate::{Error, IndexSpec, Knob, Neighbors, NeighborsMut, RangeRequest, Result, SearchRequest, faiss_value};
+
+/// An index over vectors of one dimension, compared by one metric.
+///
+/// Changing takes `&mut self`, searching `&self`: concurrency is a policy of the floor above. `dyn VectorIndex` can be
+/// cast up to `dyn Any` and down to its type.
+pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
+    /// The type's name in messages, for example `flat`.
+    fn kind(&self) -> &'static str;
+
+    /// What builds an empty index like this one.
+    fn spec(&self) -> IndexSpec;
+
+    /// Components per vector.
+    fn dim(&self) -> usize;
+
+    /// How vectors are compared.
+    fn metric(&self) -> Metric;
+
+    /// Number of vectors (Faiss: `ntotal`).
+    fn len(&self) -> usize;
+
+    /// Whether there is no vector.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The search parameters it understands.
+    fn knobs(&self) -> Vec<&'static Knob> {
+        Vec::new()
+    }
+
+    /// Pushes the neighbors of the `i`-th query into `tops[i]`, with `first_id` added to each id.
+    ///
+    /// This is how the segments of a larger set are searched as one: all push into the same top-ks, each with the
+    /// position of its first vector. The request's selector speaks of this index's own ids, without `first_id`.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search); then nothing has been pushed.
+    ///
+    /// # Panics
+    /// When there is not one top-k per query.
+    fn search_top(
+        &self,
+        queries: Rows<'_>,
+        request: &SearchRequest<'_>,
+        first_id: u64,
+        tops: &mut [TopK],
+    ) -> Result<()>;
+
+    /// The nearest neighbors of each query, closest first; fewer than `k` where fewer are selected.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`], [`Error::ZeroK`], [`Error::UnknownKnob`], and [`Error::NotFinite`] for a query with NaN or
+    /// an infinity.
+    fn search(&self, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
+        request.check(self.dim(), &self.knobs(), queries)?;
+        let k = request.k.min(self.len().max(1));
+        let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(k)).collect();
+        self.search_top(queries, request, 0, &mut tops)?;
+        Ok(Neighbors::from_tops(self.metric(), tops))
+    }
+
+    /// [`search`](Self::search) into the caller's buffers of `queries.len() * k` places, padded with the id -1.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search), and [`Error::OutputShape`] when the buffers have another length.
+    fn search_into(&self, queries: Rows<'_>, request: &SearchRequest<'_>, mut out: NeighborsMut<'_>) -> Result<()> {
+        let expected = queries.len().saturating_mul(request.k);
+        if out.ids.len() != expected || out.distances.len() != expected {
+            return Err(Error::OutputShape {
+                expected,
+                queries: queries.len(),
+                k: request.k,
+                got: out.ids.len().min(out.distances.len()),
+            });
+        }
+        let found = self.search(queries, request)?;
+        out.fill(request.k, &found);
+        Ok(())
+    }
+
+    /// Adds what [`spec`](Self::spec), dimension, metric and length do not tell already, as sections of a container.
+    ///
+    /// [`to_bytes`](crate::to_bytes) writes the rest.
+    fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a>;
+
+    /// A copy that shares nothing with this one.
+    fn boxed_clone(&self) -> Box<dyn VectorIndex>;
+
+    // Abilities. `None` means that this index does not have it.
+
+    /// Adding vectors that are numbered by position.
+    fn as_add(&mut self) -> Option<&mut dyn Add> {
+        None
+    }
+
+    /// Adding vectors under ids of the caller's.
+    fn as_add_with_ids(&mut self) -> Option<&mut dyn AddWithIds> {
+        None
+    }
+
+    /// Removing vectors.
+    fn as_remove(&mut self) -> Option<&mut dyn Remove> {
+        None
+    }
+
+    /// Finding everything within a radius.
+    fn as_range_search(&self) -> Option<&dyn RangeSearch> {
+        None
+    }
+
+    /// Giving vectors back.
+    fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
+        None
+    }
+
+    /// Taking over the vectors of another index.
+    fn as_merge(&mut self) -> Option<&mut dyn Merge> {
+        None
+    }
+}
+
+/// An index that numbers its vectors by position.
+pub trait Add {
+    /// Appends the vectors; returns their ids.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::OutOfMemory`].
+    fn add(&mut self, vectors: Rows<'_>) -> Result<Range<u64>>;
+}
+
+/// An index whose ids are the caller's.
+pub trait AddWithIds {
+    /// Adds the `i`-th vector under `ids[i]`.
+    ///
+    /// # Errors
+    /// [`Error::IdCount`], [`Error::DuplicateId`], [`Error::IdTooLarge`], and those of [`Add::add`].
+    fn add_with_ids(&mut self, vectors: Rows<'_>, ids: &[u64]) -> Result<()>;
+}
+
+/// An index that forgets.
+pub trait Remove {
+    /// Removes the vectors whose ids are selected; returns how many. Ids that are not there are no error.
+    ///
+    /// Where ids are positions, those behind move up, as in Faiss.
+    ///
+    /// # Errors
+    /// Those of the index within, if there is one.
+    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize>;
+}
+
+/// An index that finds everything within a radius.
+pub trait RangeSearch {
+    /// All selected vectors strictly closer than the radius, in the order in which they are stored.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`], [`Error::RadiusNaN`], [`Error::NotFinite`].
+    fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors>;
+}
+
+/// An index that gives its vectors back.
+pub trait Reconstruct {
+    /// Appends the vector with this id to `out`, as it is stored: by a cosine index normalized.
+    ///
+    /// # Errors
+    /// [`Error::UnknownId`].
+    fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()>;
+}
+
+/// An index that takes over another's vectors.
+pub trait Merge {
+    /// Moves all vectors of `other` behind this index's own (Faiss: `merge_from`); `other` is empty then.
+    ///
+    /// Everything is checked first: after an error both are as before.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`], [`Error::DuplicateId`], [`Error::OutOfMemory`].
+    fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()>;
+}
+
+/// The everyday surface: implemented for every index, never by hand.
+///
+/// Each method is the ability of that name, or [`Error::Unsupported`] where the index does not have it.
+pub trait VectorIndexExt: VectorIndex {
+    /// [`Add::add`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn add(&mut self, vectors: Rows<'_>) -> Result<Range<u64>> {
+        let missing = unsupported(self.kind(), "adding without ids; use add_with_ids");
+        self.as_add().ok_or(missing)?.add(vectors)
+    }
+
+    /// [`AddWithIds::add_with_ids`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn add_with_ids(&mut self, vectors: Rows<'_>, ids: &[u64]) -> Result<()> {
+        let missing = unsupported(self.kind(), "adding with ids; build it as `IDMap,...`");
+        self.as_add_with_ids().ok_or(missing)?.add_with_ids(vectors, ids)
+    }
+
+    /// [`Remove::remove`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+        let missing = unsupported(self.kind(), "removing");
+        self.as_remove().ok_or(missing)?.remove(ids)
+    }
+
+    /// [`RangeSearch::range_search`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
+        let missing = unsupported(self.kind(), "range search");
+        self.as_range_search().ok_or(missing)?.range_search(queries, request)
+    }
+
+    /// The vector with this id: [`Reconstruct::reconstruct`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn reconstruct(&self, id: u64) -> Result<Vec<f32>> {
+        let missing = unsupported(self.kind(), "giving vectors back");
+        let mut vector = Vec::with_capacity(self.dim());
+        self.as_reconstruct().ok_or(missing)?.reconstruct(id, &mut vector)?;
+        Ok(vector)
+    }
+
+    /// [`Merge::merge`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()> {
+        let missing = unsupported(self.kind(), "merging");
+        self.as_merge().ok_or(missing)?.merge(other)
+    }
+
+    /// The value Faiss reports for a distance of this index: [`faiss_value`].
+    fn faiss_value(&self, distance: f32) -> f32 {
+        faiss_value(self.metric(), distance)
+    }
+}
+
+impl<T: VectorIndex + ?Sized> VectorIndexExt for T {}
+
+fn unsupported(index: &'static str, operation: &'static str) -> Error {
+    Error::Unsupported { index, operation }
+}

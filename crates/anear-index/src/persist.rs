@@ -1,0 +1,223 @@
+//! Indexes in anear's own container: checksummed, versioned, every byte accounted for.
+//!
+//! ```text
+//! container of kind `indx`
+//!   head   version u32 | dim u64 | len u64 | metric: u8 length, name | spec: u8 length, factory string
+//!   vecs   the vectors, f32, of a flat index
+//!   `ids ` the ids, u64, of an id map
+//! ```
+//!
+//! Putting the bytes where a crash cannot tear them is the business of whoever writes the file.
+
+use anear_bytes::{Container, ContainerWriter, Cursor};
+use anear_kernels::Metric;
+
+use crate::{Error, Flat, IdMap, IndexSpec, Result, VectorIndex, flat, id_map};
+
+const KIND: [u8; 4] = *b"indx";
+const HEAD: [u8; 4] = *b"head";
+const VERSION: u32 = 1;
+
+/// Every section of any kind of index.
+const SECTIONS: &[[u8; 4]] = &[HEAD, flat::VECTORS, id_map::IDS];
+
+/// The index as one block of bytes, which [`from_bytes`] reads.
+///
+/// ```
+/// use anear_index::{Add, Flat, VectorIndex, from_bytes, to_bytes};
+/// use anear_kernels::{Metric, Rows};
+///
+/// let mut index = Flat::new(2, Metric::Cosine)?;
+/// index.add(Rows::new(&[3.0, 4.0], 2).unwrap())?;
+/// let restored = from_bytes(&to_bytes(&index))?;
+/// assert_eq!(restored.len(), 1);
+/// assert_eq!(restored.metric(), Metric::Cosine);
+/// # Ok::<(), anear_index::Error>(())
+/// ```
+pub fn to_bytes(index: &dyn VectorIndex) -> Vec<u8> {
+    let writer = ContainerWriter::new(KIND).section(HEAD, Head::of(index).to_bytes());
+    index.save(writer).finish()
+}
+
+/// The index that [`to_bytes`] wrote.
+///
+/// Everything is verified; memory is taken only for bytes that are there.
+///
+/// # Errors
+/// [`Error::Bytes`] when the bytes were cut or changed, [`Error::Damaged`] when they contradict each other.
+pub fn from_bytes(bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
+    let container = Container::parse(bytes, KIND, SECTIONS)?;
+    let head = Head::parse(container.section(HEAD)?)?;
+    head.load(&head.spec, &container)
+}
+
+struct Head {
+    dim: usize,
+    len: usize,
+    metric: Metric,
+    spec: IndexSpec,
+}
+
+impl Head {
+    fn of(index: &dyn VectorIndex) -> Self {
+        Self {
+            dim: index.dim(),
+            len: index.len(),
+            metric: index.metric(),
+            spec: index.spec(),
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = VERSION.to_le_bytes().to_vec();
+        bytes.extend((self.dim as u64).to_le_bytes());
+        bytes.extend((self.len as u64).to_le_bytes());
+        for name in [self.metric.name(), &self.spec.to_string()] {
+            let len = u8::try_from(name.len()).expect("names of metrics and indexes are short");
+            bytes.push(len);
+            bytes.extend(name.as_bytes());
+        }
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let version = cursor.u32("index version")?;
+        if version != VERSION {
+            return Err(Error::Damaged(format!(
+                "it has index version {version}, this anear reads version {VERSION}; update anear to read it"
+            )));
+        }
+        let dim = size(cursor.u64("dimension")?)?;
+        let len = size(cursor.u64("number of vectors")?)?;
+        let metric = name(&mut cursor, "metric")?;
+        let metric = metric.parse().map_err(|error| Error::Damaged(format!("{error}")))?;
+        let spec = name(&mut cursor, "index kind")?.parse()?;
+        cursor.finish()?;
+        Ok(Self { dim, len, metric, spec })
+    }
+
+    fn load(&self, spec: &IndexSpec, from: &Container<'_>) -> Result<Box<dyn VectorIndex>> {
+        Ok(match spec {
+            IndexSpec::Flat => Box::new(Flat::load(self.dim, self.metric, self.len, from)?),
+            IndexSpec::IdMap(kind, inner) => Box::new(IdMap::load(*kind, self.load(inner, from)?, from)?),
+        })
+    }
+}
+
+fn size(value: u64) -> Result<usize> {
+    usize::try_from(value).map_err(|_| Error::Damaged(format!("{value} is more than this machine can hold")))
+}
+
+fn name<'a>(cursor: &mut Cursor<'a>, what: &'static str) -> Result<&'a str> {
+    let len = cursor.u8(what)?;
+    let bytes = cursor.take(len.into(), what)?;
+    std::str::from_utf8(bytes).map_err(|_| Error::Damaged(format!("its {what} is not text")))
+}
+
+#[cfg(test)]
+mod tests {
+    use anear_kernels::Rows;
+
+    use super::*;
+    use crate::VectorIndexExt as _;
+
+    fn sample() -> Box<dyn VectorIndex> {
+        let mut index = "IDMap2,Flat"
+            .parse::<IndexSpec>()
+            .unwrap()
+            .build(3, Metric::L2)
+            .unwrap();
+        let vectors = [1.0, 2.0, 0.0, 1.0, 2.0, 1.0];
+        index
+            .add_with_ids(Rows::new(&vectors, 3).unwrap(), &[5, 1 << 40])
+            .unwrap();
+        index
+    }
+
+    /// The sample's container, but with another head or without its vectors.
+    fn forged(head: &[u8], vectors: &[u8]) -> Result<Box<dyn VectorIndex>> {
+        let bytes = ContainerWriter::new(KIND)
+            .section(HEAD, head)
+            .section(flat::VECTORS, vectors);
+        from_bytes(&bytes.finish())
+    }
+
+    fn head(dim: usize, len: usize) -> Vec<u8> {
+        let (metric, spec) = (Metric::L2, IndexSpec::Flat);
+        Head { dim, len, metric, spec }.to_bytes()
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_seen() {
+        let whole = to_bytes(&*sample());
+        let mut flips = 0;
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(from_bytes(&bytes).is_err(), "bit {bit}");
+            flips += 1;
+        }
+        for len in 0..whole.len() {
+            assert!(from_bytes(&whole[..len]).is_err(), "cut at {len}");
+        }
+        assert_eq!(flips, whole.len() * 8);
+        assert!(from_bytes(&whole).is_ok());
+    }
+
+    #[test]
+    fn a_count_that_the_bytes_do_not_bear_out_is_refused() {
+        assert_eq!(forged(&head(3, 1), &[0; 12]).unwrap().len(), 1);
+        for (dim, len) in [
+            (3, 2),
+            (3, 0),
+            (4, 1),
+            (3, usize::MAX),
+            (crate::MAX_DIM, usize::MAX / 4),
+        ] {
+            let error = forged(&head(dim, len), &[0; 12]).unwrap_err();
+            assert!(matches!(error, Error::Damaged(_)), "{error}");
+        }
+        assert!(matches!(
+            forged(&head(0, 1), &[]),
+            Err(Error::DimensionRange { got: 0 })
+        ));
+    }
+
+    #[test]
+    fn a_head_of_another_version_or_with_unknown_words_is_refused() {
+        let mut newer = head(3, 1);
+        newer[0] = 2;
+        let message = forged(&newer, &[0; 12]).unwrap_err().to_string();
+        assert!(message.contains("index version 2"), "{message}");
+        let with_words = |metric: &[u8], spec: &[u8]| {
+            let mut bytes = head(3, 1)[..20].to_vec();
+            for word in [metric, spec] {
+                bytes.push(word.len() as u8);
+                bytes.extend(word);
+            }
+            forged(&bytes, &[0; 12])
+        };
+        assert!(with_words(b"l2", b"Flat").is_ok());
+        assert!(with_words(b"l3", b"Flat").unwrap_err().to_string().contains("l3"));
+        assert!(with_words(b"l2", b"Flop").unwrap_err().to_string().contains("Flop"));
+        assert!(
+            with_words(b"\xff", b"Flat")
+                .unwrap_err()
+                .to_string()
+                .contains("not text")
+        );
+    }
+
+    #[test]
+    fn a_missing_section_is_named() {
+        let head = Head {
+            dim: 3,
+            len: 1,
+            metric: Metric::L2,
+            spec: "IDMap,Flat".parse().unwrap(),
+        };
+        let message = forged(&head.to_bytes(), &[0; 12]).unwrap_err().to_string();
+        assert_eq!(message, "the container has no section `ids `");
+    }
+}

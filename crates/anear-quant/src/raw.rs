@@ -1,0 +1,223 @@
+//! Raw: every component kept as the `f32` it is (Faiss: the codes of `IndexFlat`).
+
+use anear_bytes::AlignedBytes;
+use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK, scan_batch, scan_range};
+
+use crate::{Quantizer, Scorer};
+
+// Codes are the machine's own floats and go into files as they are; those files are little-endian.
+#[cfg(target_endian = "big")]
+compile_error!("anear stores vectors little-endian and has not been ported to big-endian machines");
+
+/// Vectors as they are: lossless, four bytes per component.
+///
+/// ```
+/// use anear_bytes::AlignedBytes;
+/// use anear_kernels::Rows;
+/// use anear_quant::{Quantizer, Raw};
+///
+/// let raw = Raw::new(2);
+/// let mut codes = AlignedBytes::new();
+/// raw.encode(Rows::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap(), &mut codes);
+/// assert_eq!(codes.len(), 2 * raw.code_len());
+/// assert_eq!(raw.rows(codes.as_slice()).row(1), [3.0, 4.0]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw {
+    dim: usize,
+}
+
+impl Raw {
+    /// For vectors of `dim` components.
+    ///
+    /// # Panics
+    /// When `dim` is 0.
+    pub fn new(dim: usize) -> Self {
+        assert!(dim > 0, "a vector has at least one component");
+        Self { dim }
+    }
+
+    /// The codes seen as the vectors they are, without a copy.
+    ///
+    /// # Panics
+    /// When `codes` is not a whole number of codes, or not aligned to four bytes.
+    pub fn rows<'a>(&self, codes: &'a [u8]) -> Rows<'a> {
+        Rows::new(bytemuck::cast_slice(codes), self.dim).expect("a whole number of codes")
+    }
+}
+
+impl Quantizer for Raw {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn code_len(&self) -> usize {
+        self.dim * size_of::<f32>()
+    }
+
+    fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
+        assert_eq!(vectors.dim(), self.dim, "rows of the quantizer's dimension");
+        codes.extend_from_slice(bytemuck::cast_slice(vectors.as_slice()));
+    }
+
+    fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {
+        vectors.extend_from_slice(self.rows(codes).as_slice());
+    }
+
+    fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
+        assert_eq!(query.len(), self.dim, "a query of the quantizer's dimension");
+        Box::new(Pairwise {
+            raw: *self,
+            metric,
+            query,
+        })
+    }
+
+    fn scan(
+        &self,
+        metric: Metric,
+        queries: Rows<'_>,
+        codes: &[u8],
+        first_id: u64,
+        keep: &IdSelector<'_>,
+        tops: &mut [TopK],
+    ) {
+        scan_batch(metric, queries, self.rows(codes), first_id, keep, tops);
+    }
+
+    fn scan_range(
+        &self,
+        metric: Metric,
+        query: &[f32],
+        codes: &[u8],
+        first_id: u64,
+        keep: &IdSelector<'_>,
+        radius: f32,
+    ) -> Vec<Neighbor> {
+        let mut out = Vec::new();
+        scan_range(metric, query, self.rows(codes), first_id, keep, radius, &mut out);
+        out
+    }
+}
+
+/// The metric itself, pair by pair.
+struct Pairwise<'a> {
+    raw: Raw,
+    metric: Metric,
+    query: &'a [f32],
+}
+
+impl Scorer for Pairwise<'_> {
+    fn score_block(&self, codes: &[u8], out: &mut [f32]) {
+        for (row, out) in self.raw.rows(codes).iter().zip(out) {
+            *out = self.metric.distance(self.query, row);
+        }
+    }
+
+    fn score_at(&self, codes: &[u8], slots: &[u32], out: &mut [f32]) {
+        let rows = self.raw.rows(codes);
+        for (&slot, out) in slots.iter().zip(out) {
+            *out = self.metric.distance(self.query, rows.row(slot as usize));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIM: usize = 7;
+
+    /// Raw without its fused scans: what the provided methods of the traits make of it.
+    #[derive(Debug)]
+    struct Unfused(Raw);
+
+    impl Quantizer for Unfused {
+        fn dim(&self) -> usize {
+            self.0.dim()
+        }
+        fn code_len(&self) -> usize {
+            self.0.code_len()
+        }
+        fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
+            self.0.encode(vectors, codes);
+        }
+        fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {
+            self.0.decode(codes, vectors);
+        }
+        fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
+            self.0.scorer(metric, query)
+        }
+    }
+
+    /// `n` vectors of small integers: many equal distances.
+    fn vectors(n: usize) -> Vec<f32> {
+        (0..n * DIM).map(|i| ((i * 7919) % 13) as f32 - 6.0).collect()
+    }
+
+    fn encoded(raw: Raw, vectors: &[f32]) -> AlignedBytes {
+        let mut codes = AlignedBytes::new();
+        raw.encode(Rows::new(vectors, DIM).unwrap(), &mut codes);
+        codes
+    }
+
+    fn top(quantizer: &dyn Quantizer, metric: Metric, queries: &[f32], codes: &[u8]) -> Vec<Vec<Neighbor>> {
+        let queries = Rows::new(queries, DIM).unwrap();
+        let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(9)).collect();
+        let keep = IdSelector::Range(105..1_000);
+        quantizer.scan(metric, queries, codes, 100, &keep, &mut tops);
+        tops.into_iter().map(TopK::into_sorted).collect()
+    }
+
+    #[test]
+    fn decode_returns_what_encode_got() {
+        let raw = Raw::new(DIM);
+        let vectors = vectors(5);
+        let mut decoded = Vec::new();
+        raw.decode(encoded(raw, &vectors).as_slice(), &mut decoded);
+        assert_eq!(decoded, vectors);
+    }
+
+    #[test]
+    fn fused_scan_equals_the_provided_one() {
+        let raw = Raw::new(DIM);
+        let (base, queries) = (vectors(700), vectors(40));
+        let codes = encoded(raw, &base);
+        for &metric in Metric::ALL {
+            let fused = top(&raw, metric, &queries, codes.as_slice());
+            assert_eq!(
+                fused,
+                top(&Unfused(raw), metric, &queries, codes.as_slice()),
+                "{metric}"
+            );
+            assert!(fused.iter().flatten().all(|n| (105..800).contains(&n.id)));
+        }
+    }
+
+    #[test]
+    fn fused_range_scan_equals_the_provided_one() {
+        let raw = Raw::new(DIM);
+        let (base, query) = (vectors(700), vectors(1));
+        let codes = encoded(raw, &base);
+        for &metric in Metric::ALL {
+            // A radius that some vectors meet exactly: the comparison is strict.
+            let radius = metric.distance(&query, raw.rows(codes.as_slice()).row(400));
+            let [fused, provided] = [&raw as &dyn Quantizer, &Unfused(raw)]
+                .map(|quantizer| quantizer.scan_range(metric, &query, codes.as_slice(), 3, &IdSelector::All, radius));
+            assert_eq!(fused, provided, "{metric}");
+            assert!(fused.iter().all(|n| n.distance < radius && n.id != 403));
+        }
+    }
+
+    #[test]
+    fn slots_are_scored_as_in_the_block() {
+        let raw = Raw::new(DIM);
+        let (base, query) = (vectors(10), vectors(1));
+        let codes = encoded(raw, &base);
+        let scorer = raw.scorer(Metric::L1, &query);
+        let (mut block, mut picked) = ([0.0; 10], [0.0; 3]);
+        scorer.score_block(codes.as_slice(), &mut block);
+        scorer.score_at(codes.as_slice(), &[9, 0, 4], &mut picked);
+        assert_eq!(picked, [block[9], block[0], block[4]]);
+    }
+}

@@ -24,7 +24,7 @@ const SECTIONS: &[[u8; 4]] = &[HEAD, flat::VECTORS, id_map::IDS];
 /// The index as one block of bytes, which [`from_bytes`] reads.
 ///
 /// ```
-/// use anear_index::{Add, Flat, VectorIndex, from_bytes, to_bytes};
+/// use anear_index::{Flat, VectorIndex, VectorIndexExt, from_bytes, to_bytes};
 /// use anear_kernels::{Metric, Rows};
 ///
 /// let mut index = Flat::new(2, Metric::Cosine)?;

@@ -29,7 +29,7 @@ const UNIT_TOLERANCE: f32 = 1e-3;
 /// A cosine index normalizes what it is given and keeps that; a zero vector stays zero, at distance 1 from everything.
 ///
 /// ```
-/// use anear_index::{Add, Flat, SearchRequest, VectorIndex};
+/// use anear_index::{Flat, SearchRequest, VectorIndex, VectorIndexExt};
 /// use anear_kernels::{IdSelector, Metric, Rows};
 ///
 /// let mut index = Flat::new(2, Metric::L2)?;

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use anear_index::compat::faiss::{read_index, write_index};
-//! use anear_index::{Add, Flat, VectorIndex};
+//! use anear_index::{Flat, VectorIndex, VectorIndexExt};
 //! use anear_kernels::{Metric, Rows};
 //!
 //! let mut index = Flat::new(2, Metric::L2)?;

@@ -1,0 +1,375 @@
+//! What every index must do, whatever its kind and metric.
+//!
+//! [`check`] panics at the first promise that is not kept. It runs here over all kinds and metrics there are; other
+//! crates with index types of their own turn the feature `conformance` on and call it too.
+//!
+//! Components are small integers, so that all arithmetic but cosine's is exact and ties are everywhere: the order of the
+//! neighbors is then checked to the last place.
+
+mod subject;
+
+use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
+use anear_pool::Pool;
+
+use self::subject::Subject;
+use crate::compat::faiss;
+use crate::{
+    Error, IndexSpec, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex, VectorIndexExt as _,
+    from_bytes, to_bytes,
+};
+
+/// Runs every check on indexes built from `spec` for `metric`.
+///
+/// # Panics
+/// When a promise is not kept; the message says which and with what.
+pub fn check(spec: &IndexSpec, metric: Metric) {
+    let new = |vectors| Subject::new(spec, metric, vectors);
+    an_empty_index_finds_nothing(&new(0));
+    search_equals_the_oracle(&new(300));
+    a_selector_restricts_the_search(&new(300));
+    range_search_equals_the_oracle(&new(300));
+    vectors_come_back(&new(50));
+    removing_is_as_if_never_added(new(300));
+    merging_is_as_if_added_here(&new);
+    bytes_bring_everything_back(&new(50));
+    faiss_files_bring_everything_back(&new(50));
+    threads_and_batches_do_not_show(&Subject::wide(spec, metric, 4_000));
+    segments_are_searched_as_one(&new(300));
+    a_copy_shares_nothing(new(20));
+    bad_input_is_refused(new(20));
+}
+
+fn an_empty_index_finds_nothing(subject: &Subject) {
+    assert!(subject.index.is_empty());
+    let found = subject.search(&SearchRequest::new(3));
+    assert!(found.iter().all(<[_]>::is_empty) && found.len() == subject.queries().len());
+    assert!(
+        subject
+            .range_search(&RangeRequest::new(f32::INFINITY))
+            .iter()
+            .all(<[_]>::is_empty)
+    );
+}
+
+fn search_equals_the_oracle(subject: &Subject) {
+    for k in [1, 10, 299, 300, 10_000, usize::MAX] {
+        subject.check_nearest(k, &IdSelector::All);
+    }
+    let (queries, k) = (subject.queries(), 301);
+    let (mut ids, mut distances) = (vec![0; queries.len() * k], vec![0.0; queries.len() * k]);
+    let out = NeighborsMut {
+        ids: &mut ids,
+        distances: &mut distances,
+    };
+    subject.index.search_into(queries, &SearchRequest::new(k), out).unwrap();
+    let found = subject.search(&SearchRequest::new(k));
+    for (i, row) in found.iter().enumerate() {
+        let places = || ids[i * k..].iter().zip(&distances[i * k..]).take(k);
+        assert!(
+            row.iter()
+                .zip(places())
+                .all(|(n, place)| (n.id as i64, n.distance) == (*place.0, *place.1))
+        );
+        assert!(places().skip(row.len()).all(|place| place == (&-1, &f32::INFINITY)));
+    }
+}
+
+fn a_selector_restricts_the_search(subject: &Subject) {
+    with_selectors(subject, |keep| {
+        for k in [1, 10, 1_000] {
+            subject.check_nearest(k, keep);
+        }
+    });
+}
+
+fn range_search_equals_the_oracle(subject: &Subject) {
+    with_selectors(subject, |keep| {
+        // Every fourth neighbor's own distance: there strictness shows.
+        let radii: Vec<_> = subject
+            .search(&SearchRequest::new(30))
+            .row(0)
+            .iter()
+            .step_by(4)
+            .map(|n| n.distance)
+            .collect();
+        for radius in radii.into_iter().chain([f32::NEG_INFINITY, f32::INFINITY]) {
+            subject.check_within(radius, keep);
+        }
+    });
+}
+
+/// Every kind of selector, in the ids of the subject.
+fn with_selectors(subject: &Subject, check: impl Fn(&IdSelector<'_>)) {
+    let ids = subject.ids();
+    let third: Vec<u64> = ids.iter().copied().step_by(3).collect();
+    let mut few = vec![ids[7], ids[200], ids[41], u64::MAX];
+    few.sort_unstable();
+    let end = *ids.iter().max().expect("the subject has vectors") as usize + 1;
+    let even = Bitmap::from_indices(end, (0..end).step_by(2));
+    let rule = |id: u64| id % 5 == 1;
+    check(&IdSelector::Sorted(&third));
+    check(&IdSelector::Sorted(&few));
+    check(&IdSelector::Sorted(&[]));
+    check(&IdSelector::Range(20..150));
+    check(&IdSelector::Bitmap(&even));
+    check(&IdSelector::Custom(&rule));
+    check(&IdSelector::Not(Box::new(IdSelector::Sorted(&third))));
+    check(&IdSelector::And(vec![
+        IdSelector::Bitmap(&even),
+        IdSelector::Custom(&rule),
+    ]));
+}
+
+fn vectors_come_back(subject: &Subject) {
+    for (id, vector) in &subject.model {
+        let returned = subject.index.reconstruct(*id).unwrap();
+        if subject.index.metric() == Metric::Cosine {
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            assert!(returned.iter().zip(vector).all(|(a, b)| (a - b / length).abs() < 1e-6));
+        } else {
+            assert_eq!(returned, *vector);
+        }
+    }
+    let error = subject.index.reconstruct(1 << 50).unwrap_err();
+    assert!(
+        matches!(error, Error::UnknownId { id, len: 50 } if id == 1 << 50),
+        "{error}"
+    );
+}
+
+fn removing_is_as_if_never_added(mut subject: Subject) {
+    assert_eq!(subject.remove(&IdSelector::Sorted(&[])), 0);
+    assert_eq!(subject.remove(&IdSelector::Sorted(&[1 << 50])), 0);
+    for rule in [
+        |id: u64| id % 3 == 0,
+        |id: u64| id < 40,
+        |id: u64| id > 100 && id % 2 == 0,
+    ] {
+        assert!(subject.remove(&IdSelector::Custom(&rule)) > 0);
+        subject.check_nearest(7, &IdSelector::All);
+        subject.check_nearest(7, &IdSelector::Range(10..90));
+    }
+    subject.add(30);
+    subject.check_nearest(500, &IdSelector::All);
+    vectors_come_back_in_order(&subject);
+    let len = subject.index.len();
+    assert_eq!(subject.remove(&IdSelector::All), len);
+    an_empty_index_finds_nothing(&subject);
+}
+
+fn vectors_come_back_in_order(subject: &Subject) {
+    let ids = subject.ids();
+    assert_eq!(ids.len(), subject.index.len());
+    assert!(ids.iter().all(|id| subject.index.reconstruct(*id).is_ok()));
+}
+
+fn merging_is_as_if_added_here(new: &dyn Fn(usize) -> Subject) {
+    let mut merged = new(120);
+    let mut other = merged.successor(80);
+    merged.index.merge(&mut *other.index).unwrap();
+    merged.adopt(&mut other);
+    assert!(other.index.is_empty());
+    merged.check_nearest(300, &IdSelector::All);
+    merged.add(5);
+    merged.check_nearest(9, &IdSelector::All);
+
+    let spec = merged.index.spec();
+    let other_metric = if merged.index.metric() == Metric::L2 {
+        Metric::L1
+    } else {
+        Metric::L2
+    };
+    let dim = merged.index.dim();
+    for (dim, metric) in [(dim + 1, merged.index.metric()), (dim, other_metric)] {
+        let mut stranger = spec.build(dim, metric).unwrap();
+        let error = merged.index.merge(&mut *stranger).unwrap_err();
+        assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    }
+    merged.check_nearest(9, &IdSelector::All);
+}
+
+fn bytes_bring_everything_back(subject: &Subject) {
+    let bytes = to_bytes(&*subject.index);
+    let restored = from_bytes(&bytes).unwrap();
+    assert_same_index(&*subject.index, &*restored, subject.queries());
+    assert_eq!(restored.metric(), subject.index.metric());
+    assert_eq!(to_bytes(&*restored), bytes);
+}
+
+fn faiss_files_bring_everything_back(subject: &Subject) {
+    let file = faiss::write_index(&*subject.index).unwrap();
+    let restored = faiss::read_index(&file).unwrap();
+    assert_eq!(faiss::write_index(&*restored).unwrap(), file);
+    if subject.index.metric() == Metric::Cosine {
+        assert_eq!(restored.metric(), Metric::InnerProduct);
+        return;
+    }
+    assert_same_index(&*subject.index, &*restored, subject.queries());
+}
+
+fn assert_same_index(index: &dyn VectorIndex, other: &dyn VectorIndex, queries: Rows<'_>) {
+    let request = SearchRequest::new(20);
+    assert_eq!(
+        index.search(queries, &request).unwrap(),
+        other.search(queries, &request).unwrap()
+    );
+    assert_eq!(
+        (index.spec(), index.dim(), index.len()),
+        (other.spec(), other.dim(), other.len())
+    );
+}
+
+fn threads_and_batches_do_not_show(subject: &Subject) {
+    let third = subject
+        .ids()
+        .iter()
+        .copied()
+        .filter(|id| id % 3 == 0)
+        .collect::<Vec<_>>();
+    for keep in [IdSelector::All, IdSelector::Sorted(&third)] {
+        let request = SearchRequest::new(17).selecting(keep.clone());
+        let alone = subject.search(&request);
+        let radius = alone.row(0)[9].distance;
+        let within = subject.range_search(&RangeRequest::new(radius).selecting(keep.clone()));
+        for threads in [1, 2, 7] {
+            let pool = Pool::new(threads).unwrap();
+            assert_eq!(subject.search(&request.clone().on(&pool)), alone, "{threads} threads");
+            let request = RangeRequest::new(radius).selecting(keep.clone()).on(&pool);
+            assert_eq!(subject.range_search(&request), within, "{threads} threads");
+        }
+        let queries = subject.queries();
+        for (i, row) in alone.iter().enumerate() {
+            let one = subject.index.search(queries.slice(i..i + 1), &request).unwrap();
+            assert_eq!(one.row(0), row, "query {i} alone");
+        }
+    }
+}
+
+/// Two indexes that push into the same top-ks, as a store with segments does it.
+fn segments_are_searched_as_one(subject: &Subject) {
+    if subject.has_own_ids() {
+        return pushed_ids_are_offset(subject);
+    }
+    let queries = subject.queries();
+    let second = subject.successor(90);
+    let mut whole = subject.copy();
+    whole.index.merge(&mut *second.index.boxed_clone()).unwrap();
+    let first_len = subject.index.len() as u64;
+    let pool = Pool::new(2).unwrap();
+    for request in [SearchRequest::new(11), SearchRequest::new(11).on(&pool)] {
+        let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(11)).collect();
+        subject.index.search_top(queries, &request, 0, &mut tops).unwrap();
+        second
+            .index
+            .search_top(queries, &request, first_len, &mut tops)
+            .unwrap();
+        let together = Neighbors::from_tops(whole.index.metric(), tops);
+        assert_eq!(together, whole.search(&request));
+    }
+    pushed_ids_are_offset(subject);
+}
+
+/// The selector speaks of the index's own ids, the answer of those plus the offset.
+fn pushed_ids_are_offset(subject: &Subject) {
+    let (queries, offset) = (subject.queries(), 10_000);
+    let ids = subject.ids();
+    let keep = IdSelector::Range(0..ids[ids.len() / 2]);
+    let request = SearchRequest::new(5).selecting(keep.clone());
+    let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(5)).collect();
+    subject.index.search_top(queries, &request, offset, &mut tops).unwrap();
+    for (top, row) in tops.into_iter().zip(subject.search(&request).iter()) {
+        let mut expected: Vec<_> = row.iter().map(|n| n.id + offset).collect();
+        let mut pushed: Vec<_> = top.into_sorted().iter().map(|n| n.id).collect();
+        (expected.sort_unstable(), pushed.sort_unstable());
+        assert_eq!(pushed, expected);
+    }
+}
+
+fn a_copy_shares_nothing(mut subject: Subject) {
+    let copy = subject.copy();
+    subject.remove(&IdSelector::All);
+    copy.check_nearest(30, &IdSelector::All);
+}
+
+fn bad_input_is_refused(mut subject: Subject) {
+    let dim = subject.index.dim();
+    let before = to_bytes(&*subject.index);
+    let good = vec![1.0; dim];
+    for (column, value, word) in [
+        (0, f32::NAN, "NaN"),
+        (dim - 1, f32::INFINITY, "inf"),
+        (1, -f32::INFINITY, "-inf"),
+    ] {
+        let mut bad = [&good[..], &good].concat();
+        bad[dim + column] = value;
+        let rows = Rows::new(&bad, dim).unwrap();
+        let tail = format!("1 has {word} at component {column}; only finite numbers can be compared");
+        let refusals = [
+            (subject.try_add(rows).unwrap_err(), "vector"),
+            (subject.index.search(rows, &SearchRequest::new(1)).unwrap_err(), "query"),
+            (
+                subject.index.range_search(rows, &RangeRequest::new(1.0)).unwrap_err(),
+                "query",
+            ),
+        ];
+        for (error, what) in refusals {
+            assert_eq!(error.to_string(), format!("{what} {tail}"));
+        }
+    }
+
+    let wide = vec![1.0; dim + 1];
+    let rows = Rows::new(&wide, dim + 1).unwrap();
+    let refusals = [
+        subject.try_add(rows).unwrap_err(),
+        subject.index.search(rows, &SearchRequest::new(1)).unwrap_err(),
+        subject.index.range_search(rows, &RangeRequest::new(1.0)).unwrap_err(),
+    ];
+    for error in refusals {
+        assert_eq!(
+            error.to_string(),
+            format!("expected vectors of dimension {dim}, got {}", dim + 1)
+        );
+    }
+
+    let rows = Rows::new(&good, dim).unwrap();
+    let refused = |request: SearchRequest<'_>| subject.index.search(rows, &request).unwrap_err().to_string();
+    assert_eq!(refused(SearchRequest::new(0)), "k must be at least 1, got 0");
+    assert!(refused(SearchRequest::new(1).with("depth!", 1.0)).starts_with("unknown search parameter `depth!`"));
+    let nan = subject
+        .index
+        .range_search(rows, &RangeRequest::new(f32::NAN))
+        .unwrap_err();
+    assert!(matches!(nan, Error::RadiusNaN));
+    let short = NeighborsMut {
+        ids: &mut [0; 2],
+        distances: &mut [0.0; 1],
+    };
+    let error = subject
+        .index
+        .search_into(rows, &SearchRequest::new(2), short)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the result needs 2 places (1 queries x k = 2), got 1"
+    );
+    subject.check_duplicate_ids_are_refused();
+    assert_eq!(to_bytes(&*subject.index), before, "a refused call changes nothing");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_conforms_by_every_metric() {
+        let mut runs = 0;
+        for spec in IndexSpec::EXAMPLES {
+            for &metric in Metric::ALL {
+                println!("{spec} by {metric}");
+                check(&spec.parse().unwrap(), metric);
+                runs += 1;
+            }
+        }
+        assert_eq!(runs, IndexSpec::EXAMPLES.len() * Metric::ALL.len());
+    }
+}

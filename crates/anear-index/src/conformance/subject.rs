@@ -1,0 +1,261 @@
+//! An index under test beside its model: a plain list of (id, vector), searched in f64 by sorting everything.
+
+use anear_kernels::{IdSelector, Metric, Neighbor, Rows};
+
+use crate::{Error, IndexSpec, Neighbors, RangeRequest, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
+
+const DIM: usize = 5;
+const WIDE_DIM: usize = 37;
+const QUERIES: usize = 9;
+const WIDE_QUERIES: usize = 70;
+
+/// What rounding may do to a cosine distance.
+const COSINE_TOLERANCE: f64 = 1e-6;
+
+/// An index and what it should hold.
+pub(super) struct Subject {
+    pub(super) index: Box<dyn VectorIndex>,
+    pub(super) model: Vec<(u64, Vec<f32>)>,
+    queries: Vec<f32>,
+    /// Vectors made so far, by this subject and those before it: no two are made from the same number.
+    made: u64,
+}
+
+impl Subject {
+    /// With `vectors` vectors of few components: most distances occur many times.
+    pub(super) fn new(spec: &IndexSpec, metric: Metric, vectors: usize) -> Self {
+        Self::build(spec, metric, DIM, QUERIES, vectors)
+    }
+
+    /// With enough components and queries that the work is spread over threads.
+    pub(super) fn wide(spec: &IndexSpec, metric: Metric, vectors: usize) -> Self {
+        Self::build(spec, metric, WIDE_DIM, WIDE_QUERIES, vectors)
+    }
+
+    fn build(spec: &IndexSpec, metric: Metric, dim: usize, queries: usize, vectors: usize) -> Self {
+        let mut subject = Self {
+            index: spec.build(dim, metric).unwrap(),
+            model: Vec::new(),
+            queries: (0..queries).flat_map(|i| vector(1_000_000 + i as u64, dim)).collect(),
+            made: 0,
+        };
+        subject.add(vectors);
+        subject
+    }
+
+    /// A second subject like this one, with vectors and ids that follow its own.
+    pub(super) fn successor(&self, vectors: usize) -> Self {
+        let mut next = Self {
+            index: self.index.spec().build(self.index.dim(), self.index.metric()).unwrap(),
+            model: Vec::new(),
+            queries: self.queries.clone(),
+            made: self.made,
+        };
+        next.add(vectors);
+        next
+    }
+
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            index: self.index.boxed_clone(),
+            model: self.model.clone(),
+            queries: self.queries.clone(),
+            made: self.made,
+        }
+    }
+
+    /// Takes over the model of a subject whose index was merged.
+    pub(super) fn adopt(&mut self, other: &mut Self) {
+        self.model.append(&mut other.model);
+        self.made = other.made;
+        self.renumber();
+    }
+
+    pub(super) fn queries(&self) -> Rows<'_> {
+        Rows::new(&self.queries, self.index.dim()).expect("whole queries")
+    }
+
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.model.iter().map(|(id, _)| *id).collect()
+    }
+
+    /// Whether ids are the caller's; otherwise they are positions.
+    pub(super) fn has_own_ids(&self) -> bool {
+        matches!(self.index.spec(), IndexSpec::IdMap(..))
+    }
+
+    /// Adds vectors to the index and to the model.
+    pub(super) fn add(&mut self, vectors: usize) {
+        let dim = self.index.dim();
+        let made = self.made..self.made + vectors as u64;
+        let rows: Vec<f32> = made.clone().flat_map(|i| vector(i, dim)).collect();
+        let rows = Rows::new(&rows, dim).expect("whole vectors");
+        if self.has_own_ids() {
+            let ids: Vec<u64> = made.clone().map(own_id).collect();
+            self.index.add_with_ids(rows, &ids).unwrap();
+        } else {
+            let first = self.index.len() as u64;
+            assert_eq!(self.index.add(rows).unwrap(), first..first + vectors as u64);
+        }
+        self.made = made.end;
+        self.model.extend(made.map(|i| (own_id(i), vector(i, dim))));
+        self.renumber();
+    }
+
+    /// Tries to add; the model does not change.
+    pub(super) fn try_add(&mut self, rows: Rows<'_>) -> Result<()> {
+        if self.has_own_ids() {
+            let ids: Vec<u64> = (0..rows.len() as u64).map(|i| own_id(self.made + i)).collect();
+            self.index.add_with_ids(rows, &ids)
+        } else {
+            self.index.add(rows).map(drop)
+        }
+    }
+
+    /// Removes from the index and from the model; returns how many.
+    pub(super) fn remove(&mut self, ids: &IdSelector<'_>) -> usize {
+        let removed = self.index.remove(ids).unwrap();
+        let before = self.model.len();
+        self.model.retain(|(id, _)| !ids.contains(*id));
+        assert_eq!(removed, before - self.model.len());
+        self.renumber();
+        removed
+    }
+
+    /// Where ids are positions, those of the model are, too.
+    fn renumber(&mut self) {
+        if !self.has_own_ids() {
+            self.model
+                .iter_mut()
+                .zip(0..)
+                .for_each(|((id, _), position)| *id = position);
+        }
+        assert_eq!(self.index.len(), self.model.len());
+    }
+
+    pub(super) fn search(&self, request: &SearchRequest<'_>) -> Neighbors {
+        self.index.search(self.queries(), request).unwrap()
+    }
+
+    pub(super) fn range_search(&self, request: &RangeRequest<'_>) -> Neighbors {
+        self.index.range_search(self.queries(), request).unwrap()
+    }
+
+    /// The index finds what sorting everything finds.
+    pub(super) fn check_nearest(&self, k: usize, keep: &IdSelector<'_>) {
+        let found = self.search(&SearchRequest::new(k).selecting(keep.clone()));
+        assert_eq!(found.len(), self.queries().len());
+        for (query, found) in self.queries().iter().zip(found.iter()) {
+            let mut expected = self.distances(query, keep);
+            expected.sort_by(|a, b| a.1.total_cmp(&b.1));
+            expected.truncate(k);
+            if self.index.metric() == Metric::InnerProduct {
+                expected.chunk_by_mut(|a, b| a.1 == b.1).for_each(<[_]>::reverse);
+            }
+            self.assert_same(found, &expected);
+            assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
+        }
+    }
+
+    /// The index finds everything within the radius, and nothing else.
+    pub(super) fn check_within(&self, radius: f32, keep: &IdSelector<'_>) {
+        let found = self.range_search(&RangeRequest::new(radius).selecting(keep.clone()));
+        for (query, found) in self.queries().iter().zip(found.iter()) {
+            assert!(found.iter().all(|n| n.distance < radius));
+            // Rounding decides about what is on the very edge of a cosine radius.
+            let edge =
+                |distance: f64| self.tolerance() > 0.0 && (distance - f64::from(radius)).abs() < self.tolerance();
+            let expected = self.distances(query, keep);
+            let is_on_edge = |id: u64| expected.iter().any(|(other, distance)| *other == id && edge(*distance));
+            let found: Vec<_> = found.iter().copied().filter(|n| !is_on_edge(n.id)).collect();
+            let inside = |distance: f64| distance < f64::from(radius) && !edge(distance);
+            let expected: Vec<_> = expected
+                .iter()
+                .copied()
+                .filter(|(_, distance)| inside(*distance))
+                .collect();
+            self.assert_same(&found, &expected);
+        }
+    }
+
+    pub(super) fn check_duplicate_ids_are_refused(&mut self) {
+        if !self.has_own_ids() {
+            return;
+        }
+        let (dim, taken, free) = (self.index.dim(), self.model[3].0, own_id(self.made));
+        let two = vec![1.0; 2 * dim];
+        let rows = Rows::new(&two, dim).expect("two vectors");
+        let mut refused = |ids: &[u64]| self.index.add_with_ids(rows, ids).unwrap_err();
+        assert!(matches!(refused(&[free, taken]), Error::DuplicateId { id, .. } if id == taken));
+        assert!(matches!(refused(&[free, free]), Error::DuplicateId { id, .. } if id == free));
+        assert!(matches!(refused(&[free, 1 << 63]), Error::IdTooLarge { id } if id == 1 << 63));
+        assert!(matches!(refused(&[free]), Error::IdCount { vectors: 2, ids: 1 }));
+    }
+
+    /// The same neighbors at the same distances; where cosine rounds, equally near ones may stand for each other.
+    fn assert_same(&self, found: &[Neighbor], expected: &[(u64, f64)]) {
+        let tolerance = self.tolerance();
+        assert_eq!(found.len(), expected.len());
+        for (neighbor, (id, distance)) in found.iter().zip(expected) {
+            let difference = (f64::from(neighbor.distance) - distance).abs();
+            assert!(difference <= tolerance, "{neighbor:?} but expected {id} at {distance}");
+            assert!(
+                neighbor.id == *id || tolerance > 0.0,
+                "{neighbor:?} but expected {id} at {distance}"
+            );
+        }
+        let mut ids: Vec<_> = found.iter().map(|n| n.id).collect();
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "an id twice");
+    }
+
+    /// Ids and distances of the selected vectors, in the order in which they were added.
+    fn distances(&self, query: &[f32], keep: &IdSelector<'_>) -> Vec<(u64, f64)> {
+        let metric = self.index.metric();
+        let selected = self.model.iter().filter(|(id, _)| keep.contains(*id));
+        selected
+            .map(|(id, vector)| (*id, distance(metric, query, vector)))
+            .collect()
+    }
+
+    fn tolerance(&self) -> f64 {
+        match self.index.metric() {
+            Metric::Cosine => COSINE_TOLERANCE,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Ids in no order and with gaps.
+fn own_id(made: u64) -> u64 {
+    (made * 7_919) % 100_003 * 3 + 1
+}
+
+/// Small integers that look random; every eleventh vector is zero.
+fn vector(number: u64, dim: usize) -> Vec<f32> {
+    let component = |i: usize| {
+        let mixed =
+            (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (i as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed.wrapping_mul(0x94d0_49bb_1331_11eb) >> 40) % 9
+    };
+    let scale = if number % 11 == 10 { 0.0 } else { 1.0 };
+    (0..dim).map(|i| scale * (component(i) as f32 - 4.0)).collect()
+}
+
+/// Metrics as they are defined.
+fn distance(metric: Metric, x: &[f32], y: &[f32]) -> f64 {
+    let pairs = || x.iter().zip(y).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+    let product: f64 = pairs().map(|(x, y)| x * y).sum();
+    match metric {
+        Metric::L2 => pairs().map(|(x, y)| (x - y).powi(2)).sum(),
+        Metric::InnerProduct => -product,
+        Metric::Cosine => {
+            let length = |v: &[f32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+            let lengths = length(x) * length(y);
+            if lengths == 0.0 { 1.0 } else { 1.0 - product / lengths }
+        }
+        Metric::L1 => pairs().map(|(x, y)| (x - y).abs()).sum(),
+        Metric::Linf => pairs().map(|(x, y)| (x - y).abs()).fold(0.0, f64::max),
+        other => panic!("the oracle does not know {other}"),
+    }
+}

@@ -1,10 +1,22 @@
-//! Many queries against many rows.
+//! Many queries against many rows: a register-tiled product as a filter, canonical distances for what passes.
+//!
+//! Queries are transposed into panels as wide as a tile. Rows are taken in blocks that stay in L2 while every panel
+//! passes over them; a tile never leaves the registers but for one bit per pair: near enough to be measured, or not.
 
-use crate::{kernels::Kernels, metric::Metric, rows::Rows, select::TopK, selector::IdSelector};
+use crate::{
+    bitmap::{low_bits, ones},
+    bounds::Margin,
+    kernels::Kernels,
+    metric::Metric,
+    product::{Bounds, Product},
+    rows::Rows,
+    select::{Neighbor, TopK},
+    selector::IdSelector,
+};
 
 /// [`scan`](crate::scan) for every query, with the same answers to the bit, at a fraction of the time.
 ///
-/// `tops[i]` belongs to query `i`.
+/// `tops[i]` belongs to query `i`. L1 and Linf have no product form and gain nothing.
 ///
 /// # Panics
 /// If `tops` are not as many as `queries`, or the dimensions differ.
@@ -19,6 +31,15 @@ pub fn scan_batch(
     Kernels::get().scan_batch(metric, queries, rows, first_id, keep, tops);
 }
 
+// A panel costs the same however few queries are in it; with fewer than this, one scan for each is faster.
+const QUERIES_MIN: usize = 4;
+
+// A block of rows takes a quarter of a small L2 (1 MiB); the panel that passes over it streams.
+const BLOCK_BYTES: usize = 256 << 10;
+
+// Panels of one pass over the rows: a share of L3.
+const PANELS_BYTES: usize = 8 << 20;
+
 impl Kernels {
     /// As [`scan_batch`], on this instruction set.
     pub fn scan_batch(
@@ -31,8 +52,153 @@ impl Kernels {
         tops: &mut [TopK],
     ) {
         assert_eq!(queries.len(), tops.len(), "one top-k per query");
-        for (query, top) in queries.iter().zip(tops) {
-            self.scan(metric, query, rows, first_id, keep, top);
+        assert_eq!(
+            queries.dim(),
+            rows.dim(),
+            "the queries must have the dimension of the rows"
+        );
+        match (&self.product, Margin::new(metric, rows.dim())) {
+            (Some(product), Some(margin)) if queries.len() >= QUERIES_MIN => {
+                let batch = Batch {
+                    kernels: self,
+                    product,
+                    margin,
+                    metric,
+                };
+                let panels = PANELS_BYTES / (product.queries * rows.dim() * size_of::<f32>());
+                let pass = panels.max(1) * product.queries;
+                for (start, tops) in (0..).step_by(pass).zip(tops.chunks_mut(pass)) {
+                    batch.scan(queries.slice(start..start + tops.len()), rows, first_id, keep, tops);
+                }
+            }
+            _ => {
+                for (query, top) in queries.iter().zip(tops) {
+                    self.scan(metric, query, rows, first_id, keep, top);
+                }
+            }
         }
+    }
+
+    fn squared_norm(&self, vector: &[f32]) -> f32 {
+        -self.distance(Metric::InnerProduct, vector, vector)
+    }
+}
+
+/// What stays the same while a batch is worked off.
+struct Batch<'a> {
+    kernels: &'a Kernels,
+    product: &'a Product,
+    margin: Margin,
+    metric: Metric,
+}
+
+impl Batch<'_> {
+    fn scan(&self, queries: Rows<'_>, rows: Rows<'_>, first_id: u64, keep: &IdSelector<'_>, tops: &mut [TopK]) {
+        let width = self.product.queries;
+        let mut panels: Vec<_> = (0..queries.len())
+            .step_by(width)
+            .zip(tops.chunks_mut(width))
+            .map(|(start, tops)| self.panel(queries.slice(start..start + tops.len()), tops))
+            .collect();
+        let mut block = Block::default();
+        let block_len = (BLOCK_BYTES / size_of_val(queries.row(0))).next_multiple_of(self.product.rows);
+        for id in keep.matches_in(first_id..first_id + rows.len() as u64) {
+            self.add(&mut block, id, rows.row((id - first_id) as usize));
+            if block.ids.len() == block_len {
+                panels.iter_mut().for_each(|panel| self.pass(panel, &block));
+                block.clear();
+            }
+        }
+        if let Some(&last) = block.rows.last() {
+            let full = block.rows.len().next_multiple_of(self.product.rows);
+            block.rows.resize(full, last);
+            block.weights.resize(full, 0.0);
+            panels.iter_mut().for_each(|panel| self.pass(panel, &block));
+        }
+    }
+
+    fn add<'r>(&self, block: &mut Block<'r>, id: u64, row: &'r [f32]) {
+        block.ids.push(id);
+        block.rows.push(row);
+        block.weights.push(self.margin.weight(self.kernels.squared_norm(row)));
+    }
+
+    fn panel<'q>(&self, queries: Rows<'q>, tops: &'q mut [TopK]) -> Panel<'q> {
+        let width = self.product.queries;
+        let mut columns = vec![0.0; queries.dim() * width];
+        for (q, query) in queries.iter().enumerate() {
+            for (column, &component) in columns.chunks_exact_mut(width).zip(query) {
+                column[q] = component;
+            }
+        }
+        let norms: Vec<f32> = queries.iter().map(|query| self.kernels.squared_norm(query)).collect();
+        let mut panel = Panel {
+            queries,
+            tops,
+            columns,
+            norms,
+            slope: vec![0.0; width],
+            offset: vec![0.0; width],
+        };
+        (0..queries.len()).for_each(|q| self.tighten(&mut panel, q));
+        panel
+    }
+
+    /// Adapts the bound of query `q` to its threshold.
+    fn tighten(&self, panel: &mut Panel<'_>, q: usize) {
+        (panel.slope[q], panel.offset[q]) = self.margin.query(panel.norms[q], panel.tops[q].threshold());
+    }
+
+    /// Compares every query of the panel with every row of the block.
+    fn pass(&self, panel: &mut Panel<'_>, block: &Block<'_>) {
+        let size = self.product.rows;
+        let queries = low_bits(panel.queries.len());
+        for (start, rows) in (0..).step_by(size).zip(block.rows.chunks_exact(size)) {
+            let bounds = Bounds {
+                slope: &panel.slope,
+                offset: &panel.offset,
+                weight: &block.weights[start..],
+            };
+            // SAFETY: `Kernels::for_isa` hands out a table only where its instruction set is available.
+            let tile = unsafe { (self.product.tile)(&panel.columns, rows, &bounds) };
+            // The last rows of the last block repeat, and have no id.
+            for ((&passing, &id), row) in tile.iter().zip(&block.ids[start..]).zip(rows) {
+                ones(u64::from(passing) & queries).for_each(|q| self.measure(panel, q, id, row));
+            }
+        }
+    }
+
+    fn measure(&self, panel: &mut Panel<'_>, q: usize, id: u64, row: &[f32]) {
+        let distance = self.kernels.distance(self.metric, panel.queries.row(q), row);
+        if distance <= panel.tops[q].threshold() {
+            panel.tops[q].push(Neighbor { id, distance });
+            self.tighten(panel, q);
+        }
+    }
+}
+
+/// As many queries as a tile is wide, transposed.
+struct Panel<'q> {
+    queries: Rows<'q>,
+    tops: &'q mut [TopK],
+    columns: Vec<f32>,
+    norms: Vec<f32>,
+    slope: Vec<f32>,
+    offset: Vec<f32>,
+}
+
+/// Accepted rows that are in the cache together.
+#[derive(Default)]
+struct Block<'r> {
+    ids: Vec<u64>,
+    rows: Vec<&'r [f32]>,
+    weights: Vec<f32>,
+}
+
+impl Block<'_> {
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.rows.clear();
+        self.weights.clear();
     }
 }

@@ -1,59 +1,58 @@
 //! The table of kernels: for each instruction set, the functions that run on it.
 
+use std::fmt;
+
 use crate::{
-    isa::{self, Isa, scalar::Scalar},
-    metric::{Metric, with_metrics},
-    pairwise,
+    isa::{self, Isa, scalar},
+    metric::Metric,
+    product::Product,
     rows::Rows,
 };
-
-type Pair = unsafe fn(&[f32], &[f32]) -> f32;
-type Run = unsafe fn(&[f32], Rows<'_>, &mut [f32]);
-type List = unsafe fn(&[f32], Rows<'_>, &[u32], &mut [f32]);
-
-/// The kernels of one metric.
-pub(crate) struct Entry {
-    pair: Pair,
-    run: Run,
-    list: List,
-}
 
 /// The kernels of one instruction set.
 ///
 /// Everything in this crate runs on [`Kernels::get`]; tests and benchmarks force another set by
 /// [`Kernels::for_isa`]. The answers are the same bits whichever it is.
 pub struct Kernels {
-    isa: Isa,
-    metrics: &'static [Entry],
+    pub(crate) isa: Isa,
+    pub(crate) metrics: &'static [Entry],
+    pub(crate) product: Option<Product>,
 }
 
-/// One `Entry` per metric, in the order of the enum.
+/// The kernels of one metric: a pair of vectors, a query and a run of rows, a query and a list of rows.
+pub(crate) struct Entry {
+    pub(crate) pair: unsafe fn(&[f32], &[f32]) -> f32,
+    pub(crate) run: unsafe fn(&[f32], Rows<'_>, &mut [f32]),
+    pub(crate) list: unsafe fn(&[f32], Rows<'_>, &[usize], &mut [f32]),
+}
+
+/// One [`Entry`] per metric, in the order of the enum, from the functions `pair`, `run` and `list` in scope.
 macro_rules! entries {
     ($($variant:ident, $name:literal, $measure:path, $doc:literal;)*) => {
-        &[$(Entry {
-            pair: |x, y| pairwise::pair::<_, $measure>(Scalar, x, y),
-            run: |query, rows, out| pairwise::many::<_, $measure, 1>(Scalar, query, |i| rows.row(i), out),
-            list: |query, rows, list, out| {
-                pairwise::many::<_, $measure, 1>(Scalar, query, |i| rows.row(list[i] as usize), out)
-            },
-        }),*]
+        &[$(Entry { pair: pair::<$measure>, run: run::<$measure>, list: list::<$measure> }),*]
     };
 }
-
-static SCALAR: Kernels = Kernels {
-    isa: Isa::Scalar,
-    metrics: with_metrics!(entries),
-};
+pub(crate) use entries;
 
 impl Kernels {
     /// The kernels of [`isa()`](crate::isa()).
     pub fn get() -> &'static Self {
-        Self::for_isa(isa::isa()).unwrap_or(&SCALAR)
+        Self::for_isa(isa::isa()).unwrap_or(&scalar::KERNELS)
     }
 
     /// The kernels of `isa`, if this machine can run it.
     pub fn for_isa(isa: Isa) -> Option<&'static Self> {
-        (isa == Isa::Scalar).then_some(&SCALAR)
+        let kernels = match isa {
+            Isa::Scalar => &scalar::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => &isa::avx2::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => &isa::avx512::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => &isa::neon::KERNELS,
+            _ => return None,
+        };
+        isa.is_available().then_some(kernels)
     }
 
     /// The instruction set these kernels run on.
@@ -66,7 +65,7 @@ impl Kernels {
     /// # Panics
     /// If the vectors differ in length.
     pub fn distance(&self, metric: Metric, x: &[f32], y: &[f32]) -> f32 {
-        // SAFETY: a table is handed out only where its instruction set is available.
+        // SAFETY: `for_isa` hands out a table only where its instruction set is available.
         unsafe { (self.entry(metric).pair)(x, y) }
     }
 
@@ -76,7 +75,7 @@ impl Kernels {
     /// If a length does not fit.
     pub fn distances(&self, metric: Metric, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
         assert_eq!(rows.len(), out.len(), "one distance per row");
-        // SAFETY: a table is handed out only where its instruction set is available.
+        // SAFETY: `for_isa` hands out a table only where its instruction set is available.
         unsafe { (self.entry(metric).run)(query, rows, out) }
     }
 
@@ -84,9 +83,9 @@ impl Kernels {
     ///
     /// # Panics
     /// If a length does not fit, or a position is not below `rows.len()`.
-    pub fn distances_at(&self, metric: Metric, query: &[f32], rows: Rows<'_>, list: &[u32], out: &mut [f32]) {
+    pub fn distances_at(&self, metric: Metric, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
         assert_eq!(list.len(), out.len(), "one distance per position");
-        // SAFETY: a table is handed out only where its instruction set is available.
+        // SAFETY: `for_isa` hands out a table only where its instruction set is available.
         unsafe { (self.entry(metric).list)(query, rows, list, out) }
     }
 
@@ -95,8 +94,8 @@ impl Kernels {
     }
 }
 
-impl std::fmt::Debug for Kernels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Kernels({})", self.isa)
     }
 }

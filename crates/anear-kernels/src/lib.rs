@@ -21,12 +21,14 @@
 
 mod batch;
 mod bitmap;
+mod bounds;
 mod isa;
 mod kernels;
 mod metric;
 mod names;
 mod normalize;
 mod pairwise;
+mod product;
 mod rows;
 mod scan;
 mod select;

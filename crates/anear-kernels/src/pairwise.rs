@@ -1,7 +1,7 @@
 //! The loops around a metric: one query against one vector, a run of vectors, or a list of them.
 
 use crate::{
-    isa::{Simd, WIDE},
+    isa::simd::{Simd, WIDE},
     metric::Measure,
     metric::inner_product::InnerProduct,
 };
@@ -47,23 +47,28 @@ pub(crate) fn many<'a, S: Simd, M: Measure, const G: usize>(
 #[inline(always)]
 fn group<S: Simd, M: Measure, const G: usize>(simd: S, prepared: M::Prepared, x: &[f32], ys: [&[f32]; G]) -> [f32; G] {
     let (x_chunks, x_rest) = x.as_chunks::<WIDE>();
-    let parts = ys.map(|y| {
+    let mut y_chunks = [x_chunks; G];
+    for (chunks, y) in y_chunks.iter_mut().zip(ys) {
         assert_eq!(x.len(), y.len(), "vectors of different lengths have no distance");
-        y.as_chunks::<WIDE>()
-    });
+        *chunks = &y.as_chunks().0[..x_chunks.len()];
+    }
     let mut states = [M::start(simd); G];
     for (i, chunk) in x_chunks.iter().enumerate() {
         let chunk = simd.load(chunk);
-        for (state, (y_chunks, _)) in states.iter_mut().zip(&parts) {
+        for (state, y_chunks) in states.iter_mut().zip(&y_chunks) {
             *state = M::step(simd, *state, chunk, simd.load(&y_chunks[i]));
         }
     }
     if !x_rest.is_empty() {
-        let tail = simd.tail(x_rest.len());
-        let chunk = simd.load_tail(tail, x_rest);
-        for (state, (_, y_rest)) in states.iter_mut().zip(&parts) {
-            *state = M::step(simd, *state, chunk, simd.load_tail(tail, y_rest));
+        let (start, len) = (x.len() - x_rest.len(), x_rest.len());
+        let chunk = simd.load_first(len, x_rest);
+        for (state, y) in states.iter_mut().zip(ys) {
+            *state = M::step(simd, *state, chunk, simd.load_first(len, &y[start..]));
         }
     }
-    std::array::from_fn(|i| M::finish(simd, states[i], prepared, x, ys[i]))
+    let mut distances = [0.0; G];
+    for ((distance, state), y) in distances.iter_mut().zip(states).zip(ys) {
+        *distance = M::finish(simd, state, prepared, x, y);
+    }
+    distances
 }

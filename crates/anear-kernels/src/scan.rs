@@ -1,7 +1,7 @@
 //! One query against many rows: the exact search whose only limit is memory bandwidth.
 
 use crate::{
-    bitmap::ones,
+    bitmap::{low_bits, ones},
     kernels::Kernels,
     metric::Metric,
     rows::Rows,
@@ -45,24 +45,25 @@ pub fn scan_range(
     Kernels::get().scan_range(metric, query, rows, first_id, keep, radius, out);
 }
 
-// Rows per call of a kernel: enough to make the call and the threshold test free, few enough that the distances stay in L1.
+// Rows per call of a kernel: enough to make the call and the threshold test free, few enough for the distances to stay
+// in L1; and the ids in a selector's word.
 const BLOCK: usize = 64;
 
-// With fewer accepted rows than this among 64, only those are read.
+// With fewer accepted rows than this among 64, only those are read: a skipped row must save more than it costs to jump.
 const DENSE: u32 = 48;
 
-/// Rows with their distances, as a scan finds them.
+/// Which rows a block of distances belongs to.
 #[derive(Clone, Copy)]
-enum Found<'a> {
-    Run(u64),
-    List(&'a [u64]),
+enum Positions<'a> {
+    From(usize),
+    At(&'a [usize]),
 }
 
-impl Found<'_> {
-    fn id(&self, i: usize) -> u64 {
+impl Positions<'_> {
+    fn get(&self, i: usize) -> usize {
         match self {
-            Self::Run(first) => first + i as u64,
-            Self::List(ids) => ids[i],
+            Self::From(first) => first + i,
+            Self::At(list) => list[i],
         }
     }
 }
@@ -78,21 +79,30 @@ impl Kernels {
         keep: &IdSelector<'_>,
         top: &mut TopK,
     ) {
-        for (i, row) in rows.iter().enumerate() {
-            let id = first_id + i as u64;
-            if keep.contains(id) {
-                top.push(Neighbor {
-                    id,
-                    distance: self.distance(metric, query, row),
-                });
+        self.visit(metric, query, rows, first_id, keep, |positions, distances| {
+            let threshold = top.threshold();
+            // Without a branch per distance; hardly any block has one close enough.
+            if !distances
+                .iter()
+                .fold(false, |any, &distance| any | (distance <= threshold))
+            {
+                return;
             }
-        }
+            for (i, &distance) in distances.iter().enumerate() {
+                if distance <= top.threshold() {
+                    top.push(Neighbor {
+                        id: first_id + positions.get(i) as u64,
+                        distance,
+                    });
+                }
+            }
+        });
     }
 
     /// As [`scan_range`], on this instruction set.
     #[expect(
         clippy::too_many_arguments,
-        reason = "a search is a metric, a query, rows with ids, a filter and a place for results"
+        reason = "a query, rows with ids, what to accept, and where to put it"
     )]
     pub fn scan_range(
         &self,
@@ -104,12 +114,58 @@ impl Kernels {
         radius: f32,
         out: &mut Vec<Neighbor>,
     ) {
-        for (i, row) in rows.iter().enumerate() {
-            let id = first_id + i as u64;
-            let distance = self.distance(metric, query, row);
-            if keep.contains(id) && distance < radius {
-                out.push(Neighbor { id, distance });
+        self.visit(metric, query, rows, first_id, keep, |positions, distances| {
+            for (i, &distance) in distances.iter().enumerate() {
+                if distance < radius {
+                    out.push(Neighbor {
+                        id: first_id + positions.get(i) as u64,
+                        distance,
+                    });
+                }
+            }
+        });
+    }
+
+    /// Hands the distances of all accepted rows to `found`, in blocks, ascending.
+    /// A distance of NaN may also stand for a row that was not accepted.
+    fn visit(
+        &self,
+        metric: Metric,
+        query: &[f32],
+        rows: Rows<'_>,
+        first_id: u64,
+        keep: &IdSelector<'_>,
+        mut found: impl FnMut(Positions<'_>, &[f32]),
+    ) {
+        assert_eq!(query.len(), rows.dim(), "the query must have the dimension of the rows");
+        let mut distances = [0.0; BLOCK];
+        // Accepted rows between others, waiting to be a block.
+        let mut waiting = [0; BLOCK];
+        let mut waiting_len = 0;
+        for (id, word) in keep.words_in(first_id..first_id + rows.len() as u64) {
+            let start = (id - first_id) as usize;
+            let len = BLOCK.min(rows.len() - start);
+            let dense = word.count_ones() >= DENSE;
+            if waiting_len > 0 && (dense || waiting_len + word.count_ones() as usize > BLOCK) {
+                let (waiting, distances) = (&waiting[..waiting_len], &mut distances[..waiting_len]);
+                self.distances_at(metric, query, rows, waiting, distances);
+                found(Positions::At(waiting), distances);
+                waiting_len = 0;
+            }
+            if dense {
+                let distances = &mut distances[..len];
+                self.distances(metric, query, rows.slice(start..start + len), distances);
+                ones(!word & low_bits(len)).for_each(|refused| distances[refused] = f32::NAN);
+                found(Positions::From(start), distances);
+            } else {
+                for bit in ones(word) {
+                    waiting[waiting_len] = start + bit;
+                    waiting_len += 1;
+                }
             }
         }
+        let (waiting, distances) = (&waiting[..waiting_len], &mut distances[..waiting_len]);
+        self.distances_at(metric, query, rows, waiting, distances);
+        found(Positions::At(waiting), distances);
     }
 }

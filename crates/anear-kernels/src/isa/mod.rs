@@ -1,6 +1,15 @@
-//! Instruction sets: which there are, which one this process uses, and what a kernel asks of one.
+//! Instruction sets: which there are, and which one this process uses.
+//!
+//! What kernels ask of one is in `simd.rs`; the files beside it answer, one per instruction set.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod scalar;
+pub(crate) mod simd;
 
 use std::{fmt, str::FromStr, sync::LazyLock};
 
@@ -116,39 +125,6 @@ fn choose(wish: Option<&str>, no_avx: bool) -> Choice {
         },
     }
 }
-
-/// What the kernels ask of an instruction set: arithmetic on 32 floats at once.
-///
-/// A value is the proof that this CPU has the instructions. Every operation is a single IEEE operation
-/// per lane, so that all instruction sets agree to the bit; in particular nothing here fuses `a * b + c`.
-pub(crate) trait Simd: Copy {
-    /// 32 floats.
-    type Wide: Copy;
-    /// How to load the first few floats of 32.
-    type Tail: Copy;
-
-    fn zero(self) -> Self::Wide;
-    fn load(self, chunk: &[f32; WIDE]) -> Self::Wide;
-    /// For chunks of `len < 32` floats.
-    fn tail(self, len: usize) -> Self::Tail;
-    /// Loads a chunk of the length that `tail` was made for; zeros follow.
-    fn load_tail(self, tail: Self::Tail, chunk: &[f32]) -> Self::Wide;
-    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
-    fn sub(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
-    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
-    fn abs(self, a: Self::Wide) -> Self::Wide;
-    /// The larger of two floats without sign; NaN is larger than any number. (So are their bits, as integers.)
-    fn max_magnitude(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
-    /// Adds lane `i + 16` to lane `i`, then `i + 8`, `i + 4`, `i + 2`, `i + 1`.
-    fn sum(self, a: Self::Wide) -> f32;
-    /// The largest of 32 floats without sign, in the sense of `max_magnitude`.
-    fn largest(self, a: Self::Wide) -> f32;
-    /// Hints that the memory at `at` is needed soon.
-    fn prefetch(self, _at: *const f32) {}
-}
-
-/// Floats per step of every kernel.
-pub(crate) const WIDE: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Measure;
-use crate::{isa::Simd, pairwise::squared_norm};
+use crate::{isa::simd::Simd, pairwise::squared_norm};
 
 pub(crate) struct Cosine;
 

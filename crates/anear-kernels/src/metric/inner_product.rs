@@ -1,7 +1,7 @@
 //! Inner product, its sign turned.
 
 use super::Measure;
-use crate::isa::Simd;
+use crate::isa::simd::Simd;
 
 pub(crate) struct InnerProduct;
 

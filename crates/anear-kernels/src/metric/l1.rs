@@ -1,7 +1,7 @@
 //! Sum of absolute differences.
 
 use super::Measure;
-use crate::isa::Simd;
+use crate::isa::simd::Simd;
 
 pub(crate) struct L1;
 

@@ -1,7 +1,7 @@
 //! Squared Euclidean distance.
 
 use super::Measure;
-use crate::isa::Simd;
+use crate::isa::simd::Simd;
 
 pub(crate) struct L2;
 

@@ -1,7 +1,7 @@
 //! Largest absolute difference.
 
 use super::Measure;
-use crate::isa::Simd;
+use crate::isa::simd::Simd;
 
 pub(crate) struct Linf;
 

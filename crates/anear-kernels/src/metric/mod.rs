@@ -11,7 +11,7 @@ pub(crate) mod linf;
 use std::{fmt, str::FromStr};
 
 use crate::{
-    isa::Simd,
+    isa::simd::Simd,
     kernels::Kernels,
     names::{self, UnknownName},
 };

@@ -1,0 +1,96 @@
+//! How far a fused product may be from the canonical distance: the proof behind the filter of a batch.
+//!
+//! Let `s` be the true inner product of query `q` and row `x`, `p` the tile's value of it, and `u = 2^-24` the
+//! rounding unit. A sum of `n` products in any order is off by at most `gamma(n) |q| |x|`, where
+//! `gamma(n) = n u / (1 - n u)` (Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.1). The tile rounds
+//! `dim` times, the canonical order `m = dim / 32 + 9` times at most: additions in a lane, 5 in the tree, and those of a
+//! term. So every canonical result has the relative error `gamma(m)`, norms included.
+//!
+//! A pair may be dropped only if its canonical distance is certainly beyond the threshold `t`. Let it be at most `t`;
+//! then, with `e = gamma(dim) + 4 gamma(m) + 16 u` covering all of the above and the roundings of the bound itself:
+//!
+//! * L2: `|q|^2 + |x|^2 - 2 s <= t (1 + e)`, and `|q| |x| <= (|q|^2 + |x|^2) / 2`,
+//!   so `p >= ((|q|^2 + |x|^2) (1 - e) - t (1 + e)) / 2`.
+//! * inner product: `-s <= t + gamma(m) |q| |x|`, so `p >= -t (1 + e) - e |q| |x|` (for positive `t`; else `1 - e`).
+//! * cosine: `s >= (1 - t - e) |q| |x|`, and so is `p`.
+//!
+//! Each is `slope[q] * weight[x] + offset[q]`. Underflow adds at most `2^-150` per rounding, taken off the offset.
+//! Where a norm is too large or small to trust, NaN lets the pair pass.
+
+use crate::metric::{Metric, cosine::SAFE_SQUARED_NORM};
+
+const U: f64 = 1.0 / (1 << 24) as f64;
+
+/// The bounds for one metric and dimension.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Margin {
+    metric: Metric,
+    relative: f64,
+    absolute: f64,
+}
+
+impl Margin {
+    /// `None` for metrics that are no function of the inner product and norms.
+    pub(crate) fn new(metric: Metric, dim: usize) -> Option<Self> {
+        let has_product = matches!(metric, Metric::L2 | Metric::InnerProduct | Metric::Cosine);
+        let relative = gamma(dim) + 4.0 * gamma(dim / 32 + 9) + 16.0 * U;
+        // 8 times 2^-150 per component.
+        let absolute = dim as f64 * (-147.0_f64).exp2();
+        has_product.then_some(Self {
+            metric,
+            relative,
+            absolute,
+        })
+    }
+
+    /// What is to be known of a row: its weight.
+    pub(crate) fn weight(&self, squared_norm: f32) -> f32 {
+        if !self.is_trusted(squared_norm) {
+            return f32::NAN;
+        }
+        match self.metric {
+            Metric::L2 => below(f64::from(squared_norm) * (1.0 - self.relative) / 2.0),
+            _ => squared_norm.sqrt(),
+        }
+    }
+
+    /// Slope and offset of a query whose results are within `threshold` so far.
+    pub(crate) fn query(&self, squared_norm: f32, threshold: f32) -> (f32, f32) {
+        if !self.is_trusted(squared_norm) {
+            return (f32::NAN, f32::NAN);
+        }
+        let (squared_norm, threshold, e) = (f64::from(squared_norm), f64::from(threshold), self.relative);
+        let raised = threshold + threshold.abs() * e;
+        let (slope, offset) = match self.metric {
+            Metric::L2 => (1.0, (squared_norm * (1.0 - e) - raised) / 2.0),
+            Metric::InnerProduct => (-e * squared_norm.sqrt(), -raised),
+            _ => ((1.0 - threshold - e) * squared_norm.sqrt(), 0.0),
+        };
+        (below(slope), below(offset - self.absolute))
+    }
+
+    /// Whether a computed squared norm is within `relative` of the true one, and the product cannot overflow.
+    fn is_trusted(&self, squared_norm: f32) -> bool {
+        match self.metric {
+            // Half the sum of squares bounds the product also where the squares underflow.
+            Metric::L2 => squared_norm <= *SAFE_SQUARED_NORM.end(),
+            _ => SAFE_SQUARED_NORM.contains(&squared_norm),
+        }
+    }
+}
+
+fn gamma(roundings: usize) -> f64 {
+    let error = roundings as f64 * U;
+    // Half is far beyond any use; the proof needs an error below 1.
+    if error < 0.5 { error / (1.0 - error) } else { f64::NAN }
+}
+
+/// The largest f32 that is not above `x`; NaN for NaN.
+fn below(x: f64) -> f32 {
+    let nearest = x as f32;
+    if f64::from(nearest) > x {
+        nearest.next_down()
+    } else {
+        nearest
+    }
+}

@@ -1,0 +1,157 @@
+//! NEON: 128-bit registers of 64-bit Arm.
+//!
+//! The unsafe blocks below all rest on one fact: a value of type [`Neon`] exists only where NEON does.
+
+use std::arch::aarch64::*;
+
+use super::{
+    Isa,
+    simd::{Fused, Registers},
+};
+use crate::{
+    kernels::{Entry, Kernels, entries},
+    metric::{Measure, with_metrics},
+    pairwise,
+    product::{self, Bounds, Product, Tile},
+    rows::Rows,
+};
+
+pub(crate) static KERNELS: Kernels = Kernels {
+    isa: Isa::Neon,
+    metrics: with_metrics!(entries),
+    product: Some(Product {
+        queries: 12,
+        rows: 8,
+        tile,
+    }),
+};
+
+#[target_feature(enable = "neon")]
+fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
+    pairwise::pair::<_, M>(Neon::here(), x, y)
+}
+
+#[target_feature(enable = "neon")]
+fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+    pairwise::many::<_, M, 1>(Neon::here(), query, |i| rows.row(i), out);
+}
+
+#[target_feature(enable = "neon")]
+fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
+    pairwise::many::<_, M, 1>(Neon::here(), query, |i| rows.row(list[i]), out);
+}
+
+/// 3 x 8 totals, 3 of queries, 1 of a row: 28 of 32 registers.
+#[target_feature(enable = "neon")]
+fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
+    product::tile::<_, 3, 8>(Neon::here(), panel, rows, bounds)
+}
+
+/// Proof that this CPU has NEON.
+#[derive(Clone, Copy)]
+struct Neon(());
+
+impl Neon {
+    /// Callable without `unsafe` only where the compiler knows that the feature is on.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn here() -> Self {
+        Self(())
+    }
+}
+
+const LANES: usize = 4;
+
+impl Registers for Neon {
+    type Reg = float32x4_t;
+    type Wide = [float32x4_t; 8];
+
+    const LANES: usize = LANES;
+
+    #[inline(always)]
+    fn zero(self) -> [float32x4_t; 8] {
+        // SAFETY: `self` proves NEON.
+        [unsafe { vdupq_n_f32(0.0) }; 8]
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> float32x4_t {
+        let from: &[f32; LANES] = from.first_chunk().expect("at least 4 floats");
+        // SAFETY: `self` proves NEON; `from` is 4 readable floats, and the load needs no alignment.
+        unsafe { vld1q_f32(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn load_first(self, len: usize, from: &[f32]) -> float32x4_t {
+        let len = len.min(LANES);
+        let mut lanes = [0.0; LANES];
+        lanes[..len].copy_from_slice(&from[..len]);
+        self.load(&lanes)
+    }
+
+    #[inline(always)]
+    fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vaddq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vsubq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vmulq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vabsq_f32(a) }
+    }
+
+    #[inline(always)]
+    fn max_magnitude(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b))) }
+    }
+
+    #[inline(always)]
+    fn sum(self, a: float32x4_t) -> f32 {
+        // SAFETY: `self` proves NEON.
+        unsafe {
+            let two = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+            vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
+        }
+    }
+
+    #[inline(always)]
+    fn largest(self, a: float32x4_t) -> f32 {
+        // SAFETY: `self` proves NEON.
+        f32::from_bits(unsafe { vmaxvq_u32(vreinterpretq_u32_f32(a)) })
+    }
+}
+
+impl Fused for Neon {
+    #[inline(always)]
+    fn splat(self, value: f32) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vdupq_n_f32(value) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vfmaq_f32(c, a, b) }
+    }
+
+    #[inline(always)]
+    fn less(self, a: float32x4_t, b: float32x4_t) -> u32 {
+        const BITS: [u32; LANES] = [1, 2, 4, 8];
+        // SAFETY: `self` proves NEON; `BITS` is 4 readable integers.
+        unsafe { vaddvq_u32(vandq_u32(vcltq_f32(a, b), vld1q_u32(BITS.as_ptr()))) }
+    }
+}

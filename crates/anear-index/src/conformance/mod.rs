@@ -101,7 +101,8 @@ fn range_search_equals_the_oracle(subject: &Subject) {
 /// Every kind of selector, in the ids of the subject.
 fn with_selectors(subject: &Subject, check: impl Fn(&IdSelector<'_>)) {
     let ids = subject.ids();
-    let third: Vec<u64> = ids.iter().copied().step_by(3).collect();
+    let mut third: Vec<u64> = ids.iter().copied().step_by(3).collect();
+    third.sort_unstable();
     let mut few = vec![ids[7], ids[200], ids[41], u64::MAX];
     few.sort_unstable();
     let end = *ids.iter().max().expect("the subject has vectors") as usize + 1;
@@ -142,7 +143,7 @@ fn removing_is_as_if_never_added(mut subject: Subject) {
     assert_eq!(subject.remove(&IdSelector::Sorted(&[1 << 50])), 0);
     for rule in [
         |id: u64| id % 3 == 0,
-        |id: u64| id < 40,
+        |id: u64| id % 7 < 2,
         |id: u64| id > 100 && id % 2 == 0,
     ] {
         assert!(subject.remove(&IdSelector::Custom(&rule)) > 0);
@@ -220,12 +221,8 @@ fn assert_same_index(index: &dyn VectorIndex, other: &dyn VectorIndex, queries: 
 }
 
 fn threads_and_batches_do_not_show(subject: &Subject) {
-    let third = subject
-        .ids()
-        .iter()
-        .copied()
-        .filter(|id| id % 3 == 0)
-        .collect::<Vec<_>>();
+    let mut third: Vec<u64> = subject.ids().into_iter().step_by(3).collect();
+    third.sort_unstable();
     for keep in [IdSelector::All, IdSelector::Sorted(&third)] {
         let request = SearchRequest::new(17).selecting(keep.clone());
         let alone = subject.search(&request);

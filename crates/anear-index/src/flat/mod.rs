@@ -278,3 +278,61 @@ fn runs(positions: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<usiz
         Some(start..end)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::VectorIndexExt as _;
+
+    fn index(metric: Metric, vectors: &[f32]) -> Flat {
+        let mut index = Flat::new(2, metric).unwrap();
+        index.add(Rows::new(vectors, 2).unwrap()).unwrap();
+        index
+    }
+
+    #[test]
+    fn extending_copies_the_selected_vectors_bit_for_bit() {
+        let other = index(Metric::Cosine, &[0.1, 0.7, 3.0, 1.0, 0.0, 0.0, -2.0, 0.3]);
+        let mut own = index(Metric::Cosine, &[1.0, 1.0]);
+        let before = own.rows().row(0).to_vec();
+        assert_eq!(own.extend_from(&other, &IdSelector::Sorted(&[0, 2, 3, 9])).unwrap(), 3);
+        let rows = other.rows();
+        assert_eq!(own.rows().as_slice(), [&before, rows.row(0), rows.row(2), rows.row(3)].concat());
+        assert_eq!(other.len(), 4);
+
+        let stranger = index(Metric::L2, &[1.0, 1.0]);
+        let error = own.extend_from(&stranger, &IdSelector::All).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "cannot merge a flat index of dimension 2 by l2 into a flat index of dimension 2 by cosine; \
+             both must have the same kind, dimension and metric"
+        );
+        assert_eq!(own.len(), 4);
+    }
+
+    #[test]
+    fn a_zero_vector_stays_zero_and_is_at_distance_one() {
+        let index = index(Metric::Cosine, &[0.0, 0.0, 0.0, 2.0]);
+        assert_eq!(index.rows().as_slice(), [0.0, 0.0, 0.0, 1.0]);
+        let query = Rows::new(&[0.0, 1e30], 2).unwrap();
+        let found = index.search(query, &SearchRequest::new(2)).unwrap();
+        let found: Vec<_> = found.row(0).iter().map(|n| (n.id, n.distance)).collect();
+        assert_eq!(found, [(1, 0.0), (0, 1.0)]);
+    }
+
+    #[test]
+    fn distances_too_large_for_f32_are_infinite_and_still_found() {
+        let index = index(Metric::L2, &[3e38, 3e38, 1.0, 1.0]);
+        let query = Rows::new(&[-3e38, 0.0], 2).unwrap();
+        let found = index.search(query, &SearchRequest::new(5)).unwrap();
+        assert_eq!(found.row(0).len(), 2);
+        assert!(found.row(0).iter().all(|n| n.distance == f32::INFINITY));
+    }
+
+    #[test]
+    fn positions_fall_into_runs() {
+        let found: Vec<_> = runs([0, 1, 2, 5, 7, 8].into_iter()).collect();
+        assert_eq!(found, [0..3, 5..6, 7..9]);
+        assert_eq!(runs(std::iter::empty()).count(), 0);
+    }
+}

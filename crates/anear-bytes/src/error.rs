@@ -1,5 +1,8 @@
 //! Everything that can go wrong with bytes, one variant per outcome that a caller acts on.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -105,6 +108,126 @@ pub enum Error {
         /// The rule it breaks.
         rule: &'static str,
     },
+
+    /// The system refused an access to a file or folder.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// What was tried: read, create, rename ...
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why the system refused.
+        source: io::Error,
+    },
+    /// Only regular files are opened: no links, folders, pipes or devices.
+    #[error("{path} is {found}, expected a regular file")]
+    NotAFile {
+        /// What was to be read.
+        path: PathBuf,
+        /// What it is, with its article.
+        found: &'static str,
+    },
+    /// The file is longer than its reader allows.
+    #[error("{path} has {len} bytes, more than the {limit} allowed here")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+        /// The greatest length allowed.
+        limit: u64,
+    },
+    /// Another writer is at work on the same store.
+    #[error("another save to the same store is under way ({path} is locked); try again when it is done")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+
+    /// A save failed before its commit: nothing changed, and saving again is safe.
+    #[error("nothing was saved, what {dir} held is as it was: {source}")]
+    NotSaved {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A save failed at its commit: the folder holds the old or the new version, whole in either case.
+    #[error("the new version in {dir} may or may not survive a power cut, save again: {source}")]
+    Unknown {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A save failed after its commit: anear loads the new version, other programs may not see it yet.
+    #[error("saved in {dir}, but not every file has its final name yet, save again: {source}")]
+    Unpublished {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The manifest of a saved store is not what was written.
+    #[error("the manifest {path} is damaged: {reason}")]
+    DamagedManifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of a saved store is not the one that its manifest names.
+    #[error(
+        "{path} is damaged or was replaced by another program (it has {found}, saved were {expected}); to load \
+         what is there without this check, remove {manifest}", manifest = manifest.display()
+    )]
+    DamagedFile {
+        /// The file, under its final name.
+        path: PathBuf,
+        /// Length and SHA-256 of what is there, or that nothing is.
+        found: String,
+        /// Length and SHA-256 of what was saved.
+        expected: String,
+        /// The manifest that says so.
+        manifest: PathBuf,
+    },
+    /// The store was replaced again and again while it was being read.
+    #[error("the store in {dir} was saved {attempts} times while it was being loaded; load it again")]
+    Busy {
+        /// The store's folder.
+        dir: PathBuf,
+        /// How often reading began anew.
+        attempts: usize,
+    },
+    /// A payload's file name is not `<stem>.<extension>`, or is there twice.
+    #[error("`{name}` cannot name a file of the saved store `{stem}`: {rule}", name = name.escape_debug())]
+    PayloadName {
+        /// The file name, as given.
+        name: String,
+        /// The store's name.
+        stem: String,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+    /// The metadata of a save is not JSON.
+    #[error("the metadata to save is not JSON: {0}")]
+    Metadata(serde_json::Error),
+}
+
+impl Error {
+    /// The error of a refused access, which remembers what was tried on what.
+    pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Whether there was no file or folder at the path.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// A tag or kind as it is shown in messages.

@@ -1,4 +1,5 @@
 //! The container: what is written comes back, and no damage goes unseen.
+#![allow(clippy::print_stdout, reason = "the tests say how much they covered")]
 
 use anear_bytes::{AlignedBytes, Container, ContainerWriter, Error};
 

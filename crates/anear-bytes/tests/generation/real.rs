@@ -1,0 +1,180 @@
+//! The disk of this machine: whole saves, locks, readers beside writers, and files that are not files.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use anear_bytes::{Entry, Error, Fs, Loaded, Payload, RealFs, load_generation, save_generation};
+
+use super::scene::{STEM, Version, first, second};
+
+fn load(dir: &Path) -> Result<Version, Error> {
+    match load_generation(&RealFs, dir, STEM)? {
+        Loaded::Committed { meta, files } => Ok(Version { meta, files }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn saves_and_loads_in_a_new_folder_in_a_new_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("a/b");
+    assert_eq!(load_generation(&RealFs, &dir, STEM).unwrap(), Loaded::Missing);
+    for version in [first(), second(), first()] {
+        version.save(&RealFs, &dir).unwrap();
+        assert_eq!(load(&dir).unwrap(), version);
+    }
+    let mut names = RealFs.list(&dir).unwrap();
+    names.sort();
+    assert_eq!(names, [".index.lock", "index.anear.json", "index.faiss", "index.pkl"]);
+}
+
+#[test]
+fn a_streamed_payload_is_the_sum_of_its_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole: Vec<u8> = (0..3_000_000u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let pieces = Payload::stream("index.faiss", |out| {
+        whole.chunks(4099).try_for_each(|piece| out.write_all(piece))
+    });
+    save_generation(&RealFs, dir.path(), STEM, vec![pieces], "{}").unwrap();
+    assert!(load(dir.path()).unwrap().files["index.faiss"] == whole);
+}
+
+#[test]
+fn a_second_writer_is_told_to_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    first().save(&RealFs, dir.path()).unwrap();
+    let within = Payload::stream("index.faiss", |out| {
+        let error = second().save(&RealFs, dir.path()).unwrap_err();
+        assert!(
+            matches!(&error, Error::NotSaved { source, .. } if matches!(**source, Error::Locked { .. })),
+            "{error}"
+        );
+        assert_eq!(load(dir.path()).unwrap(), first(), "readers need no lock");
+        out.write_all(b"third")
+    });
+    save_generation(&RealFs, dir.path(), STEM, vec![within], "{}").unwrap();
+    second().save(&RealFs, dir.path()).unwrap();
+    assert_eq!(load(dir.path()).unwrap(), second());
+}
+
+#[test]
+fn readers_beside_a_writer_see_one_version() {
+    let dir = tempfile::tempdir().unwrap();
+    first().save(&RealFs, dir.path()).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut readings = 0;
+                    while !done.load(Relaxed) {
+                        match load(dir.path()) {
+                            Ok(seen) => assert!(seen == first() || seen == second(), "{seen:?}"),
+                            Err(Error::Busy { .. }) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                        readings += 1;
+                    }
+                    readings
+                })
+            })
+            .collect();
+        for round in 0..40 {
+            let version = if round % 2 == 0 { second() } else { first() };
+            version.save(&RealFs, dir.path()).unwrap();
+        }
+        done.store(true, Relaxed);
+        let readings: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+        println!("{readings} readings beside 40 saves");
+    });
+}
+
+#[test]
+fn only_regular_files_within_the_limit_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"12345").unwrap();
+    assert_eq!(RealFs.read(&file, 5).unwrap(), b"12345");
+    assert!(matches!(
+        RealFs.read(&file, 4),
+        Err(Error::TooLong { len: 5, limit: 4, .. })
+    ));
+    assert!(matches!(
+        RealFs.read(dir.path(), 100),
+        Err(Error::NotAFile { found: "a folder", .. })
+    ));
+    assert!(RealFs.read(&dir.path().join("none"), 100).unwrap_err().is_not_found());
+    assert_eq!(RealFs.entry(&file).unwrap(), Some(Entry::File { len: 5 }));
+    assert_eq!(RealFs.entry(dir.path()).unwrap(), Some(Entry::Folder));
+    assert_eq!(RealFs.entry(&dir.path().join("none")).unwrap(), None);
+}
+
+#[test]
+fn create_takes_no_place_that_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"kept").unwrap();
+    assert!(RealFs.create(&file).is_err());
+    assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn links_pipes_and_devices_are_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("secret"), b"secret").unwrap();
+        symlink(at("secret"), at("link")).unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        mknodat(CWD, at("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let cases = [
+            (at("link"), "a symbolic link"),
+            (at("dangling"), "a symbolic link"),
+            (at("pipe"), "a pipe, socket or device"),
+            ("/dev/zero".into(), "a pipe, socket or device"),
+        ];
+        for (path, what) in cases {
+            let error = RealFs.read(&path, u64::MAX).unwrap_err();
+            assert!(
+                matches!(error, Error::NotAFile { found, .. } if found == what),
+                "{error}"
+            );
+            assert_eq!(RealFs.entry(&path).unwrap(), Some(Entry::Other));
+        }
+        assert!(RealFs.create(&at("dangling")).is_err());
+        assert!(RealFs.lock(&at("link")).is_err() && RealFs.lock(&at("pipe")).is_err());
+        assert!(!at("nowhere").exists());
+    }
+
+    #[test]
+    fn a_store_whose_files_are_links_or_pipes_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        first().save(&RealFs, dir.path()).unwrap();
+        let file = dir.path().join("index.pkl");
+        std::fs::rename(&file, dir.path().join("elsewhere")).unwrap();
+        symlink(dir.path().join("elsewhere"), &file).unwrap();
+        assert!(matches!(load(dir.path()), Err(Error::NotAFile { .. })));
+        std::fs::remove_file(&file).unwrap();
+        mknodat(CWD, &file, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert!(matches!(load(dir.path()), Err(Error::NotAFile { .. })));
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_a_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let (real, link) = (root.path().join("real"), root.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        symlink(&real, &link).unwrap();
+        first().save(&RealFs, &link).unwrap();
+        assert_eq!(load(&real).unwrap(), first());
+    }
+}

@@ -1,1 +1,92 @@
-fn main() {}
+//! The `anear` command: ask text files a question, save an index, search it.
+//!
+//! Answers go to standard output, everything else to standard error. [`error::Outcome`] lists the exit codes.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod corpus;
+mod error;
+mod model;
+mod output;
+mod progress;
+
+use std::io::{self, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use error::{Error, Outcome, Result};
+
+fn main() -> ExitCode {
+    // A bug of ours is one line too.
+    panic::set_hook(Box::new(|panic| {
+        complain(&format!("internal error, please report it: {panic}"))
+    }));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(outcome)).unwrap_or(Outcome::Failed);
+    ExitCode::from(outcome as u8)
+}
+
+fn outcome() -> Outcome {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    match run(cli.command) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let outcome = error.outcome();
+            if outcome != Outcome::Done {
+                complain(&error.line());
+            }
+            outcome
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    runtime.map_err(Error::Runtime)?.block_on(async {
+        match command {
+            Command::Ask(args) => commands::ask(args).await,
+            Command::Index(args) => commands::index(args).await,
+            Command::Search(args) => commands::search(args).await,
+            Command::Info(args) => commands::info(args).await,
+        }
+    })
+}
+
+/// What was asked for instead of work (help, version), or what is wrong with the command line.
+fn refused(error: &clap::Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody is left to be told when this fails.
+            let _ = error.print();
+            Outcome::Done
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Outcome::WrongUsage
+        }
+        _ => {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            // What follows is the usage, which the help shows better.
+            let text = text.split("\n\nUsage:").next().unwrap_or(text);
+            let text = text.split("\n\nFor more information").next().unwrap_or(text);
+            let words: Vec<&str> = text.split_whitespace().collect();
+            complain(&format!("{}; see `anear help`", words.join(" ")));
+            Outcome::WrongUsage
+        }
+    }
+}
+
+fn complain(line: &str) {
+    // Nobody is left to be told when this fails.
+    let _ = writeln!(io::stderr(), "anear: {}", line.replace('\n', " "));
+}

@@ -1,0 +1,186 @@
+//! The words of the command line, and what each of them may say.
+
+use std::path::PathBuf;
+
+use anear::{DEFAULT_K, Filter};
+use clap::{Args, Parser, Subcommand};
+
+use crate::model::ModelName;
+use crate::progress::When;
+
+/// Ask text files a question, by meaning.
+///
+/// Works offline: a small embedding model is part of the program.
+#[derive(Debug, Parser)]
+#[command(name = "anear", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 found or done, 1 nothing found, 2 wrong usage, 3 failure.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find the passages of text files that answer a question.
+    #[command(after_help = ASK_EXAMPLES)]
+    Ask(AskArgs),
+    /// Build a store from text files and save it to a folder.
+    Index(IndexArgs),
+    /// Find the passages of a saved store that answer a question.
+    Search(SearchArgs),
+    /// Say what this program runs on, or what a saved store holds.
+    Info(InfoArgs),
+}
+
+const ASK_EXAMPLES: &str = "Examples:
+  anear ask speech.txt \"who was nominated?\"
+  anear ask notes/*.txt \"when do we meet?\" -k 2 --json
+  git log | anear ask - \"when did we speed up the search?\"
+
+Exit codes: 0 found, 1 nothing found, 2 wrong usage, 3 failure.";
+
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    /// What you want to know.
+    #[arg(value_parser = question)]
+    pub(crate) question: String,
+    #[command(flatten)]
+    pub(crate) search: QueryArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    #[command(flatten)]
+    pub(crate) text: TextArgs,
+    /// Folder to save to; made if it is not there. A store of the same name in it is replaced.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: NameArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Folder of the saved store, of ours or of LangChain's FAISS.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// What you want to know.
+    #[arg(value_parser = question)]
+    pub(crate) question: String,
+    #[command(flatten)]
+    pub(crate) store: NameArgs,
+    #[command(flatten)]
+    pub(crate) search: QueryArgs,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// Folder of a saved store; without it: version, instruction set, threads, features.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: NameArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which text, and how it is cut into passages.
+#[derive(Debug, Args)]
+pub(crate) struct TextArgs {
+    /// Text files; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Most characters of a passage. Cuts at paragraphs where it can, then at lines, then between words.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one)]
+    pub(crate) chunk_size: usize,
+    /// Characters that a passage may repeat from the one before it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) chunk_overlap: usize,
+    /// Encoding of the files, such as utf-8, euc-kr or windows-1252; `auto` guesses.
+    #[arg(long, value_name = "LABEL", default_value = "utf-8")]
+    pub(crate) encoding: String,
+}
+
+/// How the passages are chosen and shown.
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// Most passages to show.
+    #[arg(short, value_name = "N", default_value_t = DEFAULT_K, value_parser = at_least_one)]
+    pub(crate) k: usize,
+    /// Search only passages whose metadata match, such as '{"source": "a.txt", "start_line": {"$lt": 100}}'.
+    #[arg(long, value_name = "JSON", value_parser = filter)]
+    pub(crate) filter: Option<Filter>,
+    /// Prefer passages that differ from each other (maximal marginal relevance).
+    #[arg(long)]
+    pub(crate) mmr: bool,
+    /// Print one JSON object a line: rank, score, relevance, source, start_index, page_content, metadata.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NameArgs {
+    /// Name of the store within its folder.
+    #[arg(long, value_name = "NAME", default_value = "index")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// What turns text into vectors: `default` (built in), `openai[:MODEL]` (key in OPENAI_API_KEY) or
+    /// `hf:NAME_OR_FOLDER` (sentence-transformers, run locally). Searching a saved store, the model it was built with.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) embeddings: Option<ModelName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProgressArgs {
+    /// When to show progress on standard error; `auto`: when that is a terminal.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: When,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
+}
+
+fn filter(text: &str) -> Result<Filter, anear::documents::Error> {
+    text.parse()
+}
+
+fn question(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("a question needs at least one word".into())
+    } else {
+        Ok(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_free_of_contradictions() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,90 @@
+//! How found passages are written: as text for people, as one JSON object a line for programs.
+
+use std::io::{self, BufWriter, Write};
+
+use anear::{Hit, LocalStore, Metadata, Value, VectorStore as _};
+use serde::Serialize;
+
+use crate::corpus::{SOURCE, START_INDEX, START_LINE};
+use crate::error::{Error, Outcome, Result};
+
+/// One found passage, as `--json` writes it.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    /// 1 for the best.
+    rank: usize,
+    /// What the metric of the store measured.
+    score: f32,
+    /// Between 0 and 1, larger is better.
+    relevance: f32,
+    /// The file, as it was named.
+    source: Option<&'a str>,
+    /// Where in the file the passage begins, in characters from 0.
+    start_index: Option<i64>,
+    page_content: &'a str,
+    metadata: &'a Metadata,
+}
+
+/// Writes what was found to standard output.
+pub(crate) fn write_hits(store: &LocalStore, hits: &[Hit], json: bool) -> Result<Outcome> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let answers = hits
+        .iter()
+        .enumerate()
+        .map(|(i, hit)| Answer::new(i + 1, hit, store.relevance(hit.score)));
+    let mut written = answers.into_iter().try_for_each(|answer| match json {
+        true => write_json(&mut out, &answer),
+        false => answer.write_text(&mut out),
+    });
+    written = written.and_then(|()| out.flush());
+    written.map_err(Error::Write)?;
+    Ok(if hits.is_empty() {
+        Outcome::NothingFound
+    } else {
+        Outcome::Done
+    })
+}
+
+/// Writes one line of JSON.
+pub(crate) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+impl<'a> Answer<'a> {
+    fn new(rank: usize, hit: &'a Hit, relevance: f32) -> Self {
+        let Hit { document, score } = hit;
+        let metadata = &document.metadata;
+        Self {
+            rank,
+            score: *score,
+            relevance,
+            source: metadata.get(SOURCE).and_then(Value::as_str),
+            start_index: metadata.get(START_INDEX).and_then(Value::as_i64),
+            page_content: &document.page_content,
+            metadata,
+        }
+    }
+
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self {
+            rank,
+            score,
+            relevance,
+            source,
+            page_content,
+            ..
+        } = self;
+        if *rank > 1 {
+            writeln!(out)?;
+        }
+        write!(out, "{rank}. {}", source.unwrap_or("(no source)"))?;
+        match (self.metadata.get(START_LINE).and_then(Value::as_i64), self.start_index) {
+            (Some(line), _) => write!(out, ":{line}")?,
+            (None, Some(start)) => write!(out, ", from character {start}")?,
+            (None, None) => {}
+        }
+        writeln!(out, "  score {score:.4}, relevance {relevance:.2}")?;
+        writeln!(out, "{page_content}")
+    }
+}

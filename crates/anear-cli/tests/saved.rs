@@ -1,0 +1,98 @@
+//! `anear index`, `anear search`, `anear info`: what was saved is what was asked.
+
+mod support;
+
+use serde_json::Value;
+use support::{QUESTION, anear, arg, folder, speech};
+
+fn search(folder: &str, args: &[&str]) -> Vec<Value> {
+    anear(["search", folder, QUESTION, "--json"].iter().chain(args)).answers()
+}
+
+#[test]
+fn index_then_search_equals_ask() {
+    let folder = folder(&[]);
+    let out = arg(folder.path().join("store"));
+    let run = anear(["index", &arg(speech()), "--out", &out]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    assert!(run.stdout.starts_with("saved "), "{}", run.stdout);
+    for args in [
+        &[][..],
+        &["-k", "1"],
+        &["--mmr"],
+        &["--filter", r#"{"start_line": {"$lt": 20}}"#],
+    ] {
+        let asked = anear(["ask", &arg(speech()), QUESTION, "--json"].iter().chain(args)).answers();
+        assert_eq!(search(&out, args), asked, "{args:?}");
+    }
+}
+
+#[test]
+fn two_stores_live_in_one_folder_and_one_is_replaced() {
+    let folder = folder(&[("a.txt", b"The ferry sails at noon."), ("b.txt", b"Bread needs salt.")]);
+    let path = |name: &str| arg(folder.path().join(name));
+    let out = path("store");
+    for (file, name) in [("a.txt", "boats"), ("b.txt", "bread"), ("b.txt", "boats")] {
+        let run = anear(["index", &path(file), "--out", &out, "--name", name]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    for name in ["boats", "bread"] {
+        assert_eq!(
+            search(&out, &["--name", name])[0]["page_content"],
+            "Bread needs salt.",
+            "{name}"
+        );
+    }
+    anear(["search", &out, "q"]).complains(3, &["index"]);
+}
+
+#[test]
+fn info_says_what_a_store_holds() {
+    let folder = folder(&[]);
+    let out = arg(folder.path().join("store"));
+    assert_eq!(anear(["index", &arg(speech()), "--out", &out]).code, Some(0));
+    let info = &anear(["info", &out, "--json"]).answers()[0];
+    let passages = search(&out, &["-k", "1000"]).len();
+    assert_eq!(info["documents"], passages);
+    assert_eq!((&info["dimension"], &info["metric"]), (&128.into(), &"l2".into()));
+    assert!(info["model"].as_str().unwrap().starts_with("anear/"), "{info}");
+    let bytes: u64 = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(info["bytes"], bytes);
+    let text = anear(["info", &out]).stdout;
+    assert!(text.contains(&format!("documents: {passages}")), "{text}");
+}
+
+#[test]
+fn info_says_what_the_program_runs_on() {
+    let info = &anear(["info", "--json"]).answers()[0];
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    let available = info["available"].as_array().unwrap();
+    assert!(available.contains(&info["instruction_set"]), "{info}");
+    assert!(info["threads"].as_u64().unwrap() >= 1);
+
+    let forced = support::command(["info", "--json"])
+        .env("ANEAR_ISA", "scalar")
+        .output()
+        .unwrap();
+    let forced = &support::Run::from(forced).answers()[0];
+    assert_eq!(forced["instruction_set"], "scalar");
+    assert!(
+        forced["instruction_set_report"].as_str().unwrap().contains("ANEAR_ISA"),
+        "{forced}"
+    );
+    assert!(anear(["info"]).stdout.contains("instruction set: "));
+}
+
+#[test]
+fn a_store_of_langchain_is_searched() {
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../anear-pickle/tests/fixtures/langchain/lc042_py311"
+    );
+    let info = &anear(["info", fixture, "--json"]).answers()[0];
+    assert!(info["documents"].as_u64().unwrap() > 0, "{info}");
+    assert_eq!(info["model"], Value::Null, "LangChain does not save the model's name");
+}

@@ -1,4 +1,5 @@
 //! Files that Faiss wrote: read, written again to the same bytes, and refused when they lie.
+#![allow(clippy::print_stdout)]
 
 use anear_index::compat::faiss::{read_index, write_index};
 use anear_index::{Error, Flat, SearchRequest, VectorIndex, VectorIndexExt as _};

@@ -1,7 +1,7 @@
 //! Side by side with Faiss itself: the same files, the same neighbors in the same order, the same removals and merges.
 //!
 //! Needs a Python with faiss-cpu, named by `ANEAR_PYTHON`.
-#![allow(clippy::print_stderr)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::fs;
 use std::path::Path;

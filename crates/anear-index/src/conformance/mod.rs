@@ -142,9 +142,9 @@ fn removing_is_as_if_never_added(mut subject: Subject) {
     assert_eq!(subject.remove(&IdSelector::Sorted(&[])), 0);
     assert_eq!(subject.remove(&IdSelector::Sorted(&[1 << 50])), 0);
     for rule in [
-        |id: u64| id % 3 == 0,
+        |id: u64| id.is_multiple_of(3),
         |id: u64| id % 7 < 2,
-        |id: u64| id > 100 && id % 2 == 0,
+        |id: u64| id > 100 && id.is_multiple_of(2),
     ] {
         assert!(subject.remove(&IdSelector::Custom(&rule)) > 0);
         subject.check_nearest(7, &IdSelector::All);
@@ -277,7 +277,8 @@ fn pushed_ids_are_offset(subject: &Subject) {
     for (top, row) in tops.into_iter().zip(subject.search(&request).iter()) {
         let mut expected: Vec<_> = row.iter().map(|n| n.id + offset).collect();
         let mut pushed: Vec<_> = top.into_sorted().iter().map(|n| n.id).collect();
-        (expected.sort_unstable(), pushed.sort_unstable());
+        expected.sort_unstable();
+        pushed.sort_unstable();
         assert_eq!(pushed, expected);
     }
 }
@@ -354,6 +355,7 @@ fn bad_input_is_refused(mut subject: Subject) {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout)]
 mod tests {
     use super::*;
 

@@ -282,7 +282,6 @@ fn runs(positions: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::VectorIndexExt as _;
 
     fn index(metric: Metric, vectors: &[f32]) -> Flat {
         let mut index = Flat::new(2, metric).unwrap();
@@ -297,7 +296,10 @@ mod tests {
         let before = own.rows().row(0).to_vec();
         assert_eq!(own.extend_from(&other, &IdSelector::Sorted(&[0, 2, 3, 9])).unwrap(), 3);
         let rows = other.rows();
-        assert_eq!(own.rows().as_slice(), [&before, rows.row(0), rows.row(2), rows.row(3)].concat());
+        assert_eq!(
+            own.rows().as_slice(),
+            [&before, rows.row(0), rows.row(2), rows.row(3)].concat()
+        );
         assert_eq!(other.len(), 4);
 
         let stranger = index(Metric::L2, &[1.0, 1.0]);

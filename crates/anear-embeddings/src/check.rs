@@ -4,7 +4,11 @@ use std::sync::OnceLock;
 
 use async_trait::async_trait;
 
+use crate::polite::yield_now;
 use crate::{Embeddings, Error, Result};
+
+/// Verified at one go: a fraction of a millisecond.
+const SLICE_COMPONENTS: usize = 1 << 18;
 
 /// Verifies one batch: a vector for each of `texts`, every one of width `dim` (or, when that is not known, of the
 /// first one's), every component finite. Gives the width, or `dim` when there is nothing to measure.
@@ -28,10 +32,16 @@ pub fn check_batch(model: &str, texts: usize, dim: Option<usize>, vectors: &[Vec
         });
     }
     let width = dim.or_else(|| vectors.first().map(Vec::len));
-    for (position, vector) in vectors.iter().enumerate() {
-        check_vector(model, position, width.unwrap_or_default(), vector)?;
-    }
+    check_vectors(model, 0, width.unwrap_or_default(), vectors)?;
     Ok(width)
+}
+
+/// Verifies vectors that belong to the texts from `first` on.
+fn check_vectors(model: &str, first: usize, width: usize, vectors: &[Vec<f32>]) -> Result<()> {
+    vectors
+        .iter()
+        .zip(first..)
+        .try_for_each(|(vector, position)| check_vector(model, position, width, vector))
 }
 
 fn check_vector(model: &str, position: usize, width: usize, vector: &[f32]) -> Result<()> {
@@ -94,12 +104,35 @@ impl<E: Embeddings> Checked<E> {
         &self.inner
     }
 
-    fn verify(&self, texts: usize, vectors: &[Vec<f32>]) -> Result<()> {
-        let width = check_batch(self.model(), texts, self.dim(), vectors)?;
-        let Some(width) = width else { return Ok(()) };
+    /// A large batch is verified in slices, between which others have the thread.
+    async fn verify(&self, texts: usize, vectors: &[Vec<f32>]) -> Result<()> {
+        if vectors.len() != texts {
+            return Err(Error::Count {
+                model: self.model().to_owned(),
+                expected: texts,
+                got: vectors.len(),
+            });
+        }
+        let Some(first) = vectors.first() else { return Ok(()) };
+        let width = self.dim().unwrap_or(first.len());
+        let slice = (SLICE_COMPONENTS / width.max(1)).max(1);
+        for (i, vectors) in vectors.chunks(slice).enumerate() {
+            check_vectors(self.model(), i * slice, width, vectors)?;
+            if (i + 1) * slice < texts {
+                yield_now().await;
+            }
+        }
         // A batch that ran beside this one may have set another width in between.
-        let agreed = *self.width.get_or_init(|| width);
-        check_batch(self.model(), texts, Some(agreed), vectors).map(drop)
+        let expected = *self.width.get_or_init(|| width);
+        match expected == width {
+            true => Ok(()),
+            false => Err(Error::Width {
+                model: self.model().to_owned(),
+                position: 0,
+                expected,
+                got: width,
+            }),
+        }
     }
 }
 
@@ -115,13 +148,13 @@ impl<E: Embeddings> Embeddings for Checked<E> {
 
     async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let vectors = self.inner.embed_documents(texts).await?;
-        self.verify(texts.len(), &vectors)?;
+        self.verify(texts.len(), &vectors).await?;
         Ok(vectors)
     }
 
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
         let vectors = [self.inner.embed_query(text).await?];
-        self.verify(1, &vectors)?;
+        self.verify(1, &vectors).await?;
         let [vector] = vectors;
         Ok(vector)
     }

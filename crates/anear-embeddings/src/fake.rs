@@ -40,7 +40,7 @@ impl FakeEmbeddings {
         }
     }
 
-    fn embed(&self, text: &str) -> Vec<f32> {
+    pub(crate) fn embed(&self, text: &str) -> Vec<f32> {
         let mut state = fnv1a(text.as_bytes());
         let mut vector: Vec<f32> = (0..self.dim).map(|_| approximate_normal(&mut state)).collect();
         if vector.iter().all(|x| *x == 0.0) {

@@ -4,7 +4,7 @@
 //!
 //! | model | needs | feature |
 //! |---|---|---|
-//! | `DefaultEmbeddings` | nothing: its table is part of the program | |
+//! | [`DefaultEmbeddings`] | nothing: its table is part of the program | |
 //! | `OpenAiEmbeddings` | a key, or a compatible server of your own | `openai` (on by default) |
 //! | `HuggingFaceEmbeddings` | a model folder, or a download | `huggingface` |
 //! | [`FakeEmbeddings`], [`TableEmbeddings`] | nothing; for tests | |
@@ -13,13 +13,13 @@
 //! Local models compute on an [`anear_pool::Pool`], never on the executor's threads.
 //!
 //! ```
-//! use anear_embeddings::{Embeddings, FakeEmbeddings};
+//! use anear_embeddings::{DefaultEmbeddings, Embeddings};
 //!
 //! # futures::executor::block_on(async {
-//! let model = FakeEmbeddings::new(64);
+//! let model = DefaultEmbeddings::new();
 //! let texts = ["The ferry leaves at noon.".to_string(), "Bread needs flour and water.".to_string()];
 //! let vectors = model.embed_documents(&texts).await?;
-//! let query = model.embed_query("The ferry leaves at noon.").await?;
+//! let query = model.embed_query("When does the boat depart?").await?;
 //!
 //! let similarity = |v: &[f32]| v.iter().zip(&query).map(|(a, b)| a * b).sum::<f32>();
 //! assert!(similarity(&vectors[0]) > similarity(&vectors[1]));
@@ -42,12 +42,17 @@ pub mod conformance;
 mod error;
 mod fake;
 mod layers;
+mod polite;
+mod providers;
+#[cfg(feature = "tiktoken")]
+mod tiktoken;
 mod token_length;
 
 pub use check::{Checked, check_batch};
 pub use error::{Error, Result};
 pub use fake::{FakeEmbeddings, TableEmbeddings};
 pub use layers::{CachedEmbeddings, RateLimitedEmbeddings};
+pub use providers::*;
 #[cfg(feature = "tiktoken")]
 pub use token_length::tiktoken_length;
 pub use token_length::token_length;

@@ -67,5 +67,5 @@ pub fn tiktoken_length(encoding: &str) -> Result<impl Fn(&str) -> usize + Clone 
             });
         }
     };
-    Ok(move |text: &str| encoder.encode_ordinary(text).len())
+    Ok(move |text: &str| crate::tiktoken::encode(encoder, text).len())
 }

@@ -1,0 +1,120 @@
+//! The model that is part of the program: a table of token vectors.
+
+use std::sync::LazyLock;
+
+use anear_pool::Pool;
+use anear_static_model::{DIM, MODEL, VOCAB, row};
+use async_trait::async_trait;
+use tokenizers::Tokenizer;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::bert::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+
+use crate::fake::{FakeEmbeddings, normalize};
+use crate::polite::slices;
+use crate::{Embeddings, Error, Result};
+
+/// The embedded default model: no key, no network, no download.
+///
+/// A text's vector is the sum of its tokens' learned vectors, scaled to length 1 (128 dimensions, English, distilled
+/// from all-MiniLM-L6-v2; see the crate `anear-static-model` for how well it agrees). Texts of any length are read
+/// whole; word order does not count.
+///
+/// A text in which the model knows nothing (empty, blanks, only emoji) gets a unit vector drawn from its characters:
+/// equal to the same text's, unrelated to all others, and never a zero vector, which has no cosine and would be
+/// suspiciously near to every question.
+///
+/// ```
+/// use anear_embeddings::{DefaultEmbeddings, Embeddings};
+///
+/// # futures::executor::block_on(async {
+/// let model = DefaultEmbeddings::new();
+/// assert_eq!(model.dim(), Some(128));
+/// let vector = model.embed_query("When does the boat depart?").await?;
+/// assert!((vector.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+/// # Ok::<(), anear_embeddings::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct DefaultEmbeddings {
+    pool: Pool,
+}
+
+impl DefaultEmbeddings {
+    /// The model on the process's compute pool.
+    pub fn new() -> Self {
+        Self::on(Pool::global().clone())
+    }
+
+    /// The model on a pool of the caller's.
+    pub fn on(pool: Pool) -> Self {
+        Self { pool }
+    }
+}
+
+impl Default for DefaultEmbeddings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Embeddings for DefaultEmbeddings {
+    fn model(&self) -> &str {
+        MODEL
+    }
+
+    fn dim(&self) -> Option<usize> {
+        Some(DIM)
+    }
+
+    async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        let mut vectors = Vec::with_capacity(texts.len());
+        for slice in slices(texts) {
+            let (slice, pool) = (slice.to_vec(), self.pool.clone());
+            let embedded = self
+                .pool
+                .run(move || pool.map(slice.len(), |i| embed(&slice[i])))
+                .await?;
+            for vector in embedded {
+                vectors.push(vector?);
+            }
+        }
+        Ok(vectors)
+    }
+}
+
+fn embed(text: &str) -> Result<Vec<f32>> {
+    let encoding = TOKENIZER.encode_fast(text, false).map_err(|error| Error::Tokenizer {
+        name: MODEL.to_owned(),
+        message: error.to_string(),
+    })?;
+    let mut sum = vec![0.0_f32; DIM];
+    for (codes, scale) in encoding.get_ids().iter().filter_map(|token| row(*token)) {
+        sum.iter_mut()
+            .zip(codes)
+            .for_each(|(sum, code)| *sum += scale * f32::from(*code));
+    }
+    if sum.iter().all(|x| *x == 0.0) {
+        return Ok(UNKNOWN.embed(text.trim()));
+    }
+    normalize(&mut sum);
+    Ok(sum)
+}
+
+/// Directions for texts without a known token.
+static UNKNOWN: LazyLock<FakeEmbeddings> = LazyLock::new(|| FakeEmbeddings::new(DIM));
+
+/// BERT's uncased WordPiece: clean, lower-case, strip accents, split at blanks and punctuation, longest pieces first.
+static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
+    let vocab = WordPiece::read_bytes(VOCAB.as_bytes()).expect("the vocabulary in memory has one token a line");
+    let model = WordPiece::builder()
+        .vocab(vocab)
+        .build()
+        .expect("a vocabulary that is given needs no file");
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer
+        .with_normalizer(Some(BertNormalizer::new(true, true, None, true)))
+        .expect("the normalizer changes no added token: there are none")
+        .with_pre_tokenizer(Some(BertPreTokenizer));
+    tokenizer
+});

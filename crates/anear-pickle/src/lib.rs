@@ -8,7 +8,7 @@
 //!
 //! * [`read_index_pkl`] and [`read_bytes_pkl`] read what any release of LangChain's FAISS store wrote;
 //!   [`write_index_pkl`] and [`write_bytes_pkl`] write what all of them open.
-//! * [`read`] and [`write`] do the same for one plain [`Value`].
+//! * [`read()`] and [`write()`] do the same for one plain [`Value`].
 //!
 //! ```
 //! use anear_pickle::{Value, read, write};

@@ -25,7 +25,7 @@ pub(crate) fn run<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, Id
     };
     while machine.step(limits)? {}
     let root = machine.pop()?;
-    if !machine.stack.is_empty() || machine.input.left() > 0 {
+    if !machine.stack.is_empty() || !machine.marks.is_empty() || machine.input.left() > 0 {
         return Err(machine.malformed("more data after the end"));
     }
     Ok((machine.graph, root))

@@ -1,5 +1,7 @@
 //! Files of real LangChain releases read as the documents that were saved; ours read back, here and in
 //! the real LangChain.
+// The counts are part of what these tests report.
+#![allow(clippy::print_stdout)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +38,7 @@ fn document<const N: usize>(id: &str, page_content: &str, metadata: [(&str, Valu
 
 /// What the fixtures' README says, under the ids of one file.
 fn expected(ids: [&str; 2]) -> SavedDocstore {
-    let foo = [
+    let metadata = [
         ("page", Value::Int(1)),
         ("score", Value::Float(0.5)),
         ("ok", Value::Bool(true)),
@@ -45,7 +47,7 @@ fn expected(ids: [&str; 2]) -> SavedDocstore {
         ("d", Value::Dict(vec![(str("k"), str("v"))])),
     ];
     let documents = vec![
-        document(ids[0], "foo", foo),
+        document(ids[0], "foo", metadata),
         document(ids[1], "bar", [("page", Value::Int(2))]),
     ];
     SavedDocstore {

@@ -60,10 +60,7 @@ impl Manifest {
         format!("{BEFORE_VERSION}{VERSION}{BEFORE_CHECKSUM}{crc}{BEFORE_BODY}{body}{AFTER_BODY}")
     }
 
-    /// The manifest in `text`.
-    ///
-    /// # Errors
-    /// `Err(Ok(version))` when a later anear wrote it, `Err(Err(reason))` when it is damaged.
+    /// The manifest in `text`, verified except for the names of its files.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         let text = str::from_utf8(text).map_err(|_| Unreadable::damaged("it is not UTF-8"))?;
         let (version, crc, body) = envelope(text).ok_or_else(|| Unreadable::damaged("it has another form"))?;

@@ -114,21 +114,17 @@ impl CrashFs {
         inner.history = Some(vec![inner.disk.clone()]);
     }
 
-    /// The disk as it was when recording began and after each change since, oldest first.
-    ///
-    /// Each is a disk of its own, on which the process was killed but the machine went on: nobody holds
-    /// its locks, and what was uncertain still is.
+    /// The disk as it was when recording began and after each change since, oldest first, each as
+    /// [`after_kill`](Self::after_kill) gives it.
     pub fn boundaries(&self) -> Vec<Self> {
         let history = self.inner().history.clone().unwrap_or_default();
-        history
-            .into_iter()
-            .map(|disk| {
-                Self::of(Disk {
-                    locks: BTreeSet::new(),
-                    ..disk
-                })
-            })
-            .collect()
+        history.into_iter().map(Self::abandoned).collect()
+    }
+
+    /// The disk as the next process finds it if this one is killed now and the machine goes on: a disk
+    /// of its own, on which nobody holds a lock, and what was uncertain still is.
+    pub fn after_kill(&self) -> Self {
+        Self::abandoned(self.inner().disk.clone())
     }
 
     /// The disks that a power cut may leave now: every uncertain name kept or lost, every uncertain tail
@@ -146,6 +142,13 @@ impl CrashFs {
             .into_iter()
             .map(|image| Self::of(Disk::from_image(image)))
             .collect()
+    }
+
+    fn abandoned(disk: Disk) -> Self {
+        Self::of(Disk {
+            locks: BTreeSet::new(),
+            ..disk
+        })
     }
 
     fn of(disk: Disk) -> Self {

@@ -72,7 +72,7 @@ fn a_save_after_a_kill_at_every_call_is_as_safe_as_the_first() {
         for killed in boundaries_of(&disk, &version) {
             for next in [first(), second(), boxed()] {
                 let allowed = [old.clone(), State::Saved(version.clone()), State::Saved(next.clone())];
-                let again = killed.boundaries_of_a_copy(&next);
+                let again = boundaries_of(&killed.after_kill(), &next);
                 tally.check(what, &again, &allowed);
                 check_tidy(again.last().unwrap(), &next);
             }
@@ -95,7 +95,7 @@ fn a_save_after_a_power_cut_at_every_call_is_as_safe_as_the_first() {
         let nexts = [first(), second(), boxed()].into_iter().cycle();
         for ((_, image), next) in images.into_iter().zip(nexts) {
             let old = load(&image).unwrap();
-            let again = image.boundaries_of_a_copy(&next);
+            let again = boundaries_of(&image, &next);
             tally.check(what, &again, &[old, State::Saved(next.clone())]);
             check_tidy(again.last().unwrap(), &next);
         }
@@ -111,18 +111,6 @@ fn a_save_after_a_power_cut_at_every_call_is_as_safe_as_the_first() {
 fn images_of(boundaries: &[CrashFs]) -> BTreeMap<BTreeMap<PathBuf, Vec<u8>>, CrashFs> {
     let images = boundaries.iter().flat_map(CrashFs::crash_images);
     images.map(|image| (image.files(), image)).collect()
-}
-
-trait Fork {
-    fn boundaries_of_a_copy(&self, version: &Version) -> Vec<CrashFs>;
-}
-
-impl Fork for CrashFs {
-    fn boundaries_of_a_copy(&self, version: &Version) -> Vec<CrashFs> {
-        self.record();
-        let copy = self.boundaries().swap_remove(0);
-        boundaries_of(&copy, version)
-    }
 }
 
 /// The disk of these tests itself: what it may forget, it forgets in some image.

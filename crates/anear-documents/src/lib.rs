@@ -29,12 +29,19 @@ mod docstore;
 mod document;
 mod error;
 mod filter;
+mod loader;
 mod set;
+mod splitter;
 mod value;
 
 pub use docstore::{Docstore, InMemoryDocstore};
 pub use document::{Document, DocumentId, Metadata};
 pub use error::{Error, Result};
 pub use filter::{DocumentFilter, Filter, Op, Predicate, limits};
+pub use loader::TextLoader;
 pub use set::{DocumentSet, SlotSet};
+pub use splitter::{
+    AsyncTextSplitter, CharacterTextSplitter, KeepSeparator, Language, LengthFunction, OversizedHook,
+    RecursiveCharacterTextSplitter, SplitOptions, TextSplitter,
+};
 pub use value::{DateTime, Value};

@@ -12,7 +12,7 @@ use anear_quant::Quantizer as _;
 use super::Flat;
 use crate::{Neighbors, RangeRequest, SearchRequest, VectorIndex as _};
 
-/// Component products worth a task of their own: some 50 us, a hundred times the price of handing one over.
+/// Component products worth a task of their own: some 50 us of one core, several times what handing it over costs.
 const TASK_WORK: usize = 1 << 20;
 
 /// Queries that fill the register tiles of the batch kernel.

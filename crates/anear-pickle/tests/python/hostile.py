@@ -55,7 +55,7 @@ PAYLOADS = {
     "builtins.exec": call(sg("builtins", "exec"), u("import os; os.system('true')")),
     "python 2 name of eval": call(g("__builtin__", "eval"), u("__import__('os').system('true')")),
     "builtins.__import__": call(sg("builtins", "__import__"), u("antigravity")),
-    "builtins.open": call(sg("builtins", "open"), u("/tmp/x-never"), u("r")),
+    "builtins.open": call(sg("builtins", "open"), u("/etc/hostname"), u("r")),
     "builtins.compile": call(sg("builtins", "compile"), u("1"), u("x"), u("exec")),
     "io.open": call(sg("io", "open"), u("/etc/hostname")),
     "pathlib.Path.write_text by dots": call(sg("pathlib", "Path.read_text"), call(sg("pathlib", "Path"), u("/x"))),

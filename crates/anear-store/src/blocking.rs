@@ -46,7 +46,11 @@ fn wait<T>(runtime: &Runtime, future: impl Future<Output = Result<T>>) -> Result
 
 /// A runtime for timers and sockets of embedding clients; the arithmetic runs on the compute pool.
 fn runtime() -> Result<Arc<Runtime>> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("anear-blocking").enable_all().build();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("anear-blocking")
+        .enable_all()
+        .build();
     runtime.map(Arc::new).map_err(Error::Runtime)
 }
 
@@ -56,7 +60,10 @@ impl LocalStore {
     /// # Errors
     /// [`Error::Runtime`] when the operating system gives no thread.
     pub fn new(store: crate::LocalStore) -> Result<Self> {
-        Ok(Self { store, runtime: runtime()? })
+        Ok(Self {
+            store,
+            runtime: runtime()?,
+        })
     }
 
     /// The async store beneath.
@@ -87,10 +94,7 @@ impl LocalStore {
     ///
     /// # Errors
     /// As there.
-    pub fn from_embeddings(
-        embedded: Vec<(Document, Vec<f32>)>,
-        embeddings: impl Embeddings + 'static,
-    ) -> Result<Self> {
+    pub fn from_embeddings(embedded: Vec<(Document, Vec<f32>)>, embeddings: impl Embeddings + 'static) -> Result<Self> {
         Self::made(crate::LocalStore::from_embeddings(embedded, embeddings))
     }
 
@@ -112,7 +116,10 @@ impl LocalStore {
 
     fn made(store: impl Future<Output = Result<crate::LocalStore>>) -> Result<Self> {
         let runtime = runtime()?;
-        Ok(Self { store: wait(&runtime, store)?, runtime })
+        Ok(Self {
+            store: wait(&runtime, store)?,
+            runtime,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong in a store, one variant for each outcome that someone acts on.
 
+use std::path::PathBuf;
+
 use anear_documents::DocumentId;
 
 /// Shorthand for results of this crate.
@@ -82,6 +84,92 @@ pub enum Error {
     /// The blocking facade could not start its runtime.
     #[error("cannot start a runtime for blocking calls: {0}")]
     Runtime(#[source] std::io::Error),
+    /// There is no saved store where one was looked for.
+    #[error("no saved store in {}: {missing} is missing; save one there with save_local, or mend the path", folder.display())]
+    NothingSaved {
+        /// The folder.
+        folder: PathBuf,
+        /// The file that was looked for.
+        missing: String,
+    },
+    /// Bytes that are neither ours nor LangChain's.
+    #[error("these {len} bytes are no saved store: neither anear's container nor LangChain's pickle")]
+    NotAStore {
+        /// How many bytes.
+        len: usize,
+    },
+    /// A file of a saved store is damaged, or of a kind that is not read.
+    #[error("cannot load {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<Error>,
+    },
+    /// The settings or documents inside a saved store are damaged.
+    #[error("the saved store is damaged: {0}")]
+    Meta(String),
+    /// A store of a later anear.
+    #[error("the store has version {found}, this anear reads up to {known}; update anear to read it")]
+    NewerStore {
+        /// Its version.
+        found: u32,
+        /// The newest known here.
+        known: u32,
+    },
+    /// The loader asked for other settings than those the store was built with.
+    #[error(
+        "the store was saved with {name} {saved}, but {asked} was asked for; leave the setting out, or build the store anew"
+    )]
+    SavedSetting {
+        /// The setting.
+        name: &'static str,
+        /// What the store was built with.
+        saved: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// Vectors and documents of a saved store do not match.
+    #[error(
+        "{vectors} vectors and {positions} positions do not match, first at position {at}; the store was broken when it was saved"
+    )]
+    Positions {
+        /// The first position that has no document, or no vector.
+        at: usize,
+        /// Number of vectors.
+        vectors: usize,
+        /// Number of positions in `index_to_docstore_id`.
+        positions: usize,
+    },
+    /// A document of a saved store that no position names.
+    #[error("document `{id}` has no vector; the store was broken when it was saved")]
+    NoVector {
+        /// Its id.
+        id: DocumentId,
+    },
+    /// An index of a kind that a store cannot be built on.
+    #[error("a store cannot be built on an index of kind `{kind}` yet; it needs `flat`")]
+    IndexKind {
+        /// The index's kind.
+        kind: &'static str,
+    },
+    /// Metadata that the saved form cannot hold.
+    #[error("document `{id}`: metadata `{key}` is {value}, which Python cannot hold; nothing was saved")]
+    Unsaveable {
+        /// The document.
+        id: DocumentId,
+        /// The metadata field.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Files could not be written or read; the message says what the folder holds now.
+    #[error(transparent)]
+    Storage(#[from] anear_bytes::Error),
+    /// A pickle that is damaged, or holds something that only running it could make.
+    #[error(transparent)]
+    Pickle(#[from] anear_pickle::Error),
     /// Embedding a text failed.
     #[error(transparent)]
     Embedding(#[from] anear_embeddings::Error),
@@ -99,7 +187,12 @@ pub enum Error {
 /// At most eight ids, quoted; a longer list ends with how many more there are.
 fn quoted(ids: &[DocumentId]) -> String {
     const SHOWN: usize = 8;
-    let mut text = ids.iter().take(SHOWN).map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let mut text = ids
+        .iter()
+        .take(SHOWN)
+        .map(|id| format!("`{id}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     if ids.len() > SHOWN {
         text.push_str(&format!(" and {} more", ids.len() - SHOWN));
     }

@@ -75,7 +75,13 @@ pub struct Hit {
 impl SearchRequest {
     /// A request for the [`DEFAULT_K`] documents most similar to `query`.
     pub fn new(query: impl Into<Query>) -> Self {
-        Self { query: query.into(), k: DEFAULT_K, filter: None, ranking: Ranking::Similarity, score_threshold: None }
+        Self {
+            query: query.into(),
+            k: DEFAULT_K,
+            filter: None,
+            ranking: Ranking::Similarity,
+            score_threshold: None,
+        }
     }
 
     /// Asks for `k` results.
@@ -85,17 +91,26 @@ impl SearchRequest {
 
     /// Returns only documents that match.
     pub fn filter(self, filter: impl Into<DocumentFilter>) -> Self {
-        Self { filter: Some(filter.into()), ..self }
+        Self {
+            filter: Some(filter.into()),
+            ..self
+        }
     }
 
     /// Keeps results whose score is at least as good as `score_threshold`.
     pub fn score_threshold(self, score_threshold: f32) -> Self {
-        Self { score_threshold: Some(score_threshold), ..self }
+        Self {
+            score_threshold: Some(score_threshold),
+            ..self
+        }
     }
 
     /// Asks for maximal marginal relevance over the `fetch_k` nearest.
     pub fn mmr(self, fetch_k: usize, lambda_mult: f32) -> Self {
-        Self { ranking: Ranking::Mmr { fetch_k, lambda_mult }, ..self }
+        Self {
+            ranking: Ranking::Mmr { fetch_k, lambda_mult },
+            ..self
+        }
     }
 
     /// The same request, by maximal marginal relevance with default parameters unless it already says which.

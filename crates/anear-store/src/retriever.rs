@@ -44,7 +44,12 @@ pub struct Retriever<S> {
 
 impl<S: VectorStore> Retriever<S> {
     pub(crate) fn new(store: S) -> Self {
-        Self { store, search_type: SearchType::Similarity, k: DEFAULT_K, filter: None }
+        Self {
+            store,
+            search_type: SearchType::Similarity,
+            k: DEFAULT_K,
+            filter: None,
+        }
     }
 
     /// How to search (default: by similarity).
@@ -59,7 +64,10 @@ impl<S: VectorStore> Retriever<S> {
 
     /// Returns only documents that match.
     pub fn filter(self, filter: impl Into<DocumentFilter>) -> Self {
-        Self { filter: Some(filter.into()), ..self }
+        Self {
+            filter: Some(filter.into()),
+            ..self
+        }
     }
 
     /// The store that is searched.
@@ -79,10 +87,20 @@ impl<S: VectorStore> Retriever<S> {
         };
         if let Some(least) = least.filter(|least| !(0.0..=1.0).contains(least)) {
             let got = least.to_string();
-            return Err(Error::Argument { name: "the relevance threshold", wanted: "between 0 and 1", got });
+            return Err(Error::Argument {
+                name: "the relevance threshold",
+                wanted: "between 0 and 1",
+                got,
+            });
         }
         let query = Query::Text(text.to_owned());
-        let request = SearchRequest { query, k: self.k, filter: self.filter.clone(), ranking, score_threshold: None };
+        let request = SearchRequest {
+            query,
+            k: self.k,
+            filter: self.filter.clone(),
+            ranking,
+            score_threshold: None,
+        };
         let hits = self.store.search(request).await?.into_iter();
         let relevant = hits.filter(|hit| least.is_none_or(|least| self.store.relevance(hit.score) >= least));
         Ok(relevant.map(|hit| hit.document).collect())

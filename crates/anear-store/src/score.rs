@@ -28,12 +28,20 @@ impl fmt::Debug for RelevanceFn {
 
 /// The score of a distance: what Faiss reports. Inner products change their sign, everything else is as measured.
 pub(crate) fn score(metric: Metric, distance: f32) -> f32 {
-    if metric == Metric::InnerProduct { -distance } else { distance }
+    if metric == Metric::InnerProduct {
+        -distance
+    } else {
+        distance
+    }
 }
 
 /// Whether `score` is at least as good as `threshold`.
 pub(crate) fn reaches(metric: Metric, score: f32, threshold: f32) -> bool {
-    if metric == Metric::InnerProduct { score >= threshold } else { score <= threshold }
+    if metric == Metric::InnerProduct {
+        score >= threshold
+    } else {
+        score <= threshold
+    }
 }
 
 /// Relevance of a score: 1 for the best match of unit vectors, 0 for none, larger is better for every metric.
@@ -65,7 +73,9 @@ mod tests {
     fn a_closer_vector_is_never_less_relevant() {
         for &metric in Metric::ALL {
             let distances = [-1.0, -0.5, 0.0, 0.3, 0.9, 1.4, 2.0, 4.0];
-            let distances = distances.into_iter().filter(|d| *d >= 0.0 || metric == Metric::InnerProduct);
+            let distances = distances
+                .into_iter()
+                .filter(|d| *d >= 0.0 || metric == Metric::InnerProduct);
             let relevances: Vec<f32> = distances.map(|d| relevance(metric, score(metric, d))).collect();
             assert!(relevances.is_sorted_by(|a, b| a >= b), "{metric}: {relevances:?}");
             assert_eq!(relevances[0], 1.0, "{metric}");

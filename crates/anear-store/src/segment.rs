@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use anear_documents::{Document, DocumentFilter, DocumentId, DocumentSet};
+use anear_documents::{Document, DocumentFilter, DocumentSet, SlotSet};
 use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
 use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
@@ -30,7 +30,11 @@ pub(crate) struct Part {
 impl Segment {
     /// Indexes `documents` (each with its id) and their `vectors`, `dim` components each, in the same order.
     pub(crate) fn build(documents: Vec<Document>, vectors: &[f32], dim: usize, metric: Metric) -> Result<Self> {
-        let rows = Rows::new(vectors, dim).ok_or(Error::Dimension { expected: dim, got: vectors.len(), hint: "" })?;
+        let rows = Rows::new(vectors, dim).ok_or(Error::Dimension {
+            expected: dim,
+            got: vectors.len(),
+            hint: "",
+        })?;
         let mut index = IndexSpec::Flat.build(dim, metric)?;
         index.add(rows)?;
         Self::new(DocumentSet::new(documents)?, index)
@@ -61,16 +65,20 @@ impl Segment {
         &self.documents
     }
 
-    /// Appends the vector in `slot` to `out`, as it is stored.
-    pub(crate) fn vector_into(&self, slot: u32, out: &mut Vec<f32>) -> Result<()> {
-        Ok(self.index.reconstruct_into(u64::from(slot), out)?)
+    /// The vector in `slot`, as it is stored.
+    pub(crate) fn vector(&self, slot: u32) -> Result<Vec<f32>> {
+        Ok(self.index.reconstruct(u64::from(slot))?)
     }
 }
 
 impl Part {
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
         let live = segment.len();
-        Self { segment, dead: None, live }
+        Self {
+            segment,
+            dead: None,
+            live,
+        }
     }
 
     /// Slots, deleted ones included.
@@ -102,26 +110,25 @@ impl Part {
         self.segment.documents.slot_of(id).filter(|&slot| self.is_live(slot))
     }
 
-    /// The id of the document in `slot`.
-    pub(crate) fn id(&self, slot: u32) -> &DocumentId {
-        self.segment.documents.id(slot)
-    }
-
     /// The live slots whose documents match; all live ones without a filter. `None`: every slot.
     pub(crate) fn select(&self, filter: Option<&DocumentFilter>) -> Result<Option<Bitmap>> {
         let Some(filter) = filter else {
-            return Ok(self.dead.as_deref().map(|dead| {
-                let mut live = dead.clone();
-                live.invert();
-                live
-            }));
+            return Ok(self.live_bitmap());
         };
-        let matching = self.segment.documents.select(filter)?;
-        let mut matching = Bitmap::from_words(matching.words().to_vec(), self.len());
-        if let Some(dead) = &self.dead {
-            matching.and_not(dead);
+        let mut matching = slots_bitmap(self.segment.documents.select(filter)?);
+        if let Some(live) = self.live_bitmap() {
+            matching.and(&live);
         }
         Ok(Some(matching))
+    }
+
+    /// The live slots; `None` when all are.
+    fn live_bitmap(&self) -> Option<Bitmap> {
+        self.dead.as_deref().map(|dead| {
+            let mut live = dead.clone();
+            live.not();
+            live
+        })
     }
 
     /// Pushes the nearest of the selected slots into `top`, as ids `first_id + slot`.
@@ -141,17 +148,27 @@ impl Part {
 
     /// The same part with `slots` (live ones, each once) deleted.
     pub(crate) fn without(&self, slots: &[u32]) -> Self {
-        let mut dead = self.dead.as_deref().cloned().unwrap_or_else(|| Bitmap::with_len(self.len()));
+        let mut dead = self
+            .dead
+            .as_deref()
+            .cloned()
+            .unwrap_or_else(|| Bitmap::with_len(self.len()));
         for &slot in slots {
             dead.insert(slot as usize);
         }
-        Self { segment: self.segment.clone(), dead: Some(Arc::new(dead)), live: self.live - slots.len() }
+        Self {
+            segment: self.segment.clone(),
+            dead: Some(Arc::new(dead)),
+            live: self.live - slots.len(),
+        }
     }
 
     /// A part that holds the live slots of `parts` and nothing else, in the same order.
     pub(crate) fn compacted(parts: &[Self]) -> Result<Self> {
-        let documents = parts.iter().flat_map(|part| part.live_slots().map(|slot| part.document(slot).clone()));
-        let documents = DocumentSet::from_shared(documents.collect())?;
+        let documents = parts
+            .iter()
+            .flat_map(|part| part.live_slots().map(|slot| part.document(slot).clone()));
+        let documents = DocumentSet::from_shared(documents)?;
         let mut index: Option<Box<dyn VectorIndex>> = None;
         for part in parts {
             let mut live = part.segment.index.boxed_clone();
@@ -160,10 +177,16 @@ impl Part {
             }
             match &mut index {
                 None => index = Some(live),
-                Some(index) => index.merge_from(&mut *live)?,
+                Some(index) => index.merge(&mut *live)?,
             }
         }
         let index = index.ok_or(Error::NothingToAdd { what: "segments" })?;
         Ok(Self::new(Arc::new(Segment::new(documents, index)?)))
     }
+}
+
+/// The same set, as the kernels want it.
+fn slots_bitmap(slots: SlotSet) -> Bitmap {
+    let len = slots.len();
+    Bitmap::from_words(slots.into_words(), len).expect("a slot set has a word for every 64 slots")
 }

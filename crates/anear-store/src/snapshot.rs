@@ -33,19 +33,23 @@ pub(crate) struct Place {
 
 impl Snapshot {
     pub(crate) fn empty(metric: Metric) -> Self {
-        Self { metric, dim: None, parts: Vec::new() }
+        Self {
+            metric,
+            dim: None,
+            parts: Vec::new(),
+        }
     }
 
     /// A snapshot of one segment.
     pub(crate) fn of(segment: Arc<Segment>) -> Self {
         let index = segment.index();
         let (metric, dim) = (index.metric(), Some(index.dim()));
-        let parts = if segment.len() == 0 { Vec::new() } else { vec![Part::new(segment)] };
+        let parts = if segment.len() == 0 {
+            Vec::new()
+        } else {
+            vec![Part::new(segment)]
+        };
         Self { metric, dim, parts }
-    }
-
-    pub(crate) fn metric(&self) -> Metric {
-        self.metric
     }
 
     pub(crate) fn dim(&self) -> Option<usize> {
@@ -69,7 +73,10 @@ impl Snapshot {
         for (part, p) in self.parts.iter().enumerate() {
             let slots = p.select(Some(filter))?;
             let slots = slots.iter().flat_map(|slots| slots.iter());
-            places.extend(slots.map(|slot| Place { part, slot: slot as u32 }));
+            places.extend(slots.map(|slot| Place {
+                part,
+                slot: slot as u32,
+            }));
         }
         Ok(places)
     }
@@ -85,14 +92,15 @@ impl Snapshot {
     }
 
     pub(crate) fn id(&self, place: Place) -> &DocumentId {
-        self.parts[place.part].id(place.slot)
+        self.document(place)
+            .id
+            .as_ref()
+            .expect("a document set gives every document an id")
     }
 
     /// The vector at `place`, as it is stored.
     pub(crate) fn vector(&self, place: Place) -> Result<Vec<f32>> {
-        let mut vector = Vec::with_capacity(self.dim.unwrap_or_default());
-        self.parts[place.part].segment.vector_into(place.slot, &mut vector)?;
-        Ok(vector)
+        self.parts[place.part].segment.vector(place.slot)
     }
 
     /// The `k` nearest documents that match, nearest first, with their distances.
@@ -104,11 +112,13 @@ impl Snapshot {
         pool: &Pool,
     ) -> Result<Vec<(Place, f32)>> {
         let Some(dim) = self.dim else { return Ok(Vec::new()) };
-        let query = Rows::new(query, dim).filter(|rows| rows.len() == 1).ok_or(Error::Dimension {
-            expected: dim,
-            got: query.len(),
-            hint: "; use the embedding model that the store was built with",
-        })?;
+        let query = Rows::new(query, dim)
+            .filter(|rows| rows.len() == 1)
+            .ok_or(Error::Dimension {
+                expected: dim,
+                got: query.len(),
+                hint: "; use the embedding model that the store was built with",
+            })?;
         let mut top = [TopK::new(k)];
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
@@ -124,7 +134,13 @@ impl Snapshot {
         let place = |Neighbor { id, distance }: Neighbor| {
             let part = first_ids.partition_point(|&first| first <= id) - 1;
             // A slot within its part fits u32.
-            (Place { part, slot: (id - first_ids[part]) as u32 }, distance)
+            (
+                Place {
+                    part,
+                    slot: (id - first_ids[part]) as u32,
+                },
+                distance,
+            )
         };
         Ok(neighbors.into_iter().map(place).collect())
     }
@@ -134,9 +150,14 @@ impl Snapshot {
         let dim = segment.index().dim();
         if let Some(expected) = self.dim.filter(|&expected| expected != dim) {
             let hint = "; use the embedding model that the store was built with";
-            return Err(Error::Dimension { expected, got: dim, hint });
+            return Err(Error::Dimension {
+                expected,
+                got: dim,
+                hint,
+            });
         }
-        let replaced: Vec<Place> = segment.documents().ids().filter_map(|id| self.find(id)).collect();
+        let ids = segment.documents().iter().filter_map(|document| document.id.as_deref());
+        let replaced: Vec<Place> = ids.filter_map(|id| self.find(id)).collect();
         let mut next = self.marked(&replaced);
         next.dim = Some(dim);
         next.parts.push(Part::new(segment));
@@ -164,8 +185,17 @@ impl Snapshot {
             slots[place.part].push(place.slot);
         }
         let parts = self.parts.iter().zip(&slots);
-        let parts = parts.map(|(part, slots)| if slots.is_empty() { part.clone() } else { part.without(slots) });
-        Self { parts: parts.collect(), ..*self }
+        let parts = parts.map(|(part, slots)| {
+            if slots.is_empty() {
+                part.clone()
+            } else {
+                part.without(slots)
+            }
+        });
+        Self {
+            parts: parts.collect(),
+            ..*self
+        }
     }
 
     /// The same documents in fewer, fuller segments, where that pays.

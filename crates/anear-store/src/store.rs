@@ -106,10 +106,23 @@ pub trait VectorStoreExt: VectorStore {
     async fn add_texts_with_metadata(&self, texts: Vec<String>, metadatas: Vec<Metadata>) -> Result<Vec<DocumentId>> {
         if texts.len() != metadatas.len() {
             let (left_len, right_len) = (texts.len(), metadatas.len());
-            return Err(Error::Lengths { left: "texts", left_len, right: "metadatas", right_len });
+            return Err(Error::Lengths {
+                left: "texts",
+                left_len,
+                right: "metadatas",
+                right_len,
+            });
         }
         let pairs = texts.into_iter().zip(metadatas);
-        self.upsert(pairs.map(|(text, metadata)| Document { metadata, ..Document::new(text) }).collect()).await
+        self.upsert(
+            pairs
+                .map(|(text, metadata)| Document {
+                    metadata,
+                    ..Document::new(text)
+                })
+                .collect(),
+        )
+        .await
     }
 
     /// Adds texts whose vectors are known.
@@ -162,7 +175,10 @@ pub trait VectorStoreExt: VectorStore {
         request: impl Into<SearchRequest> + Send,
     ) -> Result<Vec<(Document, f32)>> {
         let hits = self.search(request.into()).await?;
-        Ok(hits.into_iter().map(|hit| (hit.document, self.relevance(hit.score))).collect())
+        Ok(hits
+            .into_iter()
+            .map(|hit| (hit.document, self.relevance(hit.score)))
+            .collect())
     }
 
     /// Documents that are relevant but not all the same, by maximal marginal relevance.

@@ -14,6 +14,7 @@ mod write;
 
 use std::sync::Arc;
 
+use anear_bytes::{Fs, RealFs};
 use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
 use anear_kernels::Metric;
@@ -54,6 +55,8 @@ struct Shared {
     settings: Settings,
     pool: Pool,
     snapshot: ArcSwap<Snapshot>,
+    fs: Arc<dyn Fs>,
+    saved_model: Option<String>,
     /// Held by the writer whose turn it is, in the job that changes the snapshot, never by a caller's future.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -68,7 +71,11 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { metric: Metric::L2, normalize_l2: false, relevance: None }
+        Self {
+            metric: Metric::L2,
+            normalize_l2: false,
+            relevance: None,
+        }
     }
 }
 
@@ -83,7 +90,15 @@ impl Settings {
 
     /// The part that two stores must share to be merged, in words.
     fn describe(&self) -> String {
-        format!("metric {}{}", self.metric, if self.normalize_l2 { " on normalized vectors" } else { "" })
+        format!(
+            "metric {}{}",
+            self.metric,
+            if self.normalize_l2 {
+                " on normalized vectors"
+            } else {
+                ""
+            }
+        )
     }
 }
 
@@ -95,7 +110,9 @@ pub struct LocalStoreBuilder {
     /// `None`: what the saved store says, or the default.
     chosen_metric: Option<Metric>,
     chosen_normalize: Option<bool>,
+    saved_model: Option<String>,
     pool: Pool,
+    fs: Arc<dyn Fs>,
 }
 
 impl LocalStoreBuilder {
@@ -125,6 +142,12 @@ impl LocalStoreBuilder {
         self
     }
 
+    /// Saves and loads through `fs` (default: the operating system's files). Tests bring one that fails.
+    pub fn fs(mut self, fs: impl Fs + 'static) -> Self {
+        self.fs = Arc::new(fs);
+        self
+    }
+
     /// An empty store.
     pub fn build(self) -> LocalStore {
         let snapshot = Snapshot::empty(self.settings.metric);
@@ -142,9 +165,27 @@ impl LocalStoreBuilder {
     }
 
     fn with_snapshot(self, snapshot: Snapshot) -> LocalStore {
-        let Self { embeddings, settings, pool, .. } = self;
+        let Self {
+            embeddings,
+            settings,
+            pool,
+            fs,
+            saved_model,
+            ..
+        } = self;
         let snapshot = ArcSwap::from_pointee(snapshot);
-        LocalStore { shared: Arc::new(Shared { embeddings, settings, pool, snapshot, turn: Arc::default() }) }
+        let turn = Arc::default();
+        LocalStore {
+            shared: Arc::new(Shared {
+                embeddings,
+                settings,
+                pool,
+                snapshot,
+                fs,
+                saved_model,
+                turn,
+            }),
+        }
     }
 }
 
@@ -156,7 +197,9 @@ impl LocalStore {
             settings: Settings::default(),
             chosen_metric: None,
             chosen_normalize: None,
+            saved_model: None,
             pool: Pool::global().clone(),
+            fs: Arc::new(RealFs),
         }
     }
 
@@ -223,7 +266,10 @@ impl LocalStore {
         read: impl FnOnce(&Shared, &Snapshot) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let shared = self.shared.clone();
-        self.shared.pool.run(move || read(&shared, &shared.snapshot.load_full())).await?
+        self.shared
+            .pool
+            .run(move || read(&shared, &shared.snapshot.load_full()))
+            .await?
     }
 }
 

@@ -12,7 +12,13 @@ use crate::snapshot::{Place, Snapshot};
 
 impl LocalStore {
     pub(super) async fn find(&self, request: SearchRequest) -> Result<Vec<Hit>> {
-        let SearchRequest { query, k, filter, ranking, score_threshold } = request;
+        let SearchRequest {
+            query,
+            k,
+            filter,
+            ranking,
+            score_threshold,
+        } = request;
         check(k, ranking)?;
         let mut query = match query {
             Query::Text(text) => self.shared.embeddings.embed_query(&text).await?,
@@ -37,7 +43,11 @@ impl LocalStore {
 /// Bounds that no store can lift.
 fn check(k: usize, ranking: Ranking) -> Result<()> {
     let at_least_one = |name, value: usize| match value {
-        0 => Err(Error::Argument { name, wanted: "at least 1", got: value.to_string() }),
+        0 => Err(Error::Argument {
+            name,
+            wanted: "at least 1",
+            got: value.to_string(),
+        }),
         _ => Ok(()),
     };
     at_least_one("k", k)?;
@@ -45,7 +55,11 @@ fn check(k: usize, ranking: Ranking) -> Result<()> {
         at_least_one("fetch_k", fetch_k)?;
         if !(0.0..=1.0).contains(&lambda_mult) {
             let got = lambda_mult.to_string();
-            return Err(Error::Argument { name: "lambda_mult", wanted: "between 0 and 1", got });
+            return Err(Error::Argument {
+                name: "lambda_mult",
+                wanted: "between 0 and 1",
+                got,
+            });
         }
     }
     Ok(())
@@ -62,7 +76,10 @@ fn diverse(
     pool: &Pool,
 ) -> Result<Vec<(Place, f32)>> {
     let found = snapshot.search(query, fetch_k.max(k), filter, pool)?;
-    let vectors = found.iter().map(|(place, _)| snapshot.vector(*place)).collect::<Result<Vec<_>>>()?;
+    let vectors = found
+        .iter()
+        .map(|(place, _)| snapshot.vector(*place))
+        .collect::<Result<Vec<_>>>()?;
     let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
     let chosen = maximal_marginal_relevance(query, &vectors, lambda_mult, k);
     Ok(chosen.into_iter().map(|i| found[i]).collect())
@@ -72,7 +89,10 @@ fn hits(snapshot: &Snapshot, settings: &Settings, found: Vec<(Place, f32)>, thre
     let metric = settings.metric;
     let hit = |(place, distance)| {
         let document = Document::clone(snapshot.document(place));
-        Hit { document, score: score(metric, distance) }
+        Hit {
+            document,
+            score: score(metric, distance),
+        }
     };
     let good = |hit: &Hit| threshold.is_none_or(|threshold| reaches(metric, hit.score, threshold));
     found.into_iter().map(hit).filter(good).collect()

@@ -82,7 +82,10 @@ impl LocalStore {
         let source = source.shared.clone();
         self.commit(move |_, snapshot| {
             let source = source.snapshot.load_full();
-            let both = source.places().map(|place| source.id(place)).find(|id| snapshot.find(id).is_some());
+            let both = source
+                .places()
+                .map(|place| source.id(place))
+                .find(|id| snapshot.find(id).is_some());
             if let Some(id) = both {
                 return Err(Error::MergeOverlap { id: id.clone() });
             }
@@ -130,7 +133,11 @@ fn added(
     for vector in &vectors {
         if vector.len() != dim {
             let hint = "; use the embedding model that the store was built with";
-            return Err(Error::Dimension { expected: dim, got: vector.len(), hint });
+            return Err(Error::Dimension {
+                expected: dim,
+                got: vector.len(),
+                hint,
+            });
         }
         data.extend_from_slice(vector);
     }
@@ -160,16 +167,31 @@ fn assign_ids(documents: &mut [Document]) -> Result<Vec<DocumentId>> {
     }
     drop(seen);
     let new_id = || uuid::Uuid::new_v4().to_string();
-    Ok(documents.iter_mut().map(|document| document.id.get_or_insert_with(new_id).clone()).collect())
+    Ok(documents
+        .iter_mut()
+        .map(|document| document.id.get_or_insert_with(new_id).clone())
+        .collect())
 }
 
 fn take_texts(mut documents: Vec<Document>) -> (Vec<Document>, Vec<String>) {
-    let texts = documents.iter_mut().map(|document| std::mem::take(&mut document.page_content)).collect();
+    let texts = documents
+        .iter_mut()
+        .map(|document| std::mem::take(&mut document.page_content))
+        .collect();
     (documents, texts)
 }
 
 fn check_lengths(left: &'static str, left_len: usize, right: &'static str, right_len: usize) -> Result<()> {
-    if left_len == right_len { Ok(()) } else { Err(Error::Lengths { left, left_len, right, right_len }) }
+    if left_len == right_len {
+        Ok(())
+    } else {
+        Err(Error::Lengths {
+            left,
+            left_len,
+            right,
+            right_len,
+        })
+    }
 }
 
 /// The places of all `ids`, or an error that names those that are unknown or repeated.

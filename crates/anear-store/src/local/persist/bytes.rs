@@ -1,0 +1,68 @@
+//! A saved store as bytes: anear's container, or the pickle that LangChain makes.
+//!
+//! The container has the sections `meta` (JSON), `docs` (a JSON document a line, in the order of the vectors) and
+//! `indx` (a container of its own, missing as long as no vector was added).
+
+use anear_bytes::{Container, ContainerWriter};
+use anear_documents::Document;
+use anear_index::compat::faiss::read_index;
+
+use super::meta::Meta;
+use super::{Opened, Saved};
+use crate::compat::langchain::from_docstore;
+use crate::error::{Error, Result};
+
+const KIND: [u8; 4] = *b"stor";
+const META: [u8; 4] = *b"meta";
+const DOCUMENTS: [u8; 4] = *b"docs";
+const INDEX: [u8; 4] = *b"indx";
+
+pub(super) fn write(saved: &Saved) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for document in saved.segment.iter().flat_map(|segment| segment.documents().iter()) {
+        serde_json::to_writer(&mut lines, &**document).map_err(|error| Error::Meta(error.to_string()))?;
+        lines.push(b'\n');
+    }
+    let container = ContainerWriter::new(KIND).section(META, saved.meta.to_json()?.into_bytes());
+    let container = container.section(DOCUMENTS, lines);
+    Ok(match saved.index()? {
+        None => container.finish(),
+        Some(index) => container.section(INDEX, anear_index::to_bytes(&*index)).finish(),
+    })
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<Opened> {
+    if Container::is_one(bytes) {
+        ours(bytes)
+    } else {
+        langchains(bytes)
+    }
+}
+
+fn ours(bytes: &[u8]) -> Result<Opened> {
+    let container = Container::parse(bytes, KIND, &[META, DOCUMENTS, INDEX])?;
+    let meta = std::str::from_utf8(container.section(META)?).map_err(|error| Error::Meta(error.to_string()))?;
+    let lines = container.section(DOCUMENTS)?.split_inclusive(|&byte| byte == b'\n');
+    let document = |line: &[u8]| serde_json::from_slice::<Document>(line).map_err(|e| Error::Meta(e.to_string()));
+    let documents = lines.map(document).collect::<Result<_>>()?;
+    let index = container.optional(INDEX).map(anear_index::from_bytes).transpose()?;
+    Ok(Opened {
+        meta: Some(Meta::from_json(meta)?),
+        documents,
+        index,
+    })
+}
+
+fn langchains(bytes: &[u8]) -> Result<Opened> {
+    if bytes.first() != Some(&0x80) {
+        return Err(Error::NotAStore { len: bytes.len() });
+    }
+    let (index, docstore) = anear_pickle::read_bytes_pkl(bytes)?;
+    let index = read_index(&index.bytes)?;
+    let documents = from_docstore(docstore, index.len())?;
+    Ok(Opened {
+        meta: None,
+        documents,
+        index: Some(index),
+    })
+}

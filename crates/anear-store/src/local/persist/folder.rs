@@ -1,0 +1,107 @@
+//! A saved store as a folder that LangChain opens too.
+
+use std::path::Path;
+
+use anear_bytes::{Fs, Loaded, Payload, load_generation, save_generation};
+use anear_index::compat::faiss::{read_index, write_index};
+
+use super::meta::Meta;
+use super::{Opened, Saved};
+use crate::compat::langchain::{from_docstore, to_docstore};
+use crate::error::{Error, Result};
+
+/// No file of a store is larger; what a file really holds bounds its reading anyway.
+const FILE_LEN_MAX: u64 = 1 << 42;
+
+pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Result<()> {
+    let (index_name, pickle_name) = file_names(name);
+    let documents = saved.segment.iter().flat_map(|segment| segment.documents().iter());
+    let pickle = anear_pickle::write_index_pkl(&to_docstore(documents)?)?;
+    let index = saved.index()?.map(|index| write_index(&*index)).transpose()?;
+    let mut payloads = vec![Payload::bytes(&pickle_name, &pickle)];
+    if let Some(index) = &index {
+        payloads.push(Payload::bytes(&index_name, index));
+    }
+    Ok(save_generation(fs, folder, name, payloads, &saved.meta.to_json()?)?)
+}
+
+pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
+    match load_generation(fs, folder, name)? {
+        Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
+        Loaded::Missing => Err(nothing(folder, name)),
+        Loaded::Foreign => {
+            let opened = foreign(fs, folder, name);
+            // A first save of ours may have come while the other program's files were read.
+            match load_generation(fs, folder, name)? {
+                Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
+                _ => opened,
+            }
+        }
+    }
+}
+
+fn committed(
+    folder: &Path,
+    name: &str,
+    meta: &str,
+    files: &std::collections::BTreeMap<String, Vec<u8>>,
+) -> Result<Opened> {
+    let (index_name, pickle_name) = file_names(name);
+    let pickle = files.get(&pickle_name).ok_or_else(|| nothing(folder, name))?;
+    let index = files.get(&index_name).map(Vec::as_slice);
+    Ok(Opened {
+        meta: Some(Meta::from_json(meta)?),
+        ..opened(folder, name, index, pickle)?
+    })
+}
+
+fn foreign(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
+    let (index_name, pickle_name) = file_names(name);
+    let read = |name: &str| {
+        let path = folder.join(name);
+        match fs.entry(&path)? {
+            None => Err(Error::NothingSaved {
+                folder: folder.into(),
+                missing: name.to_owned(),
+            }),
+            Some(_) => Ok(fs.read(&path, FILE_LEN_MAX)?),
+        }
+    };
+    opened(folder, name, Some(&read(&index_name)?), &read(&pickle_name)?)
+}
+
+fn opened(folder: &Path, name: &str, index: Option<&[u8]>, pickle: &[u8]) -> Result<Opened> {
+    let (index_name, pickle_name) = file_names(name);
+    let in_file = |name: &str, error: Error| Error::File {
+        path: folder.join(name),
+        source: Box::new(error),
+    };
+    let index = index
+        .map(read_index)
+        .transpose()
+        .map_err(|error| in_file(&index_name, error.into()))?;
+    let documents = anear_pickle::read_index_pkl(pickle)
+        .map_err(Error::from)
+        .and_then(|saved| {
+            let vectors = index.as_ref().map_or(0, |index| index.len());
+            from_docstore(saved, vectors)
+        });
+    let documents = documents.map_err(|error| in_file(&pickle_name, error))?;
+    Ok(Opened {
+        meta: None,
+        documents,
+        index,
+    })
+}
+
+/// The names LangChain reads.
+fn file_names(name: &str) -> (String, String) {
+    (format!("{name}.faiss"), format!("{name}.pkl"))
+}
+
+fn nothing(folder: &Path, name: &str) -> Error {
+    Error::NothingSaved {
+        folder: folder.into(),
+        missing: format!("{name}.pkl"),
+    }
+}

@@ -1,0 +1,156 @@
+//! Saving and loading.
+//!
+//! A store is saved as a folder (`folder.rs`) or as bytes (`bytes.rs`). Both go through [`Saved`]: one segment of
+//! documents with their index, and [`Meta`], what those two do not say. `settle.rs` makes a store of what was loaded.
+//!
+//! Nothing that is loaded is ever executed: pickles are parsed as data, and no option changes that.
+
+mod bytes;
+mod folder;
+mod meta;
+mod settle;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anear_documents::Document;
+use anear_embeddings::Embeddings;
+use anear_index::VectorIndex;
+
+use self::meta::Meta;
+use super::{LocalStore, LocalStoreBuilder, Shared};
+use crate::error::Result;
+use crate::segment::Segment;
+use crate::snapshot::Snapshot;
+
+/// What is written: the documents of one snapshot.
+struct Saved {
+    meta: Meta,
+    /// `None` when there is no document.
+    segment: Option<Arc<Segment>>,
+}
+
+/// What was read: documents in the order of their vectors, nothing checked across the two yet.
+struct Opened {
+    /// `None` for stores that another program saved.
+    meta: Option<Meta>,
+    documents: Vec<Document>,
+    /// `None` when no vector was ever added.
+    index: Option<Box<dyn VectorIndex>>,
+}
+
+impl Saved {
+    fn of(shared: &Shared, snapshot: &Snapshot) -> Result<Self> {
+        let meta = Meta::new(&shared.settings, shared.embeddings.model(), snapshot);
+        Ok(Self {
+            meta,
+            segment: snapshot.to_segment()?,
+        })
+    }
+}
+
+impl LocalStore {
+    /// Saves the store into a folder: `<index_name>.faiss` and `<index_name>.pkl`, which LangChain's Python FAISS
+    /// opens, and `<index_name>.anear.json`, which holds what those two cannot say and the digest of each.
+    ///
+    /// All or nothing: after a crash at any moment, a full disk or a failed sync the folder loads as the store it held
+    /// before or as this one. Readers and writers go on meanwhile; one snapshot is saved. `index_name` is LangChain's,
+    /// usually `index`; it may not leave the folder.
+    ///
+    /// A store that never held a vector has no `.faiss` file yet, since its dimension is not known.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage), which says whether the folder is as before, and
+    /// [`Error::Unsaveable`](crate::Error::Unsaveable) for metadata that Python cannot hold.
+    ///
+    /// ```
+    /// # use anear_store::{LocalStore, VectorStoreExt};
+    /// # use anear_embeddings::FakeEmbeddings;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let folder = folder.path();
+    /// # futures::executor::block_on(async {
+    /// let store = LocalStore::from_texts(["foo", "bar"], FakeEmbeddings::new(8)).await?;
+    /// store.save_local(folder, "index").await?;
+    /// let again = LocalStore::load_local(folder, "index", FakeEmbeddings::new(8)).await?;
+    /// assert_eq!(again.similarity_search("foo").await?[0].page_content, "foo");
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub async fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> Result<()> {
+        let (folder, name) = (folder.as_ref().to_owned(), index_name.to_owned());
+        let save = move |shared: &Shared, snapshot: &Snapshot| {
+            folder::save(&*shared.fs, &folder, &name, &Saved::of(shared, snapshot)?)
+        };
+        self.read(save).await
+    }
+
+    /// Loads a store from a folder, with default settings; see [`LocalStoreBuilder::load_local`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn load_local(
+        folder: impl AsRef<Path>,
+        index_name: &str,
+        embeddings: impl Embeddings + 'static,
+    ) -> Result<Self> {
+        Self::builder(embeddings).load_local(folder, index_name).await
+    }
+
+    /// The store as bytes, for a database or a cache: anear's own checksummed container.
+    ///
+    /// # Errors
+    /// Only when the store itself fails.
+    pub async fn serialize_to_bytes(&self) -> Result<Vec<u8>> {
+        self.read(|shared, snapshot| bytes::write(&Saved::of(shared, snapshot)?))
+            .await
+    }
+
+    /// The store in these bytes, with default settings; see [`LocalStoreBuilder::deserialize_from_bytes`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn deserialize_from_bytes(serialized: Vec<u8>, embeddings: impl Embeddings + 'static) -> Result<Self> {
+        Self::builder(embeddings).deserialize_from_bytes(serialized).await
+    }
+
+    /// The name of the embedding model that the loaded store was saved with; `None` for a new store and for one that
+    /// another program saved. Vectors of different models cannot be compared.
+    pub fn saved_model(&self) -> Option<&str> {
+        self.shared.saved_model.as_deref()
+    }
+}
+
+impl LocalStoreBuilder {
+    /// Loads a store that [`LocalStore::save_local`] or LangChain's Python FAISS saved.
+    ///
+    /// A store of ours brings its settings; asking for others is an error. One that LangChain saved says nothing but
+    /// its index: the metric is the builder's, or that of the index.
+    ///
+    /// # Errors
+    /// [`Error::NothingSaved`](crate::Error::NothingSaved) when the folder holds no such store,
+    /// [`Error::Storage`](crate::Error::Storage) and [`Error::File`](crate::Error::File) naming what is damaged,
+    /// [`Error::SavedSetting`](crate::Error::SavedSetting) and [`Error::Dimension`](crate::Error::Dimension) when
+    /// the builder contradicts what was saved.
+    pub async fn load_local(self, folder: impl AsRef<Path>, index_name: &str) -> Result<LocalStore> {
+        let (folder, name) = (folder.as_ref().to_owned(), index_name.to_owned());
+        self.open(move |builder| folder::load(&*builder.fs, &folder, &name))
+            .await
+    }
+
+    /// The store in bytes of [`LocalStore::serialize_to_bytes`] or of LangChain's method of that name.
+    ///
+    /// # Errors
+    /// As [`load_local`](Self::load_local).
+    pub async fn deserialize_from_bytes(self, serialized: Vec<u8>) -> Result<LocalStore> {
+        self.open(move |_| bytes::read(&serialized)).await
+    }
+
+    /// Runs `read` on the compute pool and makes a store of what it gives.
+    async fn open(self, read: impl FnOnce(&Self) -> Result<Opened> + Send + 'static) -> Result<LocalStore> {
+        let pool = self.pool.clone();
+        pool.run(move || {
+            let opened = read(&self)?;
+            self.settle(opened)
+        })
+        .await?
+    }
+}

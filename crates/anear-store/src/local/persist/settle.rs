@@ -1,0 +1,101 @@
+//! From what was read to a store: the builder's settings and the saved ones must agree.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use anear_documents::DocumentSet;
+use anear_index::{Flat, VectorIndex, VectorIndexExt};
+use anear_kernels::Metric;
+
+use super::{Opened, Saved};
+use crate::error::{Error, Result};
+use crate::local::{LocalStore, LocalStoreBuilder};
+use crate::segment::Segment;
+use crate::snapshot::Snapshot;
+
+impl Saved {
+    /// The index to write; of a store without documents that knows its dimension, an empty one.
+    pub(super) fn index(&self) -> Result<Option<Box<dyn VectorIndex>>> {
+        match (&self.segment, self.meta.dim) {
+            (Some(segment), _) => Ok(Some(segment.index().boxed_clone())),
+            (None, Some(dim)) => Ok(Some(Box::new(Flat::new(dim, self.meta.metric()?)?))),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+impl LocalStoreBuilder {
+    /// A store of what was read.
+    pub(super) fn settle(mut self, opened: Opened) -> Result<LocalStore> {
+        let Opened { meta, documents, index } = opened;
+        if let Some(meta) = &meta {
+            let metric = meta.metric()?;
+            agree("metric", metric, self.chosen_metric)?;
+            agree("normalize_l2", meta.normalize_l2, self.chosen_normalize)?;
+            self.settings.metric = metric;
+            self.settings.normalize_l2 = meta.normalize_l2;
+            if meta.documents != documents.len() {
+                let reason = format!("it says {} documents, there are {}", meta.documents, documents.len());
+                return Err(Error::Meta(reason));
+            }
+        } else if let (Some(index), None) = (&index, self.chosen_metric) {
+            self.settings.metric = index.metric();
+        }
+        self.saved_model = meta.map(|meta| meta.model);
+        let Some(index) = index else {
+            return Ok(self.build());
+        };
+        self.check_dim(index.dim())?;
+        let index = with_metric(index, self.settings.metric)?;
+        let segment = Segment::new(DocumentSet::new(documents)?, index)?;
+        Ok(self.with_snapshot(Snapshot::of(Arc::new(segment))))
+    }
+
+    /// A model of another width could never search this store.
+    fn check_dim(&self, dim: usize) -> Result<()> {
+        match self.embeddings.dim() {
+            Some(got) if got != dim => Err(Error::Dimension {
+                expected: dim,
+                got,
+                hint: " from the model; load the store with the model it was built with",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn agree<T: PartialEq + std::fmt::Display>(name: &'static str, saved: T, chosen: Option<T>) -> Result<()> {
+    match chosen {
+        Some(asked) if asked != saved => Err(Error::SavedSetting {
+            name,
+            saved: saved.to_string(),
+            asked: asked.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The same vectors under `metric`.
+fn with_metric(index: Box<dyn VectorIndex>, metric: Metric) -> Result<Box<dyn VectorIndex>> {
+    let (kind, found) = (index.kind(), index.metric());
+    let any: Box<dyn Any> = index;
+    let Ok(flat) = any.downcast::<Flat>() else {
+        return Err(Error::IndexKind { kind });
+    };
+    Ok(match (found, metric) {
+        (found, wanted) if found == wanted => flat,
+        // How a cosine index stands in a Faiss file.
+        (Metric::InnerProduct, Metric::Cosine) => match flat.clone().into_cosine() {
+            Ok(cosine) => Box::new(cosine),
+            Err(_) => rebuilt(&flat, metric)?,
+        },
+        _ => rebuilt(&flat, metric)?,
+    })
+}
+
+/// The vectors added to a new index, as if they had just been embedded.
+fn rebuilt(flat: &Flat, metric: Metric) -> Result<Box<dyn VectorIndex>> {
+    let mut index = Flat::new(flat.dim(), metric)?;
+    index.add(flat.rows())?;
+    Ok(Box::new(index))
+}

@@ -181,7 +181,7 @@ mod oracle {
                 .iter()
                 .any(|wanted| one("$eq", wanted, found)),
             "$nin" => !one("$in", operand, found),
-            "$exists" => Json::from(found.is_some()) == *operand,
+            "$exists" => operand.as_bool() == Some(found.is_some()),
             "$not" => !holds(operand, found),
             "$contains" => match (&stored, &wanted) {
                 (Value::List(items), _) => items.iter().any(|item| same(item, &wanted)),

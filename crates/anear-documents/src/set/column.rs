@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use indexmap::IndexSet;
+
 use super::DocumentSet;
 use crate::Value;
 use crate::filter::lookup;
@@ -29,7 +31,7 @@ pub(super) enum Part {
 }
 
 /// Where a value stands: in a document's field, or in the list there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) slot: u32,
     item: u32,
@@ -123,18 +125,42 @@ impl Column {
 }
 
 impl Sorted {
-    fn new(mut keyed: Vec<(Key<'_>, Place)>) -> Self {
-        keyed.sort_unstable_by(|(left, at), (right, other)| {
-            left.cmp(right)
-                .then_with(|| (at.slot, at.item).cmp(&(other.slot, other.item)))
-        });
+    fn new(keyed: Vec<(Key<'_>, Place)>) -> Self {
+        let (mut texts, mut others) = (Vec::new(), Vec::new());
+        for (key, place) in keyed {
+            match key {
+                Key::Text(text) => texts.push((text, place)),
+                _ => others.push((key, place)),
+            }
+        }
+        others.sort_unstable_by(|(left, at), (right, other)| left.cmp(right).then_with(|| at.cmp(other)));
         let mut bounds = [0; Key::KINDS + 1];
         for kind in 0..Key::KINDS {
-            bounds[kind + 1] = keyed.partition_point(|(key, _)| key.kind() <= kind);
+            bounds[kind + 1] = others.partition_point(|(key, _)| key.kind() <= kind);
         }
-        Self {
-            places: keyed.into_iter().map(|(_, place)| place).collect(),
-            bounds,
-        }
+        let text_kind = Key::Text("").kind();
+        bounds[text_kind + 1..]
+            .iter_mut()
+            .for_each(|bound| *bound += texts.len());
+        let mut places: Vec<_> = others.into_iter().map(|(_, place)| place).collect();
+        let at = bounds[text_kind];
+        places.splice(at..at, by_rank(texts));
+        Self { places, bounds }
     }
+}
+
+/// The places in the order of their texts. Many documents share a text (their source, their language), so only the
+/// distinct texts are compared; then numbers are.
+fn by_rank(texts: Vec<(&str, Place)>) -> impl Iterator<Item = Place> {
+    let distinct: IndexSet<&str> = texts.iter().map(|(text, _)| *text).collect();
+    let mut order: Vec<usize> = (0..distinct.len()).collect();
+    order.sort_unstable_by_key(|&position| distinct[position]);
+    let mut ranks = vec![0; distinct.len()];
+    for (rank, position) in (0_u32..).zip(order) {
+        ranks[position] = rank;
+    }
+    let rank = |text| distinct.get_index_of(text).map_or(0, |position| ranks[position]);
+    let mut ranked: Vec<_> = texts.into_iter().map(|(text, place)| (rank(text), place)).collect();
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, place)| place)
 }

@@ -27,7 +27,7 @@ const COLUMNS_MAX: usize = 256;
 /// An immutable batch of documents with unique ids, and an index over their metadata.
 ///
 /// Built for many readers: every method takes `&self` and none waits for another, except that the first filter on a
-/// field builds its column (about a second for a million documents) and a second filter on the same field waits for
+/// field builds its column (one to three seconds for a million documents, example `select`) and a second filter on the same field waits for
 /// it.
 ///
 /// ```

@@ -151,3 +151,121 @@ pub trait AsyncTextSplitter: TextSplitter + Clone + 'static {
 }
 
 impl<T: TextSplitter + Clone + 'static> AsyncTextSplitter for T {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::Value;
+
+    fn words(chunk_size: usize, chunk_overlap: usize) -> CharacterTextSplitter {
+        CharacterTextSplitter::new(SplitOptions::sized(chunk_size, chunk_overlap))
+            .unwrap()
+            .with_separator(" ")
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_refused_in_the_words_of_the_reference() {
+        let refusal = |size, overlap| {
+            let options = SplitOptions::sized(size, overlap);
+            let error = CharacterTextSplitter::new(options.clone()).unwrap_err().to_string();
+            assert_eq!(
+                RecursiveCharacterTextSplitter::new(options).unwrap_err().to_string(),
+                error
+            );
+            error
+        };
+        assert_eq!(refusal(0, 0), "chunk_size must be > 0, got 0");
+        assert_eq!(
+            refusal(10, 11),
+            "Got a larger chunk overlap (11) than chunk size (10), should be smaller."
+        );
+        assert!(CharacterTextSplitter::new(SplitOptions::sized(10, 10)).is_ok());
+    }
+
+    #[test]
+    fn a_separator_that_is_no_regex_or_gives_up_is_named() {
+        let error = words(10, 0).with_separator_regex("(a").unwrap_err().to_string();
+        assert!(
+            error.contains("separator `(a` is not a valid regular expression"),
+            "{error}"
+        );
+        let hungry = words(10, 0).with_separator_regex("(?i)(a|b|ab)*(?=c)").unwrap();
+        let error = hungry.split_text(&"ab".repeat(100)).unwrap_err().to_string();
+        assert!(error.contains("backtracks too much"), "{error}");
+    }
+
+    #[test]
+    fn an_oversized_chunk_is_heard_of_unless_it_is_the_last() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hook = {
+            let heard = Arc::clone(&heard);
+            OversizedHook::from_fn(move |len, size| heard.lock().unwrap().push((len, size)))
+        };
+        let options = SplitOptions {
+            on_oversized: Some(hook),
+            ..SplitOptions::sized(3, 0)
+        };
+        let splitter = CharacterTextSplitter::new(options).unwrap().with_separator(" ");
+        assert_eq!(
+            splitter.split_text("abcde fg hijklm").unwrap(),
+            ["abcde", "fg", "hijklm"]
+        );
+        assert_eq!(*heard.lock().unwrap(), [(5, 3)]);
+    }
+
+    #[test]
+    fn chunks_inherit_metadata_and_no_id() {
+        let document = Document::new("one two three").with_id("a").with_metadata("source", "s");
+        let options = SplitOptions {
+            add_start_index: true,
+            ..SplitOptions::sized(7, 3)
+        };
+        let splitter = CharacterTextSplitter::new(options).unwrap().with_separator(" ");
+        let chunks = splitter.split_documents(&[document.clone(), document]).unwrap();
+        let starts: Vec<_> = chunks
+            .iter()
+            .map(|chunk| chunk.metadata["start_index"].as_i64().unwrap())
+            .collect();
+        assert_eq!(starts, [0, 8, 0, 8]);
+        assert!(
+            chunks
+                .iter()
+                .all(|chunk| chunk.id.is_none() && chunk.metadata["source"] == Value::from("s"))
+        );
+    }
+
+    #[test]
+    fn fewer_metadatas_than_texts_are_refused() {
+        let error = words(10, 0)
+            .create_documents(&["a", "b"], &[Metadata::new()])
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "2 texts need 2 metadatas, got 1; give one for each text or none at all"
+        );
+        assert_eq!(words(10, 0).create_documents(&["a", "b"], &[]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_awaited_way_gives_the_same() {
+        let splitter: Arc<dyn TextSplitter> = Arc::new(words(7, 3));
+        let text = "one two three four";
+        let document = Document::new(text);
+        assert_eq!(
+            block_on(splitter.asplit_text(text.into())).unwrap(),
+            splitter.split_text(text).unwrap()
+        );
+        assert_eq!(
+            block_on(splitter.asplit_documents(vec![document.clone()])).unwrap(),
+            splitter.split_documents(&[document]).unwrap()
+        );
+        assert_eq!(
+            block_on(splitter.acreate_documents(vec![text.into()], Vec::new())).unwrap(),
+            splitter.create_documents(&[text], &[]).unwrap()
+        );
+    }
+}

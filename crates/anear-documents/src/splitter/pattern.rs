@@ -19,13 +19,16 @@ enum Matcher {
     /// Between any two characters.
     Everywhere,
     Literal,
-    Regex {
-        regex: Regex,
-        /// Finds only matches that do not end where the search begins.
-        advancing: Regex,
-        /// Number of groups.
-        groups: usize,
-    },
+    Regex(Box<Compiled>),
+}
+
+#[derive(Clone, Debug)]
+struct Compiled {
+    regex: Regex,
+    /// Finds only matches that do not end where the search begins.
+    advancing: Regex,
+    /// Number of groups.
+    groups: usize,
 }
 
 impl Pattern {
@@ -46,7 +49,7 @@ impl Pattern {
         let matcher = if source.is_empty() {
             Matcher::Everywhere
         } else {
-            Matcher::regex(&source)?
+            Matcher::Regex(Box::new(Compiled::new(&source)?))
         };
         Ok(Self { source, matcher })
     }
@@ -63,13 +66,13 @@ impl Pattern {
     /// Whether it is a regular expression that begins with a lookaround, whose matches have no text.
     pub(super) fn is_lookaround(&self) -> bool {
         let starts = ["(?=", "(?<!", "(?<=", "(?!"];
-        matches!(self.matcher, Matcher::Regex { .. }) && starts.iter().any(|start| self.source.starts_with(start))
+        matches!(self.matcher, Matcher::Regex(_)) && starts.iter().any(|start| self.source.starts_with(start))
     }
 
     /// Number of groups of a regular expression.
     pub(super) fn groups(&self) -> usize {
-        match self.matcher {
-            Matcher::Regex { groups, .. } => groups,
+        match &self.matcher {
+            Matcher::Regex(compiled) => compiled.groups,
             _ => 0,
         }
     }
@@ -79,7 +82,7 @@ impl Pattern {
         match &self.matcher {
             Matcher::Everywhere => Ok(true),
             Matcher::Literal => Ok(text.contains(&self.source)),
-            Matcher::Regex { regex, .. } => regex.is_match(text).map_err(|source| self.gave_up(source)),
+            Matcher::Regex(compiled) => compiled.regex.is_match(text).map_err(|source| self.gave_up(source)),
         }
     }
 
@@ -93,10 +96,14 @@ impl Pattern {
                 let start = from + at;
                 start..start + self.source.len()
             })),
-            Matcher::Regex { regex, advancing, .. } => {
+            Matcher::Regex(compiled) => {
                 let after_empty = last.is_some_and(Range::is_empty);
-                let found = if after_empty { advancing } else { regex };
-                let found = found.find_from_pos(text, from).map_err(|source| self.gave_up(source))?;
+                let regex = if after_empty {
+                    &compiled.advancing
+                } else {
+                    &compiled.regex
+                };
+                let found = regex.find_from_pos(text, from).map_err(|source| self.gave_up(source))?;
                 Ok(found.map(|found| found.range()))
             }
         }
@@ -104,10 +111,11 @@ impl Pattern {
 
     /// The text of each group of a match, where the group took part in it.
     pub(super) fn group_texts<'t>(&self, text: &'t str, at: &Range<usize>) -> Result<Vec<Option<&'t str>>> {
-        let Matcher::Regex { regex, .. } = &self.matcher else {
+        let Matcher::Regex(compiled) = &self.matcher else {
             return Ok(Vec::new());
         };
-        let captures = regex
+        let captures = compiled
+            .regex
             .captures_from_pos(text, at.start)
             .map_err(|source| self.gave_up(source))?;
         let texts = captures.map(|captures| {
@@ -128,8 +136,8 @@ impl Pattern {
     }
 }
 
-impl Matcher {
-    fn regex(source: &str) -> Result<Self> {
+impl Compiled {
+    fn new(source: &str) -> Result<Self> {
         let translated = python::translate(source);
         let compile = |pattern: &str| {
             Regex::new(pattern).map_err(|error| Error::SeparatorRegex {
@@ -141,7 +149,7 @@ impl Matcher {
         let groups = regex.captures_len() - 1;
         // `\G` is where the search began: the negative lookahead refuses an empty match there.
         let advancing = compile(&format!("(?:{translated})(?!\\G)"))?;
-        Ok(Self::Regex {
+        Ok(Self {
             regex,
             advancing,
             groups,

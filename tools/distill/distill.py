@@ -27,7 +27,7 @@ from teacher import MAX_TOKENS, Teacher
 HERE = Path(__file__).resolve().parent
 CRATE = HERE.parents[1] / "crates" / "anear-static-model"
 SEED = 3
-RIDGE, CG_PENALTY, CG_STEPS, STEPS, RATE = 0.01, 1.0, 12, 2400, 0.05
+RIDGE, CG_PENALTY, CG_STEPS, STEPS, RATE = 0.01, 1.0, 12, 1500, 0.05
 
 
 def unpack_teacher(work):
@@ -71,7 +71,9 @@ def fit(token_vectors, train):
     table /= np.median(np.linalg.norm(np.asarray(x @ table), axis=1))
     rate = RATE * np.sqrt((table * table).mean())
     refinement = student.Refinement(x, y, table, np.random.default_rng(SEED), rate)
-    return refinement.run(STEPS, student.progress)
+    table = refinement.run(STEPS, student.progress)
+    table[student.SPECIAL] = 0.0
+    return table
 
 
 def write(table, folder):

@@ -78,7 +78,7 @@ fn most_questions_find_their_passage_first() {
     let ranks: Vec<usize> = pairs.iter().map(|(q, p)| rank(q, p, &passages, &model)).collect();
     let within = |places: usize| ranks.iter().filter(|&&rank| rank < places).count();
     assert!(pairs.len() >= 40, "{} pairs", pairs.len());
-    // Measured: 44 first, 47 in the first three (AGREEMENT.md); a few may move with another table.
+    // Measured: 43 first, 47 in the first three (AGREEMENT.md); a few may move with another table.
     assert!(
         within(1) * 10 >= pairs.len() * 8,
         "first: {} of {}",

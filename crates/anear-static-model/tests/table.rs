@@ -54,7 +54,7 @@ fn rare_tokens_outweigh_common_ones() {
         scale * codes.iter().map(|&code| f32::from(code).powi(2)).sum::<f32>().sqrt()
     };
     for common in ["the", "of", "and", "to", ",", "."] {
-        for rare in ["jackson", "brown", "ukraine", "insulin", "##tan"] {
+        for rare in ["jackson", "brown", "ukraine", "insulin", "##ji"] {
             assert!(
                 length(rare) > 3.0 * length(common),
                 "{rare} {} {common} {}",
@@ -76,5 +76,11 @@ fn table_is_the_one_that_the_name_promises() {
         digest.update(scale.to_le_bytes());
     }
     let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((MODEL, hex.as_str()), ("anear/static-minilm-128-v1", "DIGEST"));
+    assert_eq!(
+        (MODEL, hex.as_str()),
+        (
+            "anear/static-minilm-128-v1",
+            "b288323233e7b744c621848810cf783cfea99bd6325128c98c9e8bf8a83fc171"
+        )
+    );
 }

@@ -1,11 +1,12 @@
 //! Power cuts and kills at every call of a save, and of the save after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anear_bytes::testing::CrashFs;
+use anear_bytes::{Fs, Loaded, load_generation};
 
-use super::scene::{State, Version, boxed, check_alone, check_tidy, first, load, save, scenes, second};
+use super::scene::{DIR, STEM, State, Version, boxed, check_alone, check_tidy, first, load, save, scenes, second};
 
 /// Saves and gives the disk at every call, the last one after all is done.
 fn boundaries_of(disk: &CrashFs, version: &Version) -> Vec<CrashFs> {
@@ -60,6 +61,34 @@ fn a_power_cut_at_every_call_leaves_the_old_or_the_new_version() {
         tally.boundaries, tally.images
     );
     assert!(tally.images > 500, "{}", tally.images);
+}
+
+#[test]
+fn a_power_cut_after_a_save_leaves_every_file_under_its_final_name() {
+    for (what, disk, version) in scenes() {
+        save(&disk, &version).unwrap();
+        for image in disk.crash_images() {
+            for (name, bytes) in &version.files {
+                assert_eq!(
+                    image.files().get(&Path::new(DIR).join(name)),
+                    Some(bytes),
+                    "{what}: {name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_after_a_save_keeps_the_folders_that_were_made_for_it() {
+    let (disk, dir) = (CrashFs::new(), Path::new("/a/b/c"));
+    first().save(&disk, dir).unwrap();
+    for image in disk.crash_images() {
+        assert!(matches!(
+            load_generation(&image, dir, STEM).unwrap(),
+            Loaded::Committed { .. }
+        ));
+    }
 }
 
 /// The process is killed at a call; the machine goes on, nothing is synced on its behalf; another
@@ -117,9 +146,6 @@ fn images_of(boundaries: &[CrashFs]) -> BTreeMap<BTreeMap<PathBuf, Vec<u8>>, Cra
 #[test]
 fn the_crash_disk_forgets_what_was_not_synced() {
     use std::io::Write;
-    use std::path::Path;
-
-    use anear_bytes::Fs;
 
     let disk = CrashFs::new();
     disk.put("/d/old", b"old");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anear_bytes::testing::CrashFs;
 use anear_bytes::{Error, Fs, Loaded, Payload, load_generation, save_generation};
 
-use super::scene::{DIR, State, boxed, check_tidy, durable, first, load, save, saved, second};
+use super::scene::{DIR, STEM, State, boxed, check_tidy, durable, first, load, save, saved, second};
 
 fn with_file(disk: &CrashFs, path: &Path, bytes: &[u8]) -> CrashFs {
     let copy = durable(disk);
@@ -83,6 +83,18 @@ fn a_damaged_store_can_be_saved_over() {
         assert_eq!(load(&disk).unwrap(), State::Saved(second()));
         check_tidy(&disk, &second());
     }
+}
+
+#[test]
+fn a_damaged_staged_file_does_not_replace_a_whole_one() {
+    let disk = saved(&first());
+    let digest = anear_bytes::digest::sha256(b"first vectors");
+    disk.put(path(&format!(".index.faiss.{}.staged", &digest[..16])), b"damage");
+    assert_eq!(load(&disk).unwrap(), State::Saved(first()));
+    let failing = Payload::stream("index.faiss", |_| Err(std::io::Error::other("cannot go on")));
+    save_generation(&disk, Path::new(DIR), STEM, vec![failing], "{}").unwrap_err();
+    assert_eq!(load(&disk).unwrap(), State::Saved(first()));
+    check_tidy(&disk, &first());
 }
 
 #[test]

@@ -107,6 +107,28 @@ fn a_save_that_passes_between_any_two_calls_of_a_reader_is_seen_whole_or_not_at_
     println!("{readings} readings beside a save, each whole");
 }
 
+/// The worst moments lie between a look at a file's final place and one at its staged place.
+#[test]
+fn two_steps_of_a_save_between_the_calls_of_a_reader_do_not_confuse_it() {
+    let (_, disk, version) = scenes().swap_remove(2);
+    let (disks, allowed) = film(&disk, &version);
+    let mut readings = 0;
+    for (first, second) in (0..12).flat_map(|first| (first..12).map(move |second| (first, second))) {
+        for at in 0..disks.len() {
+            for (to, on) in (at..disks.len()).flat_map(|to| (to..disks.len()).map(move |on| (to, on))) {
+                let calls = [vec![at; first], vec![to; second - first], vec![on; 100]].concat();
+                let seen = watch(&disks, calls);
+                assert!(
+                    allowed.contains(&seen),
+                    "{first} calls at {at}, to call {second} at {to}, then {on}: {seen:?}"
+                );
+                readings += 1;
+            }
+        }
+    }
+    println!("{readings} readings beside two steps of a save, each whole");
+}
+
 proptest! {
     // Without files of its own, a failure shows its steps and is then a test of its own.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]

@@ -31,15 +31,14 @@ fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
     pairwise::pair::<_, M>(Avx2::here(), x, y)
 }
 
-// Four registers of totals per vector already hide the latency of the additions: one vector at a time.
 #[target_feature(enable = "avx2,fma")]
 fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::many::<_, M, 1>(Avx2::here(), query, |i| rows.row(i), out);
+    pairwise::run::<_, M>(Avx2::here(), query, rows, out);
 }
 
 #[target_feature(enable = "avx2,fma")]
 fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::many::<_, M, 1>(Avx2::here(), query, |i| rows.row(list[i]), out);
+    pairwise::list::<_, M>(Avx2::here(), query, rows, list, out);
 }
 
 /// 2 x 6 totals, 2 of queries, 1 of a row: 15 of 16 registers.
@@ -140,6 +139,11 @@ impl Registers for Avx2 {
             ))
         }
     }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        prefetch(at);
+    }
 }
 
 impl Fused for Avx2 {
@@ -177,4 +181,14 @@ pub(super) fn largest(four: __m128i) -> f32 {
     let two = _mm_max_epi32(four, _mm_shuffle_epi32::<0b11_10>(four));
     let one = _mm_max_epi32(two, _mm_shuffle_epi32::<0b01>(two));
     _mm_cvtss_f32(_mm_castsi128_ps(one))
+}
+
+/// Fetches the two cache lines of 32 floats.
+#[inline(always)]
+pub(super) fn prefetch(at: *const f32) {
+    // SAFETY: part of every x86-64, and a hint may name any address.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_byte_add(64).cast());
+    }
 }

@@ -33,12 +33,12 @@ fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
 
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::many::<_, M, 4>(Avx512::here(), query, |i| rows.row(i), out);
+    pairwise::run::<_, M>(Avx512::here(), query, rows, out);
 }
 
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::many::<_, M, 4>(Avx512::here(), query, |i| rows.row(list[i]), out);
+    pairwise::list::<_, M>(Avx512::here(), query, rows, list, out);
 }
 
 /// 2 x 12 totals, 2 of queries, 1 of a row: 27 of 32 registers.
@@ -143,6 +143,11 @@ impl Registers for Avx512 {
                 _mm256_extracti128_si256::<1>(eight),
             ))
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        avx2::prefetch(at);
     }
 }
 

@@ -33,12 +33,12 @@ fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
 
 #[target_feature(enable = "neon")]
 fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::many::<_, M, 1>(Neon::here(), query, |i| rows.row(i), out);
+    pairwise::run::<_, M>(Neon::here(), query, rows, out);
 }
 
 #[target_feature(enable = "neon")]
 fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::many::<_, M, 1>(Neon::here(), query, |i| rows.row(list[i]), out);
+    pairwise::list::<_, M>(Neon::here(), query, rows, list, out);
 }
 
 /// 3 x 8 totals, 3 of queries, 1 of a row: 28 of 32 registers.

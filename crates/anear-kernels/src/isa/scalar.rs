@@ -23,11 +23,11 @@ fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
 }
 
 fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::many::<_, M, 1>(Scalar, query, |i| rows.row(i), out);
+    pairwise::run::<_, M>(Scalar, query, rows, out);
 }
 
 fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::many::<_, M, 1>(Scalar, query, |i| rows.row(list[i]), out);
+    pairwise::list::<_, M>(Scalar, query, rows, list, out);
 }
 
 /// Needs no proof: every machine can run it.

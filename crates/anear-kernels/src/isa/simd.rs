@@ -31,6 +31,8 @@ pub(crate) trait Registers: Copy {
     fn sum(self, a: Self::Reg) -> f32;
     /// The largest lane, in the sense of `max_magnitude`.
     fn largest(self, a: Self::Reg) -> f32;
+    /// Hints that the 32 floats at `at`, any address, are needed soon.
+    fn prefetch(self, _at: *const f32) {}
 }
 
 /// Registers that can also multiply and add in one step, for products that need not be canonical.
@@ -61,6 +63,8 @@ pub(crate) trait Simd: Copy {
     fn sum(self, a: Self::Wide) -> f32;
     /// The largest of 32 floats without sign; NaN is larger than any number.
     fn largest(self, a: Self::Wide) -> f32;
+    /// Hints that the 32 floats at `at`, any address, are needed soon.
+    fn prefetch(self, at: *const f32);
 }
 
 impl<R: Registers> Simd for R {
@@ -126,6 +130,11 @@ impl<R: Registers> Simd for R {
     #[inline(always)]
     fn largest(self, a: R::Wide) -> f32 {
         Registers::largest(self, fold::<R>(self, a, R::max_magnitude))
+    }
+
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        Registers::prefetch(self, at);
     }
 }
 

@@ -25,7 +25,10 @@ fn cut(text: &str) -> usize {
     if text.len() <= WINDOW {
         return text.len();
     }
-    let end = (0..=WINDOW).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(WINDOW);
+    let end = (0..=WINDOW)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(WINDOW);
     let mut blanks = text[..end].rmatch_indices(' ').map(|(at, _)| at);
     let safe = |at: &usize| {
         text[..*at]

@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::OpenAiEmbeddings;
 use super::http::{Endpoint, Retries};
 use super::plan::Rules;
-use super::secret::{Redactor, Secret};
+use crate::providers::secret::{Redactor, Secret};
 use crate::{Error, Result};
 
 const KEY: &str = "OPENAI_API_KEY";
@@ -382,7 +382,10 @@ mod tests {
         for environment in [&[][..], &[(KEY, "")], &[(KEY, "  ")]] {
             let error = build(OpenAiBuilder::default(), environment).unwrap_err();
             assert!(matches!(error, Error::MissingKey { variable: KEY }));
-            assert!(error.to_string().contains(KEY) && error.to_string().contains(".without_api_key()"), "{error}");
+            assert!(
+                error.to_string().contains(KEY) && error.to_string().contains(".without_api_key()"),
+                "{error}"
+            );
         }
         assert!(build(OpenAiBuilder::default().azure("http://a", "b", "c"), &[]).is_err());
     }
@@ -390,19 +393,32 @@ mod tests {
     #[test]
     fn the_environment_fills_what_is_not_set() {
         let hosts = |builder, environment: &[(&str, &str)]| {
-            build(builder, &[environment, &[(KEY, "k")]].concat()).unwrap().endpoint.host()
+            build(builder, &[environment, &[(KEY, "k")]].concat())
+                .unwrap()
+                .endpoint
+                .host()
         };
-        let (new, old) = (("OPENAI_BASE_URL", "http://new:1/v1/"), ("OPENAI_API_BASE", "http://old/v1"));
+        let (new, old) = (
+            ("OPENAI_BASE_URL", "http://new:1/v1/"),
+            ("OPENAI_API_BASE", "http://old/v1"),
+        );
         assert_eq!(hosts(OpenAiBuilder::default(), &[]), "api.openai.com");
         assert_eq!(hosts(OpenAiBuilder::default(), &[old]), "old");
         assert_eq!(hosts(OpenAiBuilder::default(), &[old, new]), "new:1");
-        assert_eq!(hosts(OpenAiBuilder::default().base_url("http://mine"), &[old, new]), "mine");
+        assert_eq!(
+            hosts(OpenAiBuilder::default().base_url("http://mine"), &[old, new]),
+            "mine"
+        );
     }
 
     #[test]
     fn addresses_are_joined_whatever_their_slashes() {
         for base in ["http://h/v1", "http://h/v1/"] {
-            let url = OpenAiBuilder::default().base_url(base).query("a", "b c").url(&|_| None).unwrap();
+            let url = OpenAiBuilder::default()
+                .base_url(base)
+                .query("a", "b c")
+                .url(&|_| None)
+                .unwrap();
             assert_eq!(url.as_str(), "http://h/v1/embeddings?a=b+c");
         }
         let bare = OpenAiBuilder::default().base_url("http://h").url(&|_| None).unwrap();

@@ -1,15 +1,14 @@
 //! Sends a request until it is answered or hopeless.
 
 use std::collections::hash_map::RandomState;
-use std::error::Error as _;
 use std::hash::BuildHasher;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 
-use super::secret::Redactor;
 use super::wire;
+use crate::providers::secret::{Redactor, chain};
 use crate::{Error, Result};
 
 /// The longest pause of our own choosing.
@@ -149,7 +148,7 @@ impl Endpoint {
                 attempts,
             }
         } else {
-            let message = self.redactor.clean(&chain(error.without_url()));
+            let message = self.redactor.clean(&chain(&error.without_url()));
             Error::Connection {
                 host: self.host(),
                 model,
@@ -172,18 +171,6 @@ async fn read(response: &mut Response, limit: usize) -> Result<(Vec<u8>, bool), 
         }
     }
     Ok((body, true))
-}
-
-/// What `error` and its causes say, once each.
-fn chain(error: reqwest::Error) -> String {
-    let mut messages = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        messages.push(error.to_string());
-        cause = error.source();
-    }
-    messages.dedup();
-    messages.join(": ")
 }
 
 /// `first` doubled with every attempt, less up to a quarter so that clients do not come back all at once.

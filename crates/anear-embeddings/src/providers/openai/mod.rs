@@ -6,7 +6,6 @@
 mod builder;
 mod http;
 mod plan;
-mod secret;
 mod wire;
 
 use std::fmt;

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::secret::Redactor;
+use crate::providers::secret::Redactor;
 use crate::{Error, Result, check_batch};
 
 #[derive(serde::Deserialize)]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 /// A key: readable only by [`expose`](Self::expose), hidden in `Debug`.
 #[derive(Clone)]
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -25,10 +25,10 @@ impl fmt::Debug for Secret {
 
 /// Removes the client's secrets from messages written by others: servers quote keys back.
 #[derive(Clone, Debug)]
-pub(super) struct Redactor(Arc<[Secret]>);
+pub(crate) struct Redactor(Arc<[Secret]>);
 
 impl Redactor {
-    pub(super) fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
+    pub(crate) fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
         // Replacing an empty text would riddle the message.
         Self(
             secrets
@@ -39,10 +39,22 @@ impl Redactor {
     }
 
     /// `message` without secrets, cut to a length that fits an error.
-    pub(super) fn clean(&self, message: &str) -> String {
+    pub(crate) fn clean(&self, message: &str) -> String {
         let hidden = self.0.iter().fold(message.to_owned(), |message, secret| {
             message.replace(secret.expose(), "[hidden]")
         });
         crate::error::shortened(hidden.trim(), 400)
     }
+}
+
+/// What `error` and its causes say, once each.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut messages = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        messages.push(error.to_string());
+        cause = error.source();
+    }
+    messages.dedup();
+    messages.join(": ")
 }

@@ -1,5 +1,6 @@
 //! The words of the command line, and what each of them may say.
 
+use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use anear::{DEFAULT_K, Filter};
@@ -157,7 +158,8 @@ pub(crate) struct ProgressArgs {
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("must be at least 1".into()),
-        parsed => parsed.map_err(|error| error.to_string()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(ParseIntError::to_string(&error)),
     }
 }
 

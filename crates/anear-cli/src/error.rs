@@ -47,6 +47,8 @@ pub(crate) enum Error {
     },
     #[error("{} was built with the model {saved:?}; say which to use with --embeddings", folder.display())]
     UnknownModel { folder: PathBuf, saved: String },
+    #[error("{} does not say which model it was built with; name it with --embeddings", folder.display())]
+    NoModel { folder: PathBuf },
     #[error("cannot write the answer: {0}")]
     Write(#[source] io::Error),
     #[error("cannot start the program's threads: {0}")]

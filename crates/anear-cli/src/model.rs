@@ -1,13 +1,15 @@
 //! Which embedding model, from its name on the command line to the model itself.
 
-use std::convert::Infallible;
+#[cfg(feature = "huggingface")]
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anear::{DefaultEmbeddings, Embeddings, OpenAiEmbeddings};
 
-use crate::error::{Error, Result};
+#[cfg(not(feature = "huggingface"))]
+use crate::error::Error;
+use crate::error::Result;
 
 /// What `--embeddings` may say.
 #[derive(Clone, Debug, PartialEq)]

@@ -46,11 +46,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:?}\n", db1.get_by_ids(&db1.list(None).await?).await?);
 
     println!("## Similarity search with filtering");
-    let pages = "foo 1, bar 1, foo 2, barbar 2, foo 3, bar burr 3, foo 4, bar bruh 4".split(", ");
-    let pages = pages.map(|page| {
-        let (text, page) = page.split_at(page.len() - 1);
-        Document::new(text.trim()).with_metadata("page", page.parse::<i64>().unwrap_or_default())
-    });
+    let texts = ["foo", "bar", "foo", "barbar", "foo", "bar burr", "foo", "bar bruh"];
+    let page = |i: usize| 1 + i as i64 / 2;
+    let pages = (0..8).map(|i| Document::new(texts[i]).with_metadata("page", page(i)));
     let db = LocalStore::from_documents(pages.collect(), embeddings).await?;
     print(db.similarity_search_with_score("foo").await?);
     let page_1 = SearchRequest::new("foo").filter(Filter::eq("page", 1));

@@ -1,12 +1,14 @@
 //! `anear info`: what this program runs on, or what a saved store holds.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use anear::kernels::{Isa, isa, isa_report};
-use anear::{LocalStore, Pool, VectorStore as _};
+use anear::{Pool, VectorStore as _};
 use serde::Serialize;
 
+use super::load;
 use crate::args::InfoArgs;
 use crate::error::{Error, Outcome, Result};
 use crate::output::write_json;
@@ -24,6 +26,21 @@ struct Program {
     features: Vec<&'static str>,
 }
 
+/// What a saved store holds.
+#[derive(Debug, Serialize)]
+struct Saved {
+    documents: usize,
+    /// `None` while there is no vector.
+    dimension: Option<usize>,
+    metric: &'static str,
+    /// Whether vectors are scaled to unit length.
+    normalized: bool,
+    /// `None` where the program that saved it did not say.
+    model: Option<String>,
+    /// Size of its files.
+    bytes: u64,
+}
+
 pub(crate) async fn info(args: InfoArgs) -> Result<Outcome> {
     match &args.folder {
         None => Program::here().write(args.json),
@@ -38,7 +55,7 @@ impl Program {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             instruction_set: isa().name(),
-            available: Isa::available().map(Isa::name).collect(),
+            available: Isa::ALL.iter().filter(|isa| isa.is_available()).map(|isa| isa.name()).collect(),
             instruction_set_report: isa_report(),
             threads: Pool::global().threads(),
             features: if cfg!(feature = "huggingface") {
@@ -59,4 +76,45 @@ impl Program {
         writeln!(out, "threads: {}", self.threads)?;
         writeln!(out, "features: {}", self.features.join(", "))
     }
+}
+
+impl Saved {
+    async fn load(folder: &Path, name: &str) -> Result<Self> {
+        let store = load(folder, name).await?;
+        Ok(Self {
+            documents: store.count(None).await?,
+            dimension: store.dim(),
+            metric: store.metric().name(),
+            normalized: store.normalize_l2(),
+            model: store.saved_model().map(str::to_owned),
+            bytes: bytes(folder, name).map_err(|source| Error::Read { path: folder.to_owned(), source })?,
+        })
+    }
+
+    fn write(&self, json: bool) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if json {
+            return write_json(&mut out, self);
+        }
+        let Self { documents, dimension, metric, normalized, model, bytes } = self;
+        let dimension = dimension.map_or("unknown".into(), |dimension| dimension.to_string());
+        writeln!(out, "documents: {documents}")?;
+        writeln!(out, "dimension: {dimension}")?;
+        writeln!(out, "metric: {metric}{}", if *normalized { ", on normalized vectors" } else { "" })?;
+        writeln!(out, "model: {}", model.as_deref().unwrap_or("not recorded"))?;
+        writeln!(out, "bytes: {bytes}")
+    }
+}
+
+/// Size of the files of one saved store: all that are called after it.
+fn bytes(folder: &Path, name: &str) -> io::Result<u64> {
+    let prefix = format!("{name}.");
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            sum += entry.metadata()?.len();
+        }
+    }
+    Ok(sum)
 }

@@ -10,7 +10,10 @@ pub(crate) use index::index;
 pub(crate) use info::info;
 pub(crate) use search::search;
 
-use anear::{DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT, Document, LocalStore, SearchRequest, VectorStore as _};
+use std::path::Path;
+
+use anear::embeddings::TableEmbeddings;
+use anear::{DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT, Document, LocalStore, Query, SearchRequest};
 
 use crate::args::{QueryArgs, TextArgs};
 use crate::corpus;
@@ -43,8 +46,14 @@ async fn embed(model: &Model, passages: Vec<Document>, progress: When) -> Result
     }
 }
 
+/// A saved store, before it is known which model its questions need.
+async fn load(folder: &Path, name: &str) -> Result<LocalStore> {
+    let no_model = TableEmbeddings::new::<String>([]);
+    Ok(LocalStore::load_local(folder, name, no_model).await?)
+}
+
 /// The request that the command line describes.
-fn request(question: String, args: QueryArgs) -> SearchRequest {
+fn request(question: impl Into<Query>, args: QueryArgs) -> SearchRequest {
     let mut request = SearchRequest::new(question).k(args.k);
     if args.mmr {
         request = request.mmr(DEFAULT_FETCH_K.max(args.k), DEFAULT_LAMBDA_MULT);

@@ -1,20 +1,23 @@
 //! `anear search`: a saved store and a question in, passages out.
 
-use anear::{LocalStore, VectorStore as _};
+use anear::VectorStore as _;
 
-use super::request;
+use super::{load, request};
 use crate::args::SearchArgs;
-use crate::error::{Outcome, Result};
+use crate::error::{Error, Outcome, Result};
+use crate::model::ModelName;
 use crate::output::write_hits;
 
 pub(crate) async fn search(args: SearchArgs) -> Result<Outcome> {
-    let model = args
-        .model
-        .embeddings
-        .unwrap_or(crate::model::ModelName::Default)
-        .open()?;
-    let store = LocalStore::load_local(&args.folder, &args.store.name, model.embeddings).await?;
+    let store = load(&args.folder, &args.store.name).await?;
+    let model = match (args.model.embeddings, store.saved_model()) {
+        (Some(model), _) => model,
+        (None, None) => return Err(Error::NoModel { folder: args.folder }),
+        (None, Some(saved)) => ModelName::of_saved(saved)
+            .ok_or_else(|| Error::UnknownModel { folder: args.folder, saved: saved.to_owned() })?,
+    };
+    let question = model.open()?.embeddings.embed_query(&args.question).await?;
     let json = args.search.json;
-    let hits = store.search(request(args.question, args.search)).await?;
+    let hits = store.search(request(question, args.search)).await?;
     write_hits(&store, &hits, json)
 }

@@ -31,7 +31,7 @@ pub fn scan_batch(
     Kernels::get().scan_batch(metric, queries, rows, first_id, keep, tops);
 }
 
-// A panel costs the same however few queries are in it; with fewer than this, one scan for each is faster.
+// A panel costs the same however few queries are in it; 3 took as long as 3 scans, 4 took 0.7 of 4 (bench `scan`'s data).
 const QUERIES_MIN: usize = 4;
 
 // A block of rows takes a quarter of a small L2 (1 MiB); the panel that passes over it streams.

@@ -32,7 +32,7 @@ fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+pub(super) fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
     pairwise::run::<_, M>(Avx2::here(), query, rows, out);
 }
 

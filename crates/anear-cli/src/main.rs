@@ -76,11 +76,11 @@ fn refused(error: &clap::Error) -> Outcome {
         _ => {
             let text = error.to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
-            // What follows is the usage, which the help shows better.
-            let text = text.split("\n\nUsage:").next().unwrap_or(text);
-            let text = text.split("\n\nFor more information").next().unwrap_or(text);
+            let text = text
+                .replace("\n\nUsage:", "; usage:")
+                .replace("\n\nFor more information, try", "; try");
             let words: Vec<&str> = text.split_whitespace().collect();
-            complain(&format!("{}; see `anear help`", words.join(" ")));
+            complain(words.join(" ").trim_end_matches('.'));
             Outcome::WrongUsage
         }
     }

@@ -87,7 +87,7 @@ fn info_says_what_the_program_runs_on() {
 }
 
 #[test]
-fn a_store_of_langchain_is_searched() {
+fn a_store_of_langchain_is_opened_and_its_model_asked_for() {
     let fixture = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../anear-pickle/tests/fixtures/langchain/lc042_py311"
@@ -95,4 +95,6 @@ fn a_store_of_langchain_is_searched() {
     let info = &anear(["info", fixture, "--json"]).answers()[0];
     assert!(info["documents"].as_u64().unwrap() > 0, "{info}");
     assert_eq!(info["model"], Value::Null, "LangChain does not save the model's name");
+    anear(["search", fixture, QUESTION]).complains(3, &["does not say which model", "--embeddings"]);
+    anear(["search", fixture, QUESTION, "--embeddings", "default"]).complains(3, &["dimension", "128"]);
 }

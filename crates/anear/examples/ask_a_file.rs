@@ -1,4 +1,5 @@
 //! A question to a text file, in fifteen lines: `cargo run --example ask_a_file [FILE QUESTION]`.
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use anear::{
     AsyncTextSplitter, CharacterTextSplitter, DefaultEmbeddings, LocalStore, SplitOptions, TextLoader, VectorStoreExt,

@@ -1,4 +1,5 @@
 //! The same store without `async`: `cargo run --example blocking`.
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use anear::blocking::LocalStore;
 use anear::{CharacterTextSplitter, DefaultEmbeddings, Filter, SearchRequest, SplitOptions, TextLoader, TextSplitter};
@@ -10,10 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let documents = CharacterTextSplitter::new(SplitOptions::sized(1000, 0))?.split_documents(&documents)?;
     let store = LocalStore::from_documents(documents, DefaultEmbeddings::new())?;
 
-    for question in [
-        "How do we bring down the price of medicine?",
-        "What happens to old coal plants?",
-    ] {
+    for question in ["How much does insulin cost now?", "What happens to old coal plants?"] {
         let request = SearchRequest::new(question).k(1).filter(Filter::exists("source", true));
         for (document, relevance) in store.similarity_search_with_relevance_scores(request)? {
             println!("{question} ({relevance:.2})\n{}\n", document.page_content);

@@ -1,4 +1,5 @@
 //! Many tasks add and search one store at once: `cargo run --example concurrent`.
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use anear::{DefaultEmbeddings, LocalStore, VectorStore, VectorStoreExt};
 

@@ -1,4 +1,5 @@
 //! Which documents may be found, as data and as a closure: `cargo run --example filters`.
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use anear::{
     DefaultEmbeddings, Document, DocumentFilter, Filter, LocalStore, SearchRequest, VectorStore, VectorStoreExt,

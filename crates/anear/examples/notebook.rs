@@ -1,4 +1,5 @@
 //! LangChain's notebook on asynchronous FAISS, cell by cell: `cargo run --example notebook`.
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use anear::{
     AsyncTextSplitter, CharacterTextSplitter, DefaultEmbeddings, Document, Embeddings, Filter, Hit, LocalStore,

@@ -1,6 +1,7 @@
 //! The same question, embedded by OpenAI or a compatible server: `OPENAI_API_KEY=... cargo run --example openai`.
 //!
 //! `OPENAI_BASE_URL` points to another server, such as `http://localhost:11434/v1` for Ollama.
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use anear::{
     AsyncTextSplitter, CharacterTextSplitter, LocalStore, OpenAiEmbeddings, SplitOptions, TextLoader, VectorStoreExt,

@@ -9,7 +9,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "blocking",
         &[
-            "How do we bring down the price of medicine?",
+            "How much does insulin cost now?",
             "nsulin",
             "old coal plants",
             "Moss Creek",

@@ -55,7 +55,11 @@ impl Program {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             instruction_set: isa().name(),
-            available: Isa::ALL.iter().filter(|isa| isa.is_available()).map(|isa| isa.name()).collect(),
+            available: Isa::ALL
+                .iter()
+                .filter(|isa| isa.is_available())
+                .map(|isa| isa.name())
+                .collect(),
             instruction_set_report: isa_report(),
             threads: Pool::global().threads(),
             features: if cfg!(feature = "huggingface") {
@@ -87,7 +91,10 @@ impl Saved {
             metric: store.metric().name(),
             normalized: store.normalize_l2(),
             model: store.saved_model().map(str::to_owned),
-            bytes: bytes(folder, name).map_err(|source| Error::Read { path: folder.to_owned(), source })?,
+            bytes: bytes(folder, name).map_err(|source| Error::Read {
+                path: folder.to_owned(),
+                source,
+            })?,
         })
     }
 
@@ -96,11 +103,22 @@ impl Saved {
         if json {
             return write_json(&mut out, self);
         }
-        let Self { documents, dimension, metric, normalized, model, bytes } = self;
+        let Self {
+            documents,
+            dimension,
+            metric,
+            normalized,
+            model,
+            bytes,
+        } = self;
         let dimension = dimension.map_or("unknown".into(), |dimension| dimension.to_string());
         writeln!(out, "documents: {documents}")?;
         writeln!(out, "dimension: {dimension}")?;
-        writeln!(out, "metric: {metric}{}", if *normalized { ", on normalized vectors" } else { "" })?;
+        writeln!(
+            out,
+            "metric: {metric}{}",
+            if *normalized { ", on normalized vectors" } else { "" }
+        )?;
         writeln!(out, "model: {}", model.as_deref().unwrap_or("not recorded"))?;
         writeln!(out, "bytes: {bytes}")
     }

@@ -13,8 +13,10 @@ pub(crate) async fn search(args: SearchArgs) -> Result<Outcome> {
     let model = match (args.model.embeddings, store.saved_model()) {
         (Some(model), _) => model,
         (None, None) => return Err(Error::NoModel { folder: args.folder }),
-        (None, Some(saved)) => ModelName::of_saved(saved)
-            .ok_or_else(|| Error::UnknownModel { folder: args.folder, saved: saved.to_owned() })?,
+        (None, Some(saved)) => ModelName::of_saved(saved).ok_or_else(|| Error::UnknownModel {
+            folder: args.folder,
+            saved: saved.to_owned(),
+        })?,
     };
     let question = model.open()?.embeddings.embed_query(&args.question).await?;
     let json = args.search.json;

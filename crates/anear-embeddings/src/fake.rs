@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use anear_pool::Pool;
 use async_trait::async_trait;
 
 use crate::error::shortened;
+use crate::polite::slices;
 use crate::{Embeddings, Error, Result};
 
 /// A model that gives every text a unit vector of its own, always the same.
@@ -62,7 +64,13 @@ impl Embeddings for FakeEmbeddings {
     }
 
     async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        Ok(texts.iter().map(|text| self.embed(text)).collect())
+        let mut vectors = Vec::with_capacity(texts.len());
+        for slice in slices(texts) {
+            let (slice, model) = (slice.to_vec(), self.clone());
+            let embed = move || slice.iter().map(|text| model.embed(text)).collect::<Vec<_>>();
+            vectors.extend(Pool::global().run(embed).await?);
+        }
+        Ok(vectors)
     }
 }
 

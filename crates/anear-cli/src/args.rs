@@ -142,7 +142,8 @@ pub(crate) struct NameArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// What turns text into vectors: `default` (built in), `openai[:MODEL]` (key in OPENAI_API_KEY) or
+    /// What turns text into vectors: `default` (built in), `openai[:MODEL]` (key in OPENAI_API_KEY, another
+    /// server in OPENAI_BASE_URL) or
     /// `hf:NAME_OR_FOLDER` (sentence-transformers, run locally). Searching a saved store, the model it was built with.
     #[arg(long, value_name = "MODEL")]
     pub(crate) embeddings: Option<ModelName>,

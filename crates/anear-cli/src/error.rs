@@ -49,6 +49,8 @@ pub(crate) enum Error {
     UnknownModel { folder: PathBuf, saved: String },
     #[error("{} does not say which model it was built with; name it with --embeddings", folder.display())]
     NoModel { folder: PathBuf },
+    #[error("no API key: set {variable} to yours, or OPENAI_BASE_URL to a server that needs none")]
+    NoKey { variable: &'static str },
     #[error("cannot write the answer: {0}")]
     Write(#[source] io::Error),
     #[error("cannot start the program's threads: {0}")]

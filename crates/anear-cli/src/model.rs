@@ -1,15 +1,12 @@
 //! Which embedding model, from its name on the command line to the model itself.
 
-#[cfg(feature = "huggingface")]
-use std::path::Path;
+use std::env;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anear::{DefaultEmbeddings, Embeddings, OpenAiEmbeddings};
 
-#[cfg(not(feature = "huggingface"))]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What `--embeddings` may say.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,22 +48,13 @@ const REMOTE_SLICE: usize = 4000;
 
 impl ModelName {
     /// The model of this name.
-    pub(crate) fn open(&self) -> Result<Model> {
-        match self {
-            Self::Default => Ok(Model {
-                embeddings: Arc::new(DefaultEmbeddings::new()),
-                slice: LOCAL_SLICE,
-            }),
-            Self::OpenAi(model) => {
-                let builder = OpenAiEmbeddings::builder();
-                let builder = model.iter().fold(builder, |builder, model| builder.model(model));
-                Ok(Model {
-                    embeddings: Arc::new(builder.build()?),
-                    slice: REMOTE_SLICE,
-                })
-            }
-            Self::HuggingFace(name) => hugging_face(name),
-        }
+    pub(crate) async fn open(&self) -> Result<Model> {
+        let (embeddings, slice): (Arc<dyn Embeddings>, usize) = match self {
+            Self::Default => (Arc::new(DefaultEmbeddings::new()), LOCAL_SLICE),
+            Self::OpenAi(model) => (Arc::new(open_ai(model.as_deref())?), REMOTE_SLICE),
+            Self::HuggingFace(name) => (hugging_face(name).await?, LOCAL_SLICE),
+        };
+        Ok(Model { embeddings, slice })
     }
 
     /// The name of the model that a saved store was built with, if it can be opened by name alone.
@@ -80,23 +68,41 @@ impl ModelName {
     }
 }
 
-#[cfg(feature = "huggingface")]
-fn hugging_face(name: &str) -> Result<Model> {
-    let path = Path::new(name);
-    let model = if path.is_dir() || path.is_absolute() {
-        anear::HuggingFaceEmbeddings::from_folder(path)?
-    } else {
-        anear::HuggingFaceEmbeddings::new(name)?
-    };
-    Ok(Model {
-        embeddings: Arc::new(model),
-        slice: LOCAL_SLICE,
+fn open_ai(model: Option<&str>) -> Result<OpenAiEmbeddings> {
+    let is_set = |variable| env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let mut builder = OpenAiEmbeddings::builder();
+    if let Some(model) = model {
+        builder = builder.model(model);
+    }
+    if is_set("OPENAI_BASE_URL") || is_set("OPENAI_API_BASE") {
+        // Other servers read texts, not OpenAI's tokens, and may need no key.
+        builder = builder.check_ctx_length(false);
+        if !is_set("OPENAI_API_KEY") {
+            builder = builder.without_api_key();
+        }
+    }
+    builder.build().map_err(|error| match error {
+        anear::embeddings::Error::MissingKey { variable } => Error::NoKey { variable },
+        other => other.into(),
     })
 }
 
+#[cfg(feature = "huggingface")]
+async fn hugging_face(name: &str) -> Result<Arc<dyn Embeddings>> {
+    use anear::HuggingFaceEmbeddings;
+    let path = std::path::Path::new(name);
+    let model = if path.is_dir() || path.is_absolute() || name.starts_with('.') {
+        HuggingFaceEmbeddings::from_folder(path).await?
+    } else {
+        HuggingFaceEmbeddings::from_hub(name).await?
+    };
+    Ok(Arc::new(model))
+}
+
 #[cfg(not(feature = "huggingface"))]
-fn hugging_face(name: &str) -> Result<Model> {
+async fn hugging_face(name: &str) -> Result<Arc<dyn Embeddings>> {
     Err(Error::Usage(format!(
-        "--embeddings hf:{name} needs a program with local models; get it by `cargo install anear-cli --features huggingface`"
+        "--embeddings hf:{name} needs local models, which this program was built without; \
+         `cargo install anear-cli --features huggingface` has them"
     )))
 }

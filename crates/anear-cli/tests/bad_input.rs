@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{anear, anear_reading, arg, folder, speech};
+use support::{Run, anear, anear_reading, arg, command, folder, speech};
 
 #[test]
 fn wrong_usage_exits_with_2() {
@@ -98,7 +98,14 @@ fn standard_input_is_held_to_the_same() {
 #[test]
 fn a_model_that_is_not_there_says_how_to_get_it() {
     let file = arg(speech());
-    anear(["ask", &file, "q", "--embeddings", "openai"]).complains(3, &["OPENAI_API_KEY"]);
+    anear(["ask", &file, "q", "--embeddings", "openai"]).complains(3, &["OPENAI_API_KEY", "OPENAI_BASE_URL"]);
+    // Nobody listens on port 9; a server of one's own needs no key.
+    let mut elsewhere = command(["ask", &file, "q", "--embeddings", "openai:some-model"]);
+    let run = elsewhere
+        .env("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+        .output()
+        .unwrap();
+    Run::from(run).complains(3, &["cannot reach", "127.0.0.1", "some-model"]);
     let run = anear(["ask", &file, "q", "--embeddings", "hf:/no/such/folder"]);
     if cfg!(feature = "huggingface") {
         run.complains(3, &["/no/such/folder"]);

@@ -9,7 +9,7 @@ use crate::model::ModelName;
 use crate::output::write_hits;
 
 pub(crate) async fn ask(args: AskArgs) -> Result<Outcome> {
-    let model = args.model.embeddings.unwrap_or(ModelName::Default).open()?;
+    let model = args.model.embeddings.unwrap_or(ModelName::Default).open().await?;
     let store = build(&args.text, model, args.progress.progress).await?;
     let json = args.search.json;
     let hits = store.search(request(args.question, args.search)).await?;

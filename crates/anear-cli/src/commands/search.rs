@@ -18,7 +18,7 @@ pub(crate) async fn search(args: SearchArgs) -> Result<Outcome> {
             saved: saved.to_owned(),
         })?,
     };
-    let question = model.open()?.embeddings.embed_query(&args.question).await?;
+    let question = model.open().await?.embeddings.embed_query(&args.question).await?;
     let json = args.search.json;
     let hits = store.search(request(question, args.search)).await?;
     write_hits(&store, &hits, json)

@@ -27,7 +27,7 @@ use crate::{Deletion, Error, Hit, LocalStoreBuilder, Result, SearchRequest, Vect
 #[derive(Clone)]
 pub struct LocalStore {
     store: crate::LocalStore,
-    runtime: Arc<Runtime>,
+    waiter: Arc<Waiter>,
 }
 
 impl fmt::Debug for LocalStore {
@@ -36,22 +36,37 @@ impl fmt::Debug for LocalStore {
     }
 }
 
-/// Waits for `future`, unless this thread drives asynchronous code.
-fn wait<T>(runtime: &Runtime, future: impl Future<Output = Result<T>>) -> Result<T> {
-    match Handle::try_current() {
-        Ok(_) => Err(Error::BlockingInAsync),
-        Err(_) => runtime.block_on(future),
+/// A runtime for timers and sockets of embedding clients; the arithmetic runs on the compute pool.
+struct Waiter(Option<Runtime>);
+
+impl Waiter {
+    fn new() -> Result<Arc<Self>> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("anear-blocking")
+            .enable_all()
+            .build();
+        runtime
+            .map(|runtime| Arc::new(Self(Some(runtime))))
+            .map_err(Error::Runtime)
+    }
+
+    /// Waits for `future`, unless this thread drives asynchronous code.
+    fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        match (&self.0, Handle::try_current()) {
+            (Some(runtime), Err(_)) => runtime.block_on(future),
+            _ => Err(Error::BlockingInAsync),
+        }
     }
 }
 
-/// A runtime for timers and sockets of embedding clients; the arithmetic runs on the compute pool.
-fn runtime() -> Result<Arc<Runtime>> {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("anear-blocking")
-        .enable_all()
-        .build();
-    runtime.map(Arc::new).map_err(Error::Runtime)
+impl Drop for Waiter {
+    /// Waits for nothing: the last handle may be dropped on a thread that drives asynchronous code.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl LocalStore {
@@ -62,7 +77,7 @@ impl LocalStore {
     pub fn new(store: crate::LocalStore) -> Result<Self> {
         Ok(Self {
             store,
-            runtime: runtime()?,
+            waiter: Waiter::new()?,
         })
     }
 
@@ -115,10 +130,10 @@ impl LocalStore {
     }
 
     fn made(store: impl Future<Output = Result<crate::LocalStore>>) -> Result<Self> {
-        let runtime = runtime()?;
+        let waiter = Waiter::new()?;
         Ok(Self {
-            store: wait(&runtime, store)?,
-            runtime,
+            store: waiter.wait(store)?,
+            waiter,
         })
     }
 }
@@ -133,7 +148,7 @@ macro_rules! blocking {
                 /// # Errors
                 /// As the async method.
                 pub fn $name(&self $(, $arg: $type)*) -> Result<$out> {
-                    wait(&self.runtime, self.store.$name($($arg),*))
+                    self.waiter.wait(self.store.$name($($arg),*))
                 }
             )*
         }
@@ -191,6 +206,6 @@ impl LocalStore {
     /// # Errors
     /// As there.
     pub fn merge_from(&self, source: &Self) -> Result<usize> {
-        wait(&self.runtime, self.store.merge_from(&source.store))
+        self.waiter.wait(self.store.merge_from(&source.store))
     }
 }

@@ -235,6 +235,10 @@ pub trait VectorStoreExt: VectorStore {
     }
 
     /// A retriever over this store: one text in, documents out.
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "LangChain's name; a store is a cheap handle to clone"
+    )]
     fn as_retriever(self) -> Retriever<Self>
     where
         Self: Sized,

@@ -149,10 +149,11 @@ fn added(
 impl Settings {
     /// Scales vectors to unit length if the store does. (Cosine indexes do so themselves.)
     pub(super) fn prepare(&self, data: &mut [f32], dim: usize) {
-        if self.normalize_l2 && self.metric != Metric::Cosine {
-            if let Some(mut rows) = RowsMut::new(data, dim) {
-                normalize(&mut rows);
-            }
+        if self.normalize_l2
+            && self.metric != Metric::Cosine
+            && let Some(mut rows) = RowsMut::new(data, dim)
+        {
+            normalize(&mut rows);
         }
     }
 }

@@ -71,7 +71,13 @@ impl Model {
         self.rows.extend_from_slice(documents);
     }
 
-    pub(crate) fn search(&self, metric: Metric, query: &[f32], k: usize, filter: Option<&Filter>) -> Vec<(String, f32)> {
+    pub(crate) fn search(
+        &self,
+        metric: Metric,
+        query: &[f32],
+        k: usize,
+        filter: Option<&Filter>,
+    ) -> Vec<(String, f32)> {
         let wanted = self
             .rows
             .iter()

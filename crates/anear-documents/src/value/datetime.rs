@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// Aware values compare as instants, naive ones by their fields; a naive and an aware value are never equal and never
 /// ordered. The text form keeps the offset as given.
 ///
+/// Kept are whole microseconds, as in Python: finer fractions of a second are cut off, so that what one program saves
+/// the other loads unchanged.
+///
 /// ```
 /// use anear_documents::DateTime;
 ///
@@ -36,7 +39,10 @@ pub struct DateTime {
 impl DateTime {
     /// A naive date and time.
     pub fn naive(civil: civil::DateTime) -> Self {
-        Self { civil, aware: None }
+        Self {
+            civil: whole_microseconds(civil),
+            aware: None,
+        }
     }
 
     /// An aware date and time: the fields as a clock at this offset shows them.
@@ -44,6 +50,7 @@ impl DateTime {
     /// # Errors
     /// [`Error::DateTime`] when the instant lies outside the years -9999 to 9999.
     pub fn aware(civil: civil::DateTime, offset: Offset) -> Result<Self> {
+        let civil = whole_microseconds(civil);
         let instant = offset.to_timestamp(civil).map_err(|_| Error::DateTime {
             text: format!("{civil}{}", OffsetText(offset)),
         })?;
@@ -118,6 +125,12 @@ impl fmt::Display for DateTime {
         self.offset()
             .map_or(Ok(()), |offset| write!(f, "{}", OffsetText(offset)))
     }
+}
+
+fn whole_microseconds(civil: civil::DateTime) -> civil::DateTime {
+    let nanosecond = civil.subsec_nanosecond();
+    let whole = civil.with().subsec_nanosecond(nanosecond - nanosecond % 1000).build();
+    whole.expect("a fraction of a second cut short is one")
 }
 
 /// Parts `date[Ttime][offset]` before the offset; `None` for what is surely no date.
@@ -206,6 +219,21 @@ mod tests {
         ] {
             assert_eq!(read(text).to_string(), printed);
             assert_eq!(read(printed).to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn fractions_below_a_microsecond_are_cut_off() {
+        for (text, printed) in [
+            ("2026-01-31T12:00:00.123456999", "2026-01-31T12:00:00.123456"),
+            ("2026-01-31T12:00:00.000000999Z", "2026-01-31T12:00:00+00:00"),
+            (
+                "-000001-12-31T23:59:59.9999999+01:00",
+                "-000001-12-31T23:59:59.999999+01:00",
+            ),
+        ] {
+            assert_eq!(read(text).to_string(), printed);
+            assert_eq!(read(text), read(printed));
         }
     }
 

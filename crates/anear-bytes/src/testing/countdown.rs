@@ -34,7 +34,7 @@ impl Fault {
 
 /// A disk that passes every call on to another one, except those that are to fail.
 ///
-/// Every call of [`Fs`] and of the files it gives counts, reads too, from 1 on.
+/// Every call of [`Fs`] and of the files it gives counts, reads too, from 1 on. Clones share one count.
 ///
 /// ```
 /// # use anear_bytes::{Fs, testing::{CountdownFs, CrashFs, Fault}};
@@ -45,7 +45,7 @@ impl Fault {
 /// assert!(fs.create_dir(Path::new("/b")).is_ok());
 /// assert_eq!(fs.calls(), 3);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CountdownFs<F> {
     inner: F,
     plan: Arc<Plan>,

@@ -142,6 +142,12 @@ pub enum Error {
         /// Number of positions in `index_to_docstore_id`.
         positions: usize,
     },
+    /// Two positions of a saved store name the same document.
+    #[error("document `{id}` has more than one vector; the store was broken when it was saved")]
+    TwoVectors {
+        /// Its id.
+        id: DocumentId,
+    },
     /// A document of a saved store that no position names.
     #[error("document `{id}` has no vector; the store was broken when it was saved")]
     NoVector {

@@ -44,7 +44,7 @@ pub(crate) fn from_docstore(saved: SavedDocstore, vectors: usize) -> Result<Vec<
         .collect();
     let mut documents = Vec::with_capacity(vectors);
     for (_, id) in positions {
-        let document = by_id.remove(&id).ok_or(Error::DuplicateId { id })?;
+        let document = by_id.remove(&id).ok_or(Error::TwoVectors { id })?;
         documents.push(from_saved(document));
     }
     match by_id.into_keys().min() {
@@ -139,8 +139,8 @@ fn from_python(value: Py) -> Value {
             Value::List(items.into_iter().map(from_python).collect())
         }
         Py::Dict(pairs) => Value::Map(map(pairs)),
-        Py::DateTime(value) => datetime(value.date, Some(value.time)),
-        Py::Date(date) => datetime(date, None),
+        Py::DateTime(value) => datetime(value),
+        Py::Date(date) => Value::DateTime(DateTime::naive(civil_date(date).to_datetime(civil::Time::midnight()))),
         Py::Delta(delta) => Value::Float(delta.total_seconds()),
         other => Value::String(text(&other)),
     }
@@ -164,22 +164,28 @@ fn map(pairs: Vec<(Py, Py)>) -> Metadata {
         .collect()
 }
 
-fn datetime(date: anear_pickle::Date, time: Option<anear_pickle::Time>) -> Value {
-    let whole = |time: &anear_pickle::Time| {
-        let nanosecond = time.microsecond() as i32 * 1000;
-        civil::Time::new(time.hour() as i8, time.minute() as i8, time.second() as i8, nanosecond).ok()
-    };
-    let civil = civil::Date::new(date.year() as i16, date.month() as i8, date.day() as i8).ok();
-    let midnight = Some(civil::Time::midnight());
-    let civil = civil
-        .zip(time.as_ref().map_or(midnight, whole))
-        .map(|(date, time)| date.to_datetime(time));
-    let value = civil.and_then(|civil| match time.and_then(|time| time.offset) {
-        None => Some(DateTime::naive(civil)),
-        Some(offset) => DateTime::aware(civil, Offset::from_seconds(offset.seconds()).ok()?).ok(),
-    });
-    // Every date of Python's is one of ours; should that ever change, its text still says what it was.
-    value.map_or_else(|| Value::String(format!("{date:?}")), Value::DateTime)
+/// A moment, or its text where ours end earlier than Python's: aware ones in the last two days of the year 9999.
+fn datetime(value: anear_pickle::DateTime) -> Value {
+    let anear_pickle::DateTime { date, time } = value;
+    let civil = civil_date(date).at(
+        time.hour() as i8,
+        time.minute() as i8,
+        time.second() as i8,
+        time.microsecond() as i32 * 1000,
+    );
+    let offset = time.offset.map(|offset| Offset::from_seconds(offset.seconds()));
+    match offset {
+        None => Value::DateTime(DateTime::naive(civil)),
+        Some(offset) => offset
+            .ok()
+            .and_then(|offset| DateTime::aware(civil, offset).ok())
+            .map_or_else(|| Value::String(value.to_string()), Value::DateTime),
+    }
+}
+
+/// Years 1 to 9999 and real months and days only, which the pickle's reader has checked.
+fn civil_date(date: anear_pickle::Date) -> civil::Date {
+    civil::date(date.year() as i16, date.month() as i8, date.day() as i8)
 }
 
 fn text(value: &Py) -> String {

@@ -43,14 +43,17 @@ fn ours(bytes: &[u8]) -> Result<Opened> {
     let container = Container::parse(bytes, KIND, &[META, DOCUMENTS, INDEX])?;
     let meta = std::str::from_utf8(container.section(META)?).map_err(|error| Error::Meta(error.to_string()))?;
     let lines = container.section(DOCUMENTS)?.split_inclusive(|&byte| byte == b'\n');
-    let document = |line: &[u8]| serde_json::from_slice::<Document>(line).map_err(|e| Error::Meta(e.to_string()));
-    let documents = lines.map(document).collect::<Result<_>>()?;
+    let documents = lines.enumerate().map(document).collect::<Result<_>>()?;
     let index = container.optional(INDEX).map(anear_index::from_bytes).transpose()?;
     Ok(Opened {
         meta: Some(Meta::from_json(meta)?),
         documents,
         index,
     })
+}
+
+fn document((line, json): (usize, &[u8])) -> Result<Document> {
+    serde_json::from_slice(json).map_err(|error| Error::Meta(format!("document {line}: {error}")))
 }
 
 fn langchains(bytes: &[u8]) -> Result<Opened> {

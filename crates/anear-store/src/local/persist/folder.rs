@@ -1,5 +1,6 @@
 //! A saved store as a folder that LangChain opens too.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anear_bytes::{Fs, Loaded, Payload, load_generation, save_generation};
@@ -28,7 +29,7 @@ pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Res
 pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
     match load_generation(fs, folder, name)? {
         Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
-        Loaded::Missing => Err(nothing(folder, name)),
+        Loaded::Missing => Err(nothing(folder, &file_names(name).0)),
         Loaded::Foreign => {
             let opened = foreign(fs, folder, name);
             // A first save of ours may have come while the other program's files were read.
@@ -40,17 +41,14 @@ pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
     }
 }
 
-fn committed(
-    folder: &Path,
-    name: &str,
-    meta: &str,
-    files: &std::collections::BTreeMap<String, Vec<u8>>,
-) -> Result<Opened> {
+fn committed(folder: &Path, name: &str, meta: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Opened> {
     let (index_name, pickle_name) = file_names(name);
-    let pickle = files.get(&pickle_name).ok_or_else(|| nothing(folder, name))?;
+    let pickle = files.get(&pickle_name).ok_or_else(|| nothing(folder, &pickle_name))?;
     let index = files.get(&index_name).map(Vec::as_slice);
+    let manifest = format!("{name}.anear.json");
+    let meta = Meta::from_json(meta).map_err(|error| in_file(folder, &manifest, error))?;
     Ok(Opened {
-        meta: Some(Meta::from_json(meta)?),
+        meta: Some(meta),
         ..opened(folder, name, index, pickle)?
     })
 }
@@ -60,10 +58,7 @@ fn foreign(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
     let read = |name: &str| {
         let path = folder.join(name);
         match fs.entry(&path)? {
-            None => Err(Error::NothingSaved {
-                folder: folder.into(),
-                missing: name.to_owned(),
-            }),
+            None => Err(nothing(folder, name)),
             Some(_) => Ok(fs.read(&path, FILE_LEN_MAX)?),
         }
     };
@@ -72,21 +67,17 @@ fn foreign(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
 
 fn opened(folder: &Path, name: &str, index: Option<&[u8]>, pickle: &[u8]) -> Result<Opened> {
     let (index_name, pickle_name) = file_names(name);
-    let in_file = |name: &str, error: Error| Error::File {
-        path: folder.join(name),
-        source: Box::new(error),
-    };
     let index = index
         .map(read_index)
         .transpose()
-        .map_err(|error| in_file(&index_name, error.into()))?;
+        .map_err(|error| in_file(folder, &index_name, error.into()))?;
     let documents = anear_pickle::read_index_pkl(pickle)
         .map_err(Error::from)
         .and_then(|saved| {
             let vectors = index.as_ref().map_or(0, |index| index.len());
             from_docstore(saved, vectors)
         });
-    let documents = documents.map_err(|error| in_file(&pickle_name, error))?;
+    let documents = documents.map_err(|error| in_file(folder, &pickle_name, error))?;
     Ok(Opened {
         meta: None,
         documents,
@@ -94,14 +85,21 @@ fn opened(folder: &Path, name: &str, index: Option<&[u8]>, pickle: &[u8]) -> Res
     })
 }
 
+fn in_file(folder: &Path, name: &str, error: Error) -> Error {
+    Error::File {
+        path: folder.join(name),
+        source: Box::new(error),
+    }
+}
+
 /// The names LangChain reads.
 fn file_names(name: &str) -> (String, String) {
     (format!("{name}.faiss"), format!("{name}.pkl"))
 }
 
-fn nothing(folder: &Path, name: &str) -> Error {
+fn nothing(folder: &Path, missing: &str) -> Error {
     Error::NothingSaved {
         folder: folder.into(),
-        missing: format!("{name}.pkl"),
+        missing: missing.to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! What a saved store's index and documents do not say.
 
+use anear_index::VectorIndex;
 use anear_kernels::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,22 @@ impl Meta {
             });
         }
         serde_json::from_str(json).map_err(unreadable)
+    }
+
+    /// What was read beside this must be what was saved beside it. (Vectors and documents are compared elsewhere.)
+    pub(super) fn check(&self, documents: usize, index: Option<&dyn VectorIndex>) -> Result<()> {
+        let agree = |what: &str, said: String, found: String| match said == found {
+            true => Ok(()),
+            false => Err(Error::Meta(format!("it says {what} {said}, but {found} is there"))),
+        };
+        agree("number of documents", self.documents.to_string(), documents.to_string())?;
+        let (said, found) = (self.dim.unwrap_or(0), index.map_or(0, VectorIndex::dim));
+        agree("dimension", said.to_string(), found.to_string())?;
+        match (self.metric()?, index.map(VectorIndex::metric)) {
+            // A Faiss file holds a cosine index as inner products of unit vectors.
+            (_, None) | (Metric::Cosine, Some(Metric::InnerProduct)) => Ok(()),
+            (said, Some(found)) => agree("metric", said.to_string(), found.to_string()),
+        }
     }
 
     pub(super) fn metric(&self) -> Result<Metric> {

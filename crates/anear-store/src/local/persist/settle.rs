@@ -34,16 +34,18 @@ impl LocalStoreBuilder {
             agree("normalize_l2", meta.normalize_l2, self.chosen_normalize)?;
             self.settings.metric = metric;
             self.settings.normalize_l2 = meta.normalize_l2;
-            if meta.documents != documents.len() {
-                let reason = format!("it says {} documents, there are {}", meta.documents, documents.len());
-                return Err(Error::Meta(reason));
-            }
+            meta.check(documents.len(), index.as_deref())?;
         } else if let (Some(index), None) = (&index, self.chosen_metric) {
             self.settings.metric = index.metric();
         }
         self.saved_model = meta.map(|meta| meta.model);
         let Some(index) = index else {
-            return Ok(self.build());
+            return match documents.into_iter().next() {
+                None => Ok(self.build()),
+                Some(document) => Err(Error::NoVector {
+                    id: document.id.unwrap_or_default(),
+                }),
+            };
         };
         self.check_dim(index.dim())?;
         let index = with_metric(index, self.settings.metric)?;

@@ -406,7 +406,16 @@ fn a_limit_of_nothing_is_refused() {
 }
 
 #[test]
-fn unknown_tokenizers_are_named() {
+fn a_missing_tokenizer_is_named() {
+    let Err(error) = anear_embeddings::token_length("no/such/tokenizer.json") else {
+        panic!("there is no such file")
+    };
+    assert!(error.to_string().starts_with("no/such/tokenizer.json: "), "{error}");
+}
+
+#[cfg(feature = "tiktoken")]
+#[test]
+fn tokens_are_counted_as_the_encodings_do() {
     let Err(error) = anear_embeddings::tiktoken_length("cl200k") else {
         panic!("there is no cl200k")
     };
@@ -416,14 +425,6 @@ fn unknown_tokenizers_are_named() {
             .starts_with("tokenizer \"cl200k\": no such encoding; there are cl100k_base"),
         "{error}"
     );
-    let Err(error) = anear_embeddings::token_length("no/such/tokenizer.json") else {
-        panic!("there is no such file")
-    };
-    assert!(error.to_string().starts_with("no/such/tokenizer.json: "), "{error}");
-}
-
-#[test]
-fn tokens_are_counted_as_the_encodings_do() {
     for (encoding, tokens) in [
         ("cl100k_base", 6),
         ("o200k_base", 6),

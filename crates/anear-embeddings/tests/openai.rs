@@ -675,8 +675,9 @@ async fn the_key_is_shown_nowhere() {
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused() {
-    let with = |change: fn(OpenAiBuilder) -> OpenAiBuilder| change(OpenAiEmbeddings::builder().api_key(CANARY)).build();
-    let cases: [(fn(OpenAiBuilder) -> OpenAiBuilder, &str); 9] = [
+    type Change = fn(OpenAiBuilder) -> OpenAiBuilder;
+    let with = |change: Change| change(OpenAiEmbeddings::builder().api_key(CANARY)).build();
+    let cases: [(Change, &str); 9] = [
         (
             |b| b.dimensions(0),
             "dimensions = \"0\" cannot be used: it must be at least 1",

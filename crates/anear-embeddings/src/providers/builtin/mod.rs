@@ -1,14 +1,14 @@
 //! The model that is part of the program: a table of token vectors.
+//!
+//! `wordpiece.rs` cuts a text into the table's tokens.
+
+mod wordpiece;
 
 use std::sync::LazyLock;
 
 use anear_pool::Pool;
-use anear_static_model::{DIM, MODEL, VOCAB, row};
+use anear_static_model::{DIM, MODEL, row};
 use async_trait::async_trait;
-use tokenizers::Tokenizer;
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::bert::BertNormalizer;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 
 use crate::fake::{FakeEmbeddings, normalize};
 use crate::polite::slices;
@@ -84,16 +84,18 @@ impl Embeddings for DefaultEmbeddings {
 }
 
 fn embed(text: &str) -> Result<Vec<f32>> {
-    let encoding = TOKENIZER.encode_fast(text, false).map_err(|error| Error::Tokenizer {
+    let mut sum = vec![0.0_f32; DIM];
+    wordpiece::tokens(text, |token| {
+        if let Some((codes, scale)) = row(token) {
+            sum.iter_mut()
+                .zip(codes)
+                .for_each(|(sum, code)| *sum += scale * f32::from(*code));
+        }
+    })
+    .map_err(|error| Error::Tokenizer {
         name: MODEL.to_owned(),
         message: error.to_string(),
     })?;
-    let mut sum = vec![0.0_f32; DIM];
-    for (codes, scale) in encoding.get_ids().iter().filter_map(|token| row(*token)) {
-        sum.iter_mut()
-            .zip(codes)
-            .for_each(|(sum, code)| *sum += scale * f32::from(*code));
-    }
     if sum.iter().all(|x| *x == 0.0) {
         return Ok(UNKNOWN.embed(text.trim()));
     }
@@ -103,18 +105,3 @@ fn embed(text: &str) -> Result<Vec<f32>> {
 
 /// Directions for texts without a known token.
 static UNKNOWN: LazyLock<FakeEmbeddings> = LazyLock::new(|| FakeEmbeddings::new(DIM));
-
-/// BERT's uncased WordPiece: clean, lower-case, strip accents, split at blanks and punctuation, longest pieces first.
-static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
-    let vocab = WordPiece::read_bytes(VOCAB.as_bytes()).expect("the vocabulary in memory has one token a line");
-    let model = WordPiece::builder()
-        .vocab(vocab)
-        .build()
-        .expect("a vocabulary that is given needs no file");
-    let mut tokenizer = Tokenizer::new(model);
-    tokenizer
-        .with_normalizer(Some(BertNormalizer::new(true, true, None, true)))
-        .expect("the normalizer changes no added token: there are none")
-        .with_pre_tokenizer(Some(BertPreTokenizer));
-    tokenizer
-});

@@ -60,16 +60,18 @@ impl std::fmt::Display for Step {
 }
 
 /// Runs a cargo subcommand where it is installed, and says so where it is not.
-pub(crate) fn if_installed(subcommand: &str, args: &[&str]) -> Outcome {
-    let installed = Command::new("cargo")
-        .args([subcommand, "--version"])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !installed {
-        println!("\nNOT RUN: cargo {subcommand} is not installed (`cargo install cargo-{subcommand}`)");
+pub(crate) fn if_installed(subcommand: &[&str], args: &[&str]) -> Outcome {
+    let version = Command::new("cargo")
+        .args(subcommand)
+        .arg("--version")
+        .current_dir(root())
+        .output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        println!("\nNOT RUN: `cargo {}` is not installed", subcommand.join(" "));
         return Ok(());
     }
-    cargo(&[&[subcommand], args].concat()).run()
+    // Through the PATH, where a toolchain can be chosen, not the cargo that runs this.
+    program("cargo", &[subcommand, args].concat()).run()
 }
 
 /// The names of the facade's examples.

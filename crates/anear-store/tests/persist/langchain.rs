@@ -21,7 +21,7 @@ fn check_fixture(store: &LocalStore) {
     assert!(given || ids.iter().all(|id| id.len() == 36), "{ids:?}");
     let list = Value::List(vec![1.into(), "a".into()]);
     let map = Metadata::from_iter([("k".to_owned(), Value::from("v"))]);
-    let foo = Document::new("foo")
+    let first = Document::new("foo")
         .with_id(&ids[0])
         .with_metadata("page", 1)
         .with_metadata("score", 0.5)
@@ -29,13 +29,13 @@ fn check_fixture(store: &LocalStore) {
         .with_metadata("none", Value::Null)
         .with_metadata("l", list)
         .with_metadata("d", map);
-    let bar = Document::new("bar").with_id(&ids[1]).with_metadata("page", 2);
-    assert_eq!(block_on(store.get_by_ids(&ids)).unwrap(), [foo.clone(), bar.clone()]);
+    let second = Document::new("bar").with_id(&ids[1]).with_metadata("page", 2);
+    assert_eq!(block_on(store.get_by_ids(&ids)).unwrap(), [first.clone(), second.clone()]);
 
     assert_eq!((store.metric(), store.dim()), (Metric::L2, Some(3)));
     let hits = all_hits(store, vec![1.0, 2.0, 3.0]);
     let found: Vec<_> = hits.into_iter().map(|hit| (hit.document, hit.score)).collect();
-    assert_eq!(found, [(bar, 4.0), (foo, 9.0)]);
+    assert_eq!(found, [(second, 4.0), (first, 9.0)]);
 }
 
 #[test]

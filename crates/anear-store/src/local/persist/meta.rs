@@ -66,9 +66,11 @@ impl Meta {
 
     /// What was read beside this must be what was saved beside it. (Vectors and documents are compared elsewhere.)
     pub(super) fn check(&self, documents: usize, index: Option<&dyn VectorIndex>) -> Result<()> {
-        let agree = |what: &str, said: String, found: String| match said == found {
-            true => Ok(()),
-            false => Err(Error::Meta(format!("it says {what} {said}, but {found} is there"))),
+        let agree = |what: &str, said: String, found: String| {
+            if said == found {
+                return Ok(());
+            }
+            Err(Error::Meta(format!("it says {what} {said}, but {found} is there")))
         };
         agree("number of documents", self.documents.to_string(), documents.to_string())?;
         let (said, found) = (self.dim.unwrap_or(0), index.map_or(0, VectorIndex::dim));

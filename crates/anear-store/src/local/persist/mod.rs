@@ -55,13 +55,15 @@ impl LocalStore {
     ///
     /// All or nothing: after a crash at any moment, a full disk or a failed sync the folder loads as the store it held
     /// before or as this one. Readers and writers go on meanwhile; one snapshot is saved. `index_name` is LangChain's,
-    /// usually `index`; it may not leave the folder.
+    /// usually `index`; it may not leave the folder. One save to a folder at a time: another one, of this process or any,
+    /// is refused meanwhile.
     ///
     /// A store that never held a vector has no `.faiss` file yet, since its dimension is not known.
     ///
     /// # Errors
     /// [`Error::Storage`](crate::Error::Storage), which says whether the folder is as before, and
-    /// [`Error::Unsaveable`](crate::Error::Unsaveable) for metadata that Python cannot hold.
+    /// [`Error::Unsaveable`](crate::Error::Unsaveable) for metadata that Python cannot hold: dates before the year 1,
+    /// offsets of a day or more. ([`serialize_to_bytes`](Self::serialize_to_bytes) takes them.)
     ///
     /// ```
     /// # use anear_store::{LocalStore, VectorStoreExt};
@@ -125,9 +127,15 @@ impl LocalStoreBuilder {
     /// A store of ours brings its settings; asking for others is an error. One that LangChain saved says nothing but
     /// its index: the metric is the builder's, or that of the index.
     ///
+    /// Nothing is executed: pickles are parsed as data. Every byte of a store of ours is checked; LangChain's files carry
+    /// no checksum, so a flipped bit inside a vector or a text of theirs cannot be seen. Any model may be given whose
+    /// vectors are as wide as the saved ones, checked here if the model says its width and at the first search or change
+    /// otherwise; whether it is the same model, [`saved_model`](LocalStore::saved_model) tells.
+    ///
     /// # Errors
     /// [`Error::NothingSaved`](crate::Error::NothingSaved) when the folder holds no such store,
-    /// [`Error::Storage`](crate::Error::Storage) and [`Error::File`](crate::Error::File) naming what is damaged,
+    /// [`Error::Storage`](crate::Error::Storage) and [`Error::File`](crate::Error::File) naming what is damaged or does not
+    /// match, [`Error::NewerStore`](crate::Error::NewerStore) for one of a later anear,
     /// [`Error::SavedSetting`](crate::Error::SavedSetting) and [`Error::Dimension`](crate::Error::Dimension) when
     /// the builder contradicts what was saved.
     pub async fn load_local(self, folder: impl AsRef<Path>, index_name: &str) -> Result<LocalStore> {
@@ -139,7 +147,9 @@ impl LocalStoreBuilder {
     /// The store in bytes of [`LocalStore::serialize_to_bytes`] or of LangChain's method of that name.
     ///
     /// # Errors
-    /// As [`load_local`](Self::load_local).
+    /// [`Error::NotAStore`](crate::Error::NotAStore) for other bytes, [`Error::Storage`](crate::Error::Storage),
+    /// [`Error::Meta`](crate::Error::Meta) and [`Error::Pickle`](crate::Error::Pickle) for damaged ones; settings as in
+    /// [`load_local`](Self::load_local).
     pub async fn deserialize_from_bytes(self, serialized: Vec<u8>) -> Result<LocalStore> {
         self.open(move |_| bytes::read(&serialized)).await
     }

@@ -30,7 +30,10 @@ fn check_fixture(store: &LocalStore) {
         .with_metadata("l", list)
         .with_metadata("d", map);
     let second = Document::new("bar").with_id(&ids[1]).with_metadata("page", 2);
-    assert_eq!(block_on(store.get_by_ids(&ids)).unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(
+        block_on(store.get_by_ids(&ids)).unwrap(),
+        [first.clone(), second.clone()]
+    );
 
     assert_eq!((store.metric(), store.dim()), (Metric::L2, Some(3)));
     let hits = all_hits(store, vec![1.0, 2.0, 3.0]);

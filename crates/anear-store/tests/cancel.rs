@@ -1,4 +1,5 @@
 //! A dropped future leaves the store as it was or as it would have been, and never in the way of the next writer.
+#![allow(clippy::print_stdout, reason = "the counts are the result")]
 
 mod support;
 
@@ -56,10 +57,7 @@ async fn store() -> LocalStore {
 }
 
 /// Polls `call` `polls` times, then drops it; whether it had ended by then.
-async fn polled<F: Future>(mut call: Pin<Box<F>>, polls: usize, pause: Duration) -> bool
-where
-    F: ?Sized,
-{
+async fn polled<F: Future + ?Sized>(mut call: Pin<Box<F>>, polls: usize, pause: Duration) -> bool {
     for _ in 0..polls {
         let ended =
             std::future::poll_fn(|context: &mut Context<'_>| Poll::Ready(call.as_mut().poll(context).is_ready()));

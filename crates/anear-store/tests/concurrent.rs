@@ -1,5 +1,6 @@
 //! A thousand tasks at once: every reader sees whole batches of one moment, every register of ids is linearizable,
 //! and what was acknowledged is there.
+#![allow(clippy::print_stdout, reason = "the counts are the result")]
 
 mod support;
 

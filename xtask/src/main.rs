@@ -66,11 +66,19 @@ fn test() -> Outcome {
     check()?;
     let python = python::environment()?;
     // What the tests may count on: with these promises a test that lacks its peer fails instead of skipping.
-    cargo(&["test", "--workspace", "--exclude", "xtask", "--all-features"])
-        .env("ANEAR_PYTHON", &python.interpreter)
-        .env("ANEAR_MINILM", &python.minilm)
-        .env("ANEAR_REQUIRE", "python,minilm")
-        .run()?;
+    cargo(&[
+        "test",
+        "--workspace",
+        "--exclude",
+        "xtask",
+        "--all-features",
+        "--",
+        "--show-output",
+    ])
+    .env("ANEAR_PYTHON", &python.interpreter)
+    .env("ANEAR_MINILM", &python.minilm)
+    .env("ANEAR_REQUIRE", "python,minilm")
+    .run()?;
     for example in run::examples()? {
         cargo(&["run", "--quiet", "--package", "anear", "--example", &example]).run()?;
     }

@@ -49,7 +49,7 @@ fn main() -> Result<()> {
         println!(
             "{first:9.2} {next:9.3} {asked:9.1}  {:7} of {}: {name}",
             found.count(),
-            found.len()
+            found.slots()
         );
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! Documents kept by id: the trait, and the one that keeps them in memory.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use anear_pool::Pool;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 
@@ -12,19 +14,32 @@ use crate::{Document, DocumentFilter, DocumentId, Error, Result};
 #[async_trait]
 pub trait Docstore: fmt::Debug + Send + Sync {
     /// Stores documents, all or none; one whose id is known is replaced.
+    ///
+    /// # Errors
+    /// [`Error::MissingId`] for a document without an id, or what the storage reports.
     async fn put(&self, documents: Vec<Document>) -> Result<()>;
 
     /// The documents of these ids, in their order; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the storage reports.
     async fn get(&self, ids: &[DocumentId]) -> Result<Vec<Option<Document>>>;
 
     /// Removes documents and says how many there were; an unknown id is no error.
+    ///
+    /// # Errors
+    /// What the storage reports.
     async fn delete(&self, ids: &[DocumentId]) -> Result<usize>;
 
     /// The ids of the documents that the filter wants, in order of insertion.
+    ///
+    /// # Errors
+    /// [`Error::FilterTooLarge`] for a filter beyond the [`limits`](crate::limits), [`Error::Panicked`] when a closure
+    /// panics, or what the storage reports.
     async fn select(&self, filter: &DocumentFilter) -> Result<Vec<DocumentId>>;
 }
 
-/// A docstore in memory, which asks a filter about every document.
+/// A docstore in memory, which asks a filter about every document. It works on the compute pool.
 ///
 /// ```
 /// # futures::executor::block_on(async {
@@ -37,10 +52,28 @@ pub trait Docstore: fmt::Debug + Send + Sync {
 /// ```
 #[derive(Debug, Default)]
 pub struct InMemoryDocstore {
-    documents: RwLock<IndexMap<DocumentId, Document>>,
+    documents: Arc<RwLock<Documents>>,
 }
 
+type Documents = IndexMap<DocumentId, Document>;
+
 // No code of others runs while the lock is held for writing, so a poisoned lock still guards whole data.
+impl InMemoryDocstore {
+    /// Reads on the compute pool, where waiting for the lock keeps no executor's thread.
+    async fn read<R: Send + 'static>(&self, work: impl FnOnce(&Documents) -> R + Send + 'static) -> Result<R> {
+        let documents = Arc::clone(&self.documents);
+        let read = move || work(&documents.read().unwrap_or_else(PoisonError::into_inner));
+        Ok(Pool::global().run(read).await?)
+    }
+
+    /// Writes on the compute pool.
+    async fn write<R: Send + 'static>(&self, work: impl FnOnce(&mut Documents) -> R + Send + 'static) -> Result<R> {
+        let documents = Arc::clone(&self.documents);
+        let write = move || work(&mut documents.write().unwrap_or_else(PoisonError::into_inner));
+        Ok(Pool::global().run(write).await?)
+    }
+}
+
 #[async_trait]
 impl Docstore for InMemoryDocstore {
     async fn put(&self, documents: Vec<Document>) -> Result<()> {
@@ -52,33 +85,35 @@ impl Docstore for InMemoryDocstore {
                 None => Err(Error::MissingId { position }),
             });
         let named = named.collect::<Result<Vec<_>>>()?;
-        self.documents
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(named);
-        Ok(())
+        self.write(|documents| documents.extend(named)).await
     }
 
     async fn get(&self, ids: &[DocumentId]) -> Result<Vec<Option<Document>>> {
-        let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(ids.iter().map(|id| documents.get(id).cloned()).collect())
+        let ids = ids.to_vec();
+        self.read(move |documents| ids.iter().map(|id| documents.get(id).cloned()).collect())
+            .await
     }
 
     async fn delete(&self, ids: &[DocumentId]) -> Result<usize> {
-        let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
-        let before = documents.len();
-        let ids: std::collections::HashSet<&DocumentId> = ids.iter().collect();
-        documents.retain(|id, _| !ids.contains(id));
-        Ok(before - documents.len())
+        let ids: HashSet<DocumentId> = ids.iter().cloned().collect();
+        self.write(move |documents| {
+            let before = documents.len();
+            documents.retain(|id, _| !ids.contains(id));
+            before - documents.len()
+        })
+        .await
     }
 
     async fn select(&self, filter: &DocumentFilter) -> Result<Vec<DocumentId>> {
         filter.check()?;
-        let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
-        let wanted = documents
-            .iter()
-            .filter(|(_, document)| filter.matches(&document.metadata));
-        Ok(wanted.map(|(id, _)| id.clone()).collect())
+        let filter = filter.clone();
+        self.read(move |documents| {
+            let wanted = documents
+                .iter()
+                .filter(|(_, document)| filter.matches(&document.metadata));
+            wanted.map(|(id, _)| id.clone()).collect()
+        })
+        .await
     }
 }
 
@@ -118,5 +153,17 @@ mod tests {
             block_on(store.select(&DocumentFilter::from_fn(|_| true))).unwrap(),
             ["c"]
         );
+    }
+
+    #[test]
+    fn closures_run_on_the_pool_and_may_panic() {
+        let store = InMemoryDocstore::default();
+        block_on(store.put(vec![Document::new("foo").with_id("a")])).unwrap();
+        let here = std::thread::current().id();
+        let elsewhere = DocumentFilter::from_fn(move |_| std::thread::current().id() != here);
+        assert_eq!(block_on(store.select(&elsewhere)).unwrap(), ["a"]);
+        let error = block_on(store.select(&DocumentFilter::from_fn(|_| panic!("seven")))).unwrap_err();
+        assert!(matches!(error, Error::Panicked(_)), "{error}");
+        assert_eq!(block_on(store.delete(&["a".into()])).unwrap(), 1);
     }
 }

@@ -37,7 +37,7 @@ mod value;
 pub use docstore::{Docstore, InMemoryDocstore};
 pub use document::{Document, DocumentId, Metadata};
 pub use error::{Error, Result};
-pub use filter::{DocumentFilter, Filter, Op, Predicate, limits};
+pub use filter::{DocumentFilter, DocumentPredicate, Filter, Op, limits};
 pub use loader::TextLoader;
 pub use set::{DocumentSet, SlotSet};
 pub use splitter::{

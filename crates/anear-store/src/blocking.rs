@@ -1,4 +1,4 @@
-//! The same store for synchronous code: every method of the async one, waiting for its result.
+//! The same store for synchronous code: the methods of the async one, waiting for their results.
 //!
 //! ```
 //! use anear_store::blocking::LocalStore;
@@ -9,7 +9,7 @@
 //! # Ok::<(), anear_store::Error>(())
 //! ```
 //!
-//! Every method fails with [`Error::BlockingInAsync`] on a thread that drives asynchronous code, where waiting would
+//! Every method that waits fails with [`Error::BlockingInAsync`] on a thread that drives asynchronous code, where waiting would
 //! stall everything else.
 
 use std::fmt;
@@ -164,6 +164,10 @@ blocking! {
     fn add_texts_with_metadata(&self, texts: Vec<String>, metadatas: Vec<Metadata>) -> Vec<DocumentId>;
     /// See [`VectorStoreExt::add_embeddings`].
     fn add_embeddings(&self, embedded: Vec<(String, Vec<f32>)>) -> Vec<DocumentId>;
+    /// See [`VectorStore::upsert`].
+    fn upsert(&self, documents: Vec<Document>) -> Vec<DocumentId>;
+    /// See [`VectorStore::search`].
+    fn search(&self, request: SearchRequest) -> Vec<Hit>;
     /// See [`VectorStore::upsert_embeddings`].
     fn upsert_embeddings(&self, embedded: Vec<(Document, Vec<f32>)>) -> Vec<DocumentId>;
     /// See [`VectorStoreExt::similarity_search`].

@@ -190,6 +190,27 @@ pub enum Error {
     Panicked(#[from] anear_pool::Panicked),
 }
 
+impl Error {
+    /// A vector or query of another width than the store's.
+    pub(crate) fn dimension(expected: usize, got: usize) -> Self {
+        let hint = "; use the embedding model that the store was built with";
+        Self::Dimension { expected, got, hint }
+    }
+}
+
+/// Two lists that go together must be equally long.
+pub(crate) fn check_lengths(left: &'static str, left_len: usize, right: &'static str, right_len: usize) -> Result<()> {
+    if left_len == right_len {
+        return Ok(());
+    }
+    Err(Error::Lengths {
+        left,
+        left_len,
+        right,
+        right_len,
+    })
+}
+
 /// At most eight ids, quoted; a longer list ends with how many more there are.
 fn quoted(ids: &[DocumentId]) -> String {
     const SHOWN: usize = 8;

@@ -67,8 +67,8 @@ pub enum Ranking {
 pub struct Hit {
     /// A copy of the stored document, with its id.
     pub document: Document,
-    /// The value Faiss reports: squared L2 distance (smaller is closer), inner product (larger is closer), cosine
-    /// distance `1 - cos` (smaller is closer), L1 or Linf distance.
+    /// How close: squared L2 distance or inner product, as Faiss reports them (smaller, and larger, is closer), cosine
+    /// distance `1 - cos`, L1 or Linf distance (smaller is closer).
     pub score: f32,
 }
 

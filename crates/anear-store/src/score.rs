@@ -26,7 +26,7 @@ impl fmt::Debug for RelevanceFn {
     }
 }
 
-/// The score of a distance: what Faiss reports. Inner products change their sign, everything else is as measured.
+/// The score of a distance: inner products are themselves, larger is closer; everything else is as measured.
 pub(crate) fn score(metric: Metric, distance: f32) -> f32 {
     if metric == Metric::InnerProduct {
         -distance

@@ -10,7 +10,7 @@ use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
 use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_lengths};
 
 /// Documents and the index of their vectors.
 #[derive(Debug)]
@@ -30,26 +30,16 @@ pub(crate) struct Part {
 impl Segment {
     /// Indexes `documents` (each with its id) and their `vectors`, `dim` components each, in the same order.
     pub(crate) fn build(documents: Vec<Document>, vectors: &[f32], dim: usize, metric: Metric) -> Result<Self> {
-        let rows = Rows::new(vectors, dim).ok_or(Error::Dimension {
-            expected: dim,
-            got: vectors.len(),
-            hint: "",
-        })?;
+        // Refuses a width of 0, so that the vectors are rows.
         let mut index = IndexSpec::Flat.build(dim, metric)?;
+        let rows = Rows::new(vectors, dim).ok_or_else(|| Error::dimension(dim, vectors.len() % dim))?;
         index.add(rows)?;
         Self::new(DocumentSet::new(documents)?, index)
     }
 
     /// Puts the two halves together.
     pub(crate) fn new(documents: DocumentSet, index: Box<dyn VectorIndex>) -> Result<Self> {
-        if documents.len() != index.len() {
-            return Err(Error::Lengths {
-                left: "documents",
-                left_len: documents.len(),
-                right: "vectors",
-                right_len: index.len(),
-            });
-        }
+        check_lengths("documents", documents.len(), "vectors", index.len())?;
         Ok(Self { documents, index })
     }
 
@@ -187,6 +177,6 @@ impl Part {
 
 /// The same set, as the kernels want it.
 fn slots_bitmap(slots: SlotSet) -> Bitmap {
-    let len = slots.len();
+    let len = slots.slots();
     Bitmap::from_words(slots.into_words(), len).expect("a slot set has a word for every 64 slots")
 }

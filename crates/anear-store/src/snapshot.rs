@@ -114,11 +114,7 @@ impl Snapshot {
         let Some(dim) = self.dim else { return Ok(Vec::new()) };
         let query = Rows::new(query, dim)
             .filter(|rows| rows.len() == 1)
-            .ok_or(Error::Dimension {
-                expected: dim,
-                got: query.len(),
-                hint: "; use the embedding model that the store was built with",
-            })?;
+            .ok_or_else(|| Error::dimension(dim, query.len()))?;
         let mut top = [TopK::new(k)];
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
@@ -149,12 +145,7 @@ impl Snapshot {
     pub(crate) fn with(&self, segment: Arc<Segment>) -> Result<Self> {
         let dim = segment.index().dim();
         if let Some(expected) = self.dim.filter(|&expected| expected != dim) {
-            let hint = "; use the embedding model that the store was built with";
-            return Err(Error::Dimension {
-                expected,
-                got: dim,
-                hint,
-            });
+            return Err(Error::dimension(expected, dim));
         }
         let ids = segment.documents().iter().filter_map(|document| document.id.as_deref());
         let replaced: Vec<Place> = ids.filter_map(|id| self.find(id)).collect();

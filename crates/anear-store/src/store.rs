@@ -5,7 +5,7 @@ use std::fmt;
 use anear_documents::{Document, DocumentFilter, DocumentId, Metadata};
 use async_trait::async_trait;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, check_lengths};
 use crate::request::{Hit, SearchRequest};
 use crate::retriever::Retriever;
 
@@ -104,15 +104,7 @@ pub trait VectorStoreExt: VectorStore {
     /// # Errors
     /// As [`VectorStore::upsert`], and [`Error::Lengths`] when the lists differ in length.
     async fn add_texts_with_metadata(&self, texts: Vec<String>, metadatas: Vec<Metadata>) -> Result<Vec<DocumentId>> {
-        if texts.len() != metadatas.len() {
-            let (left_len, right_len) = (texts.len(), metadatas.len());
-            return Err(Error::Lengths {
-                left: "texts",
-                left_len,
-                right: "metadatas",
-                right_len,
-            });
-        }
+        check_lengths("texts", texts.len(), "metadatas", metadatas.len())?;
         let pairs = texts.into_iter().zip(metadatas);
         self.upsert(
             pairs

@@ -1,4 +1,5 @@
 //! Wrong input: a typed error that names the value, and a store that is exactly what it was.
+#![allow(clippy::print_stdout, reason = "the messages are the result")]
 
 mod support;
 
@@ -27,6 +28,7 @@ async fn refused<T: std::fmt::Debug>(words: &[&str], call: impl AsyncFnOnce(&Loc
     let store = store().await;
     let before = contents(&store).await;
     let error = call(&store).await.expect_err("this is refused").to_string();
+    println!("refused: {error}");
     for word in words {
         assert!(error.contains(word), "`{error}` does not say `{word}`");
     }
@@ -42,7 +44,7 @@ fn with(vector: Vec<f32>) -> Vec<(Document, Vec<f32>)> {
 }
 
 #[tokio::test]
-async fn additions() {
+async fn wrong_additions_are_refused() {
     refused(&["nothing to add", "documents"], async |s| {
         s.add_documents(Vec::new()).await
     })
@@ -76,7 +78,7 @@ async fn additions() {
 }
 
 #[tokio::test]
-async fn searches() {
+async fn wrong_searches_are_refused() {
     refused(&["k must be", "at least 1", "got 0"], async |s| {
         s.search(SearchRequest::new("x").k(0)).await
     })
@@ -126,7 +128,7 @@ async fn searches() {
 }
 
 #[tokio::test]
-async fn deletions_and_merges() {
+async fn wrong_deletions_and_merges_are_refused() {
     refused(&["`ghost`", "`id-99`"], async |s| {
         s.delete_by_ids(["id-1", "ghost", "id-99"]).await
     })
@@ -150,6 +152,17 @@ async fn deletions_and_merges() {
         .metric(Metric::Cosine)
         .build();
     refused(&["cosine", "l2"], async |s| s.merge_from(&cosine).await).await;
+}
+
+#[tokio::test]
+async fn a_first_vector_without_components_is_refused() {
+    let store = LocalStore::new(TableEmbeddings::new([("x", vec![1.0])]));
+    let error = store
+        .upsert_embeddings(vec![(document("a", 1), Vec::new())])
+        .await
+        .expect_err("no width");
+    assert!(error.to_string().contains("dimension"), "{error}");
+    assert_eq!(store.dim(), None);
 }
 
 /// A model that does not do what it promises.
@@ -205,10 +218,19 @@ async fn a_failing_model_changes_nothing() {
     assert_eq!(store.count(None).await.unwrap(), 1);
 }
 
+/// The most memory this process has held so far, where the system tells.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
 #[tokio::test]
 async fn huge_numbers_cost_no_memory() {
+    const EXTRA_MAX: u64 = 512 << 20;
     let store = store().await;
-    for k in [10, 1 << 30, usize::MAX] {
+    let before = peak_bytes();
+    for k in [10, 100_000_000, 1 << 40, usize::MAX] {
         assert_eq!(
             store
                 .search(SearchRequest::new(vec![0.0; DIM]).k(k))
@@ -219,6 +241,17 @@ async fn huge_numbers_cost_no_memory() {
         );
         let diverse = SearchRequest::new(vec![1.0; DIM]).k(k).mmr(usize::MAX, 0.5);
         assert_eq!(store.search(diverse).await.unwrap().len(), 9);
+    }
+    match before.zip(peak_bytes()) {
+        None => println!("NOT CHECKED: this system does not tell a process's memory"),
+        Some((before, after)) => {
+            println!("k up to {}: {} bytes more", usize::MAX, after - before);
+            assert!(
+                after - before < EXTRA_MAX,
+                "searches with a huge k took {} bytes",
+                after - before
+            );
+        }
     }
 }
 

@@ -256,11 +256,11 @@ pub enum DocumentFilter {
     /// A condition as data; columns of a [`DocumentSet`](crate::DocumentSet) answer it.
     Data(Filter),
     /// A closure, asked about each document.
-    Predicate(Predicate),
+    Predicate(DocumentPredicate),
 }
 
 /// A closure that says whether a document with this metadata is wanted.
-pub type Predicate = Arc<dyn Fn(&Metadata) -> bool + Send + Sync>;
+pub type DocumentPredicate = Arc<dyn Fn(&Metadata) -> bool + Send + Sync>;
 
 impl DocumentFilter {
     /// A filter by code.

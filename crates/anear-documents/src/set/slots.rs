@@ -1,31 +1,31 @@
 //! A set of slots as a bitmap.
 
-/// A set of slots out of `0..len`, one bit each.
+/// A set of slots out of `0..slots`, one bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotSet {
     words: Vec<u64>,
-    len: usize,
+    slots: usize,
 }
 
 impl SlotSet {
-    /// No slot out of `0..len`.
-    pub fn empty(len: usize) -> Self {
+    /// No slot out of `0..slots`.
+    pub fn empty(slots: usize) -> Self {
         Self {
-            words: vec![0; len.div_ceil(64)],
-            len,
+            words: vec![0; slots.div_ceil(64)],
+            slots,
         }
     }
 
-    /// Every slot of `0..len`.
-    pub fn full(len: usize) -> Self {
-        let mut words = vec![u64::MAX; len.div_ceil(64)];
-        if let (Some(last), used @ 1..) = (words.last_mut(), len % 64) {
+    /// Every slot of `0..slots`.
+    pub fn full(slots: usize) -> Self {
+        let mut words = vec![u64::MAX; slots.div_ceil(64)];
+        if let (Some(last), used @ 1..) = (words.last_mut(), slots % 64) {
             *last = (1 << used) - 1;
         }
-        Self { words, len }
+        Self { words, slots }
     }
 
-    /// The bits: slot `s` is bit `s % 64` of word `s / 64`; bits from `len` on are 0.
+    /// The bits: slot `s` is bit `s % 64` of word `s / 64`; bits from `slots` on are 0.
     pub fn words(&self) -> &[u64] {
         &self.words
     }
@@ -35,9 +35,9 @@ impl SlotSet {
         self.words
     }
 
-    /// How many slots there could be.
-    pub fn len(&self) -> usize {
-        self.len
+    /// How many slots there could be: every member is below it.
+    pub fn slots(&self) -> usize {
+        self.slots
     }
 
     /// How many slots are in the set.
@@ -113,7 +113,8 @@ mod tests {
     fn full_has_every_slot_and_no_bit_beyond() {
         for len in [0, 1, 63, 64, 65, 130] {
             let full = SlotSet::full(len);
-            assert_eq!(full.count(), len);
+            assert_eq!((full.count(), full.slots()), (len, len));
+            assert_eq!((SlotSet::empty(len).count(), SlotSet::empty(len).slots()), (0, len));
             assert_eq!(full.iter().collect::<Vec<_>>(), (0..len as u32).collect::<Vec<_>>());
             assert!(!full.contains(len as u32));
             assert_eq!(full.clone().subtract(&full), SlotSet::empty(len));

@@ -69,16 +69,6 @@ pub(crate) struct Settings {
     pub(crate) relevance: Option<RelevanceFn>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            metric: Metric::L2,
-            normalize_l2: false,
-            relevance: None,
-        }
-    }
-}
-
 impl Settings {
     /// Relevance of a score, by the caller's function or the metric's own.
     fn relevance_of(&self, score: f32) -> f32 {
@@ -106,10 +96,11 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct LocalStoreBuilder {
     embeddings: Arc<dyn Embeddings>,
-    settings: Settings,
-    /// `None`: what the saved store says, or the default.
-    chosen_metric: Option<Metric>,
-    chosen_normalize: Option<bool>,
+    /// `None`: what a saved store says, else squared L2.
+    metric: Option<Metric>,
+    /// `None`: what a saved store says, else no.
+    normalize_l2: Option<bool>,
+    relevance: Option<RelevanceFn>,
     saved_model: Option<String>,
     pool: Pool,
     fs: Arc<dyn Fs>,
@@ -117,22 +108,24 @@ pub struct LocalStoreBuilder {
 
 impl LocalStoreBuilder {
     /// Compares vectors by `metric` (default: squared L2). A saved store brings its own.
-    pub fn metric(mut self, metric: Metric) -> Self {
-        self.settings.metric = metric;
-        self.chosen_metric = Some(metric);
-        self
+    pub fn metric(self, metric: Metric) -> Self {
+        Self {
+            metric: Some(metric),
+            ..self
+        }
     }
 
     /// Scales every vector and query to unit length (Faiss's `normalize_L2`; default: off).
-    pub fn normalize_l2(mut self, normalize: bool) -> Self {
-        self.settings.normalize_l2 = normalize;
-        self.chosen_normalize = Some(normalize);
-        self
+    pub fn normalize_l2(self, normalize: bool) -> Self {
+        Self {
+            normalize_l2: Some(normalize),
+            ..self
+        }
     }
 
     /// Turns scores into relevance by a function of one's own.
     pub fn relevance_score_fn(mut self, relevance: impl Fn(f32) -> f32 + Send + Sync + 'static) -> Self {
-        self.settings.relevance = Some(RelevanceFn::new(relevance));
+        self.relevance = Some(RelevanceFn::new(relevance));
         self
     }
 
@@ -143,6 +136,7 @@ impl LocalStoreBuilder {
     }
 
     /// Saves and loads through `fs` (default: the operating system's files). Tests bring one that fails.
+    #[doc(hidden)]
     pub fn fs(mut self, fs: impl Fs + 'static) -> Self {
         self.fs = Arc::new(fs);
         self
@@ -150,7 +144,7 @@ impl LocalStoreBuilder {
 
     /// An empty store.
     pub fn build(self) -> LocalStore {
-        let snapshot = Snapshot::empty(self.settings.metric);
+        let snapshot = Snapshot::empty(self.metric.unwrap_or(Metric::L2));
         self.with_snapshot(snapshot)
     }
 
@@ -164,27 +158,42 @@ impl LocalStoreBuilder {
         Ok(store)
     }
 
+    /// A store of `texts`; see [`LocalStore::from_texts`].
+    ///
+    /// # Errors
+    /// As [`VectorStore::upsert`].
+    pub async fn from_texts<T: Into<String>>(self, texts: impl IntoIterator<Item = T>) -> Result<LocalStore> {
+        self.from_documents(texts.into_iter().map(Document::new).collect())
+            .await
+    }
+
+    /// A store of documents whose vectors are known; see [`LocalStore::from_embeddings`].
+    ///
+    /// # Errors
+    /// As [`VectorStore::upsert_embeddings`].
+    pub async fn from_embeddings(self, embedded: Vec<(Document, Vec<f32>)>) -> Result<LocalStore> {
+        let store = self.build();
+        store.upsert_embeddings(embedded).await?;
+        Ok(store)
+    }
+
     fn with_snapshot(self, snapshot: Snapshot) -> LocalStore {
-        let Self {
-            embeddings,
+        let settings = Settings {
+            metric: self.metric.unwrap_or(Metric::L2),
+            normalize_l2: self.normalize_l2.unwrap_or(false),
+            relevance: self.relevance,
+        };
+        let shared = Shared {
+            embeddings: self.embeddings,
             settings,
-            pool,
-            fs,
-            saved_model,
-            ..
-        } = self;
-        let snapshot = ArcSwap::from_pointee(snapshot);
-        let turn = Arc::default();
+            pool: self.pool,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            fs: self.fs,
+            saved_model: self.saved_model,
+            turn: Arc::default(),
+        };
         LocalStore {
-            shared: Arc::new(Shared {
-                embeddings,
-                settings,
-                pool,
-                snapshot,
-                fs,
-                saved_model,
-                turn,
-            }),
+            shared: Arc::new(shared),
         }
     }
 }
@@ -194,9 +203,9 @@ impl LocalStore {
     pub fn builder(embeddings: impl Embeddings + 'static) -> LocalStoreBuilder {
         LocalStoreBuilder {
             embeddings: Arc::new(embeddings),
-            settings: Settings::default(),
-            chosen_metric: None,
-            chosen_normalize: None,
+            metric: None,
+            normalize_l2: None,
+            relevance: None,
             saved_model: None,
             pool: Pool::global().clone(),
             fs: Arc::new(RealFs),
@@ -224,7 +233,7 @@ impl LocalStore {
         texts: impl IntoIterator<Item = T>,
         embeddings: impl Embeddings + 'static,
     ) -> Result<Self> {
-        Self::from_documents(texts.into_iter().map(Document::new).collect(), embeddings).await
+        Self::builder(embeddings).from_texts(texts).await
     }
 
     /// Makes a store of documents whose vectors are known already.
@@ -235,9 +244,7 @@ impl LocalStore {
         embedded: Vec<(Document, Vec<f32>)>,
         embeddings: impl Embeddings + 'static,
     ) -> Result<Self> {
-        let store = Self::new(embeddings);
-        store.upsert_embeddings(embedded).await?;
-        Ok(store)
+        Self::builder(embeddings).from_embeddings(embedded).await
     }
 
     /// The model that embeds texts and queries.

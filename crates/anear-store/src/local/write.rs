@@ -7,7 +7,7 @@ use anear_documents::{Document, DocumentId};
 use anear_kernels::{Metric, RowsMut, normalize};
 
 use super::{LocalStore, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_lengths};
 use crate::segment::Segment;
 use crate::snapshot::{Place, Snapshot};
 use crate::store::Deletion;
@@ -132,12 +132,7 @@ fn added(
     let mut data = Vec::with_capacity(vectors.len() * dim);
     for vector in &vectors {
         if vector.len() != dim {
-            let hint = "; use the embedding model that the store was built with";
-            return Err(Error::Dimension {
-                expected: dim,
-                got: vector.len(),
-                hint,
-            });
+            return Err(Error::dimension(dim, vector.len()));
         }
         data.extend_from_slice(vector);
     }
@@ -180,19 +175,6 @@ fn take_texts(mut documents: Vec<Document>) -> (Vec<Document>, Vec<String>) {
         .map(|document| std::mem::take(&mut document.page_content))
         .collect();
     (documents, texts)
-}
-
-fn check_lengths(left: &'static str, left_len: usize, right: &'static str, right_len: usize) -> Result<()> {
-    if left_len == right_len {
-        Ok(())
-    } else {
-        Err(Error::Lengths {
-            left,
-            left_len,
-            right,
-            right_len,
-        })
-    }
 }
 
 /// The places of all `ids`, or an error that names those that are unknown or repeated.

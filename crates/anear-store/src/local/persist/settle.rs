@@ -30,13 +30,11 @@ impl LocalStoreBuilder {
         let Opened { meta, documents, index } = opened;
         if let Some(meta) = &meta {
             let metric = meta.metric()?;
-            agree("metric", metric, self.chosen_metric)?;
-            agree("normalize_l2", meta.normalize_l2, self.chosen_normalize)?;
-            self.settings.metric = metric;
-            self.settings.normalize_l2 = meta.normalize_l2;
+            agree("metric", metric, self.metric)?;
+            agree("normalize_l2", meta.normalize_l2, self.normalize_l2)?;
+            self.metric = Some(metric);
+            self.normalize_l2 = Some(meta.normalize_l2);
             meta.check(documents.len(), index.as_deref())?;
-        } else if let (Some(index), None) = (&index, self.chosen_metric) {
-            self.settings.metric = index.metric();
         }
         self.saved_model = meta.map(|meta| meta.model);
         let Some(index) = index else {
@@ -48,7 +46,8 @@ impl LocalStoreBuilder {
             };
         };
         self.check_dim(index.dim())?;
-        let index = with_metric(index, self.settings.metric)?;
+        let metric = *self.metric.get_or_insert(index.metric());
+        let index = with_metric(index, metric)?;
         let segment = Segment::new(DocumentSet::new(documents)?, index)?;
         Ok(self.with_snapshot(Snapshot::of(Arc::new(segment))))
     }

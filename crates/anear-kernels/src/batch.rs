@@ -34,10 +34,11 @@ pub fn scan_batch(
 // A panel costs the same however few queries are in it; 3 took as long as 3 scans, 4 took 0.7 of 4 (bench `scan`'s data).
 const QUERIES_MIN: usize = 4;
 
-// A block of rows takes a quarter of a small L2 (1 MiB); the panel that passes over it streams.
+// A block of rows takes a quarter of a small L2 (1 MiB); the panel that passes over it streams. Reasoned, not
+// tuned: bench `scan` can compare other sizes.
 const BLOCK_BYTES: usize = 256 << 10;
 
-// Panels of one pass over the rows: a share of L3.
+// Panels of one pass over the rows: a share of L3. Reasoned, not tuned: a batch of bench `scan` fits one pass.
 const PANELS_BYTES: usize = 8 << 20;
 
 impl Kernels {
@@ -77,10 +78,6 @@ impl Kernels {
                 }
             }
         }
-    }
-
-    fn squared_norm(&self, vector: &[f32]) -> f32 {
-        -self.distance(Metric::InnerProduct, vector, vector)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
 /// The kernels of one instruction set.
 ///
 /// Everything in this crate runs on [`Kernels::get`]; tests and benchmarks force another set by
-/// [`Kernels::for_isa`]. The answers are the same bits whichever it is.
+/// [`Kernels::for_isa`]. The answers are the same bits whichever it is. For those alone: not part of the promised API.
+#[doc(hidden)]
 pub struct Kernels {
     pub(crate) isa: Isa,
     pub(crate) metrics: &'static [Entry],
@@ -87,6 +88,11 @@ impl Kernels {
         assert_eq!(list.len(), out.len(), "one distance per position");
         // SAFETY: `for_isa` hands out a table only where its instruction set is available.
         unsafe { (self.entry(metric).list)(query, rows, list, out) }
+    }
+
+    /// `<x, x>`, in the canonical order.
+    pub(crate) fn squared_norm(&self, x: &[f32]) -> f32 {
+        -self.distance(Metric::InnerProduct, x, x)
     }
 
     fn entry(&self, metric: Metric) -> &Entry {

@@ -2,7 +2,6 @@
 
 use crate::{
     kernels::Kernels,
-    metric::Metric,
     metric::cosine::SAFE_SQUARED_NORM,
     rows::{Rows, RowsMut},
 };
@@ -24,7 +23,7 @@ pub fn normalize(rows: &mut RowsMut<'_>) {
 }
 
 fn normalize_row(row: &mut [f32]) {
-    let squared_norm = -Kernels::get().distance(Metric::InnerProduct, row, row);
+    let squared_norm = Kernels::get().squared_norm(row);
     if SAFE_SQUARED_NORM.contains(&squared_norm) {
         let norm = squared_norm.sqrt();
         row.iter_mut().for_each(|x| *x /= norm);
@@ -66,6 +65,7 @@ pub fn first_non_finite(rows: Rows<'_>) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::Metric;
 
     fn length(row: &[f32]) -> f64 {
         row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()

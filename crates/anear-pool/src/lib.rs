@@ -143,11 +143,17 @@ mod tests {
     fn work_dropped_before_it_begins_is_never_begun() {
         let pool = Pool::new(1).unwrap();
         let (release, gate) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
         let blocker = pool.clone();
-        let blocker = std::thread::spawn(move || block_on(blocker.run(move || gate.recv())));
+        let blocker = std::thread::spawn(move || {
+            block_on(blocker.run(move || {
+                begin.send(()).unwrap();
+                gate.recv()
+            }))
+        });
         static BEGUN: AtomicBool = AtomicBool::new(false);
-        // The only thread is (or will be) held by the gate, so the second job waits in the queue.
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        // The only thread is held by the gate from here on, so the second job waits in the queue.
+        begun.recv().unwrap();
         let mut queued = Box::pin(pool.run(|| BEGUN.store(true, Ordering::SeqCst)));
         let waker = futures::task::noop_waker();
         assert!(

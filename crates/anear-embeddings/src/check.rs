@@ -73,7 +73,7 @@ fn check_vector(model: &str, position: usize, width: usize, vector: &[f32]) -> R
 
 /// A model whose every answer is verified; the width of its first batch binds all later ones.
 ///
-/// A store wraps the model it is given, so a model that lies is an error at its first batch and never a corrupt index.
+/// A model that lies is then an error at its first batch. A store needs no such wrapper: it checks every vector itself.
 ///
 /// ```
 /// use anear_embeddings::{Checked, Embeddings, FakeEmbeddings};

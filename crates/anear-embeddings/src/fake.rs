@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::error::shortened;
 use crate::polite::slices;
+use crate::unit::normalize;
 use crate::{Embeddings, Error, Result};
 
 /// A model that gives every text a unit vector of its own, always the same.
@@ -159,12 +160,4 @@ fn approximate_normal(state: &mut u64) -> f32 {
     let bits = next_u64(state);
     let sum: u32 = (0..4).map(|i| u32::from((bits >> (16 * i)) as u16)).sum();
     (sum as f32 - 131_070.0) / 65_536.0
-}
-
-/// Scales to length 1; a zero vector stays.
-pub(crate) fn normalize(vector: &mut [f32]) {
-    let norm = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
-    if norm > 0.0 {
-        vector.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
-    }
 }

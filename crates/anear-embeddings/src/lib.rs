@@ -47,6 +47,7 @@ mod providers;
 #[cfg(feature = "tiktoken")]
 mod tiktoken;
 mod token_length;
+mod unit;
 
 pub use check::{Checked, check_batch};
 pub use error::{Error, Result};
@@ -59,10 +60,10 @@ pub use token_length::token_length;
 
 /// A model that turns texts into vectors.
 ///
-/// Called LangChain's `Embeddings` (its asynchronous half); a blocking call is `block_on` of these.
+/// LangChain's `Embeddings`, its asynchronous half; a blocking call is `block_on` of these.
 #[async_trait]
 pub trait Embeddings: Debug + Send + Sync {
-    /// The model's name, as written beside an index and compared when the index is loaded.
+    /// The model's name, as written beside a saved store, which offers it as `saved_model` when it is loaded.
     fn model(&self) -> &str;
 
     /// The length of every vector, or `None` as long as it is not known.

@@ -10,8 +10,9 @@ use anear_pool::Pool;
 use anear_static_model::{DIM, MODEL, row};
 use async_trait::async_trait;
 
-use crate::fake::{FakeEmbeddings, normalize};
+use crate::fake::FakeEmbeddings;
 use crate::polite::slices;
+use crate::unit::normalize;
 use crate::{Embeddings, Error, Result};
 
 /// The embedded default model: no key, no network, no download.

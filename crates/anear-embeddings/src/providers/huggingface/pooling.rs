@@ -4,7 +4,7 @@ use std::iter::zip;
 
 use serde::Deserialize;
 
-use crate::fake::normalize;
+use crate::unit::normalize;
 
 /// What `1_Pooling/config.json` says; several modes at once are put side by side, in this order.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

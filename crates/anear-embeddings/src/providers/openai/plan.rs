@@ -4,7 +4,7 @@ use serde::Serialize;
 use tiktoken_rs::CoreBPE;
 
 use crate::error::shortened;
-use crate::fake::normalize;
+use crate::unit::normalize;
 use crate::{Error, Result, tiktoken};
 
 /// What decides how texts are cut and grouped.

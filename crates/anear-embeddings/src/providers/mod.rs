@@ -1,6 +1,8 @@
 //! The models, one file or folder each; those with heavy dependencies behind a feature each.
 
 mod builtin;
+#[cfg(any(feature = "huggingface", feature = "openai"))]
+mod environment;
 #[cfg(feature = "huggingface")]
 mod huggingface;
 #[cfg(feature = "openai")]

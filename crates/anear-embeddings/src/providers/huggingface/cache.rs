@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anear_pool::Pool;
+
 use crate::{Error, Result};
 
 /// The cache folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cache(PathBuf);
 
 /// `name` with its organization; one without is of sentence-transformers.
@@ -51,6 +53,12 @@ impl Cache {
     /// The folder of everything about the model `name`.
     pub(super) fn model(&self, name: &str) -> PathBuf {
         self.0.join(format!("models--{}", name.replace('/', "--")))
+    }
+
+    /// [`find`](Self::find), away from the executor's threads.
+    pub(super) async fn find_on_pool(&self, name: &str) -> Result<Option<PathBuf>> {
+        let (cache, name) = (self.clone(), name.to_owned());
+        Ok(Pool::global().run(move || cache.find(&name)).await?)
     }
 
     /// The snapshot of the revision `main`, or, when that is not known, the last one by name.

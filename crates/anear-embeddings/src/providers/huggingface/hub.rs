@@ -1,5 +1,6 @@
 //! Downloads a model into the local cache, where the hub's own tools find it too.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ const FILES: [&str; 5] = [
     "sentence_bert_config.json",
     "tokenizer.json",
 ];
+
+/// The most bytes read of the hub's answer about a model: far more than any list of files needs.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The hub's address and the user's key.
 pub(super) struct Hub {
@@ -55,11 +59,10 @@ impl Hub {
             // Weights are large: a download may last, but not stand still.
             .read_timeout(Duration::from_secs(60))
             .build()
-            .map_err(|error| Error::Connection {
-                host: "of the hub".into(),
-                model: String::new(),
-                attempts: 0,
-                message: chain(&error),
+            .map_err(|error| Error::Setting {
+                name: "client",
+                value: String::new(),
+                reason: format!("the HTTP client cannot start: {}", chain(&error)),
             })?;
         Ok(Self {
             client,
@@ -89,20 +92,13 @@ impl Hub {
             });
         }
         let snapshot = cache.model(name).join("snapshots").join(&info.sha);
-        for file in info
-            .siblings
-            .iter()
-            .map(|sibling| sibling.rfilename.as_str())
-            .filter(|file| is_wanted(file))
-        {
-            let target = snapshot.join(file);
-            if !target.exists() {
-                self.file(name, &format!("{name}/resolve/{}/{file}", info.sha), &target)
-                    .await?;
-            }
+        for file in missing(info.siblings, &snapshot).await? {
+            let address = format!("{name}/resolve/{}/{file}", info.sha);
+            self.file(name, &address, &snapshot.join(file)).await?;
         }
         // Last: a snapshot that is named is whole.
-        write_whole(&cache.model(name).join("refs/main"), info.sha.as_bytes())?;
+        let main = cache.model(name).join("refs/main");
+        on_pool(move || write_whole(&main, info.sha.as_bytes())).await?;
         Ok(snapshot)
     }
 
@@ -111,7 +107,7 @@ impl Hub {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(model, error))? {
             body.extend_from_slice(&chunk);
-            if body.len() > 16 << 20 {
+            if body.len() > MAX_ANSWER {
                 return Err(Error::Malformed {
                     model: model.to_owned(),
                     message: "the answer does not end".into(),
@@ -128,15 +124,15 @@ impl Hub {
     async fn file(&self, model: &str, path: &str, target: &Path) -> Result<()> {
         let mut response = self.get(model, path).await?;
         let part = part_of(target);
-        let mut file = create(&part)?;
+        let at = part.clone();
+        let mut file = on_pool(move || create(&at)).await?;
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(model, error))? {
-            file = Pool::global()
-                .run(move || file.write_all(&chunk).map(|()| file))
-                .await?
-                .map_err(|error| unwritten(&part, &error))?;
+            let at = part.clone();
+            let write = move || file.write_all(&chunk).map(|()| file);
+            file = on_pool(move || write().map_err(|error| unwritten(&at, &error))).await?;
         }
         let target = target.to_owned();
-        Pool::global().run(move || finish(&file, &part, &target)).await?
+        on_pool(move || finish(&file, &part, &target)).await
     }
 
     async fn get(&self, model: &str, path: &str) -> Result<Response> {
@@ -170,6 +166,23 @@ impl Hub {
             message: self.redactor.clean(&chain(&error.without_url())),
         }
     }
+}
+
+/// Work with files, away from the executor's threads.
+async fn on_pool<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
+    Pool::global().run(work).await?
+}
+
+/// The names of the model's files that we read and `snapshot` lacks, each once.
+async fn missing(files: Vec<Sibling>, snapshot: &Path) -> Result<BTreeSet<String>> {
+    let snapshot = snapshot.to_owned();
+    on_pool(move || {
+        let names = files.into_iter().map(|file| file.rfilename);
+        Ok(names
+            .filter(|name| is_wanted(name) && !snapshot.join(name).exists())
+            .collect())
+    })
+    .await
 }
 
 /// Whether a model's file is one we read. Names come from the hub: none that passes can leave the folder.

@@ -21,6 +21,7 @@ use folder::Model;
 use hub::Hub;
 
 use crate::polite::slices;
+use crate::providers::environment::variable;
 use crate::{Embeddings, Error, Result};
 
 /// Texts in one pass through the model.
@@ -74,7 +75,8 @@ impl HuggingFaceEmbeddings {
         let name = cache::full_name(name)?;
         let cache = Cache::of_environment(&variable);
         let folder = cache
-            .find(&name)
+            .find_on_pool(&name)
+            .await?
             .ok_or_else(|| cache.not_found(&name, "download it with `from_hub`"))?;
         Self::load(name, &folder).await
     }
@@ -89,7 +91,7 @@ impl HuggingFaceEmbeddings {
     pub async fn from_hub(name: &str) -> Result<Self> {
         let name = cache::full_name(name)?;
         let cache = Cache::of_environment(&variable);
-        let folder = match cache.find(&name) {
+        let folder = match cache.find_on_pool(&name).await? {
             Some(folder) => folder,
             None => Hub::of_environment(&variable)?.download(&name, &cache).await?,
         };
@@ -204,8 +206,4 @@ fn embed(model: &Model, batch: &[Vec<u32>]) -> candle_core::Result<Vec<Vec<f32>>
         .zip(batch)
         .map(|(hidden, tokens)| model.pooling.pool(&hidden[..tokens.len()]));
     Ok(pooled.collect())
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

@@ -1,6 +1,5 @@
 //! Which embedding model, from its name on the command line to the model itself.
 
-use std::env;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -69,17 +68,9 @@ impl ModelName {
 }
 
 fn open_ai(model: Option<&str>) -> Result<OpenAiEmbeddings> {
-    let is_set = |variable| env::var_os(variable).is_some_and(|value| !value.is_empty());
-    let mut builder = OpenAiEmbeddings::builder();
+    let mut builder = OpenAiEmbeddings::builder().environment_server();
     if let Some(model) = model {
         builder = builder.model(model);
-    }
-    if is_set("OPENAI_BASE_URL") || is_set("OPENAI_API_BASE") {
-        // Other servers read texts, not OpenAI's tokens, and may need no key.
-        builder = builder.check_ctx_length(false);
-        if !is_set("OPENAI_API_KEY") {
-            builder = builder.without_api_key();
-        }
     }
     builder.build().map_err(|error| match error {
         anear::embeddings::Error::MissingKey { variable } => Error::NoKey { variable },

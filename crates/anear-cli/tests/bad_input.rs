@@ -99,6 +99,8 @@ fn standard_input_is_held_to_the_same() {
 fn a_model_that_is_not_there_says_how_to_get_it() {
     let file = arg(speech());
     anear(["ask", &file, "q", "--embeddings", "openai"]).complains(3, &["OPENAI_API_KEY", "OPENAI_BASE_URL"]);
+    let mut blank = command(["ask", &file, "q", "--embeddings", "openai"]);
+    Run::from(blank.env("OPENAI_BASE_URL", " ").output().unwrap()).complains(3, &["OPENAI_API_KEY"]);
     // Nobody listens on port 9; a server of one's own needs no key.
     let mut elsewhere = command(["ask", &file, "q", "--embeddings", "openai:some-model"]);
     let run = elsewhere

@@ -10,6 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use super::OpenAiEmbeddings;
 use super::http::{Endpoint, Retries};
 use super::plan::Rules;
+use crate::providers::environment::variable;
 use crate::providers::secret::{Redactor, Secret};
 use crate::{Error, Result};
 
@@ -34,6 +35,7 @@ pub struct OpenAiBuilder {
     ctx_length: usize,
     check_ctx_length: bool,
     skip_empty: bool,
+    environment_server: bool,
     retries: Retries,
     connect_timeout: Duration,
     pool: Option<Pool>,
@@ -65,6 +67,7 @@ impl Default for OpenAiBuilder {
             ctx_length: 8191,
             check_ctx_length: true,
             skip_empty: false,
+            environment_server: false,
             retries: Retries {
                 max: 2,
                 first_delay: Duration::from_millis(500),
@@ -96,6 +99,15 @@ impl OpenAiBuilder {
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(Secret::new(url));
+        self
+    }
+
+    /// When the address comes from the environment, treats the server there as one that is not OpenAI's: texts are sent
+    /// as they are, see [`check_ctx_length`](Self::check_ctx_length), and no key is needed, though one in
+    /// `OPENAI_API_KEY` is sent.
+    #[must_use]
+    pub fn environment_server(mut self) -> Self {
+        self.environment_server = true;
         self
     }
 
@@ -243,12 +255,17 @@ impl OpenAiBuilder {
     /// # Errors
     /// [`Error::MissingKey`] when there is no key anywhere, [`Error::Setting`] when a setting cannot be used.
     pub fn build(self) -> Result<OpenAiEmbeddings> {
-        self.build_in(|variable| std::env::var(variable).ok())
+        self.build_in(variable)
     }
 
-    /// [`build`](Self::build) in the environment `variable`, where an empty variable counts as unset.
-    pub(super) fn build_in(self, variable: impl Fn(&str) -> Option<String>) -> Result<OpenAiEmbeddings> {
-        let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    /// [`build`](Self::build) in the environment `variable`.
+    pub(super) fn build_in(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<OpenAiEmbeddings> {
+        if self.environment_server && self.base_url.is_none() && environment_url(&variable).is_some() {
+            self.check_ctx_length = false;
+            if matches!(self.auth, Auth::Environment) && variable(KEY).is_none() {
+                self.auth = Auth::None;
+            }
+        }
         self.check_numbers()?;
         let key = self.key(&variable)?;
         let url = self.url(&variable)?;
@@ -310,9 +327,8 @@ impl OpenAiBuilder {
     fn url(&self, variable: &impl Fn(&str) -> Option<String>) -> Result<Url> {
         let given = self.base_url.as_ref().map(|url| url.expose().to_owned());
         let base = given
-            .or_else(|| variable("OPENAI_BASE_URL"))
-            .or_else(|| variable("OPENAI_API_BASE"));
-        let base = base.unwrap_or_else(|| "https://api.openai.com/v1".into());
+            .or_else(|| environment_url(variable))
+            .unwrap_or_else(|| "https://api.openai.com/v1".into());
         // The URL itself is not shown: it may hold a password.
         let bad = |reason: &str| setting("base_url", "[hidden]", reason);
         let mut url = Url::parse(base.trim()).map_err(|error| bad(&format!("it is no URL: {error}")))?;
@@ -352,6 +368,10 @@ impl OpenAiBuilder {
     }
 }
 
+fn environment_url(variable: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    variable("OPENAI_BASE_URL").or_else(|| variable("OPENAI_API_BASE"))
+}
+
 /// A header value that HTTP logs leave out too.
 fn hidden_header(name: &'static str, value: &str) -> Result<HeaderValue> {
     let bad = |_| setting(name, "[hidden]", "it has characters that no HTTP header can carry");
@@ -371,10 +391,24 @@ fn setting(name: &'static str, value: &str, reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::environment::given;
 
     fn build(builder: OpenAiBuilder, environment: &[(&str, &str)]) -> Result<OpenAiEmbeddings> {
         let find = |name: &str| environment.iter().find(|(variable, _)| *variable == name);
-        builder.build_in(|name| find(name).map(|(_, value)| (*value).to_owned()))
+        builder.build_in(|name| given(find(name).map(|(_, value)| (*value).to_owned())))
+    }
+
+    #[test]
+    fn a_server_of_the_environment_gets_whole_texts_and_needs_no_key() {
+        let server = |environment: &[(&str, &str)]| build(OpenAiBuilder::default().environment_server(), environment);
+        let mine = ("OPENAI_BASE_URL", "http://mine/v1");
+        for environment in [&[mine][..], &[mine, (KEY, "k")]] {
+            assert_eq!(server(environment).unwrap().rules.ctx_length, None);
+        }
+        for environment in [&[][..], &[("OPENAI_BASE_URL", " ")]] {
+            assert!(matches!(server(environment), Err(Error::MissingKey { .. })));
+        }
+        assert_eq!(server(&[(KEY, "k")]).unwrap().rules.ctx_length, Some(8191));
     }
 
     #[test]

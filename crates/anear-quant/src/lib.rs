@@ -126,11 +126,18 @@ pub trait Quantizer: fmt::Debug + Send + Sync {
 /// Distances from one fixed query to many codes; smaller is closer.
 ///
 /// One virtual call per block, never per code.
+///
+/// Its only users so far are the default [`Quantizer::scan`] and [`Quantizer::scan_range`] and the tests: it is the
+/// border that quantizers and indexes to come are built on.
 pub trait Scorer: Send {
     /// `out[i]` = distance to the `i`-th of the packed `codes`: for lists, which are read in order.
+    ///
+    /// No index calls it yet: the defaults of [`scan`](Self::scan) and [`Quantizer::scan_range`] do.
     fn score_block(&self, codes: &[u8], out: &mut [f32]);
 
     /// `out[i]` = distance to the code in slot `slots[i]` of `codes`: for graphs, which jump.
+    ///
+    /// Only tests call it yet; the graphs to come will.
     fn score_at(&self, codes: &[u8], slots: &[u32], out: &mut [f32]);
 
     /// Pushes the packed `codes`, of which the `i`-th has the id `ids[i]`, into `top` where `keep` admits them.

@@ -1,4 +1,4 @@
-//! Where to look: exact and approximate vector indexes of anear.
+//! Where to look: vector indexes of anear. All there is so far is exact: [`Flat`], with or without an [`IdMap`].
 //!
 //! An index is made from an [`IndexSpec`], a factory string as in Faiss, and used through [`VectorIndex`]:
 //!
@@ -29,13 +29,16 @@
 //!
 //! # Adding an index
 //!
-//! Write a module with a type that implements [`VectorIndex`], give it a variant in [`IndexSpec`] with its token, and
-//! name it in [`IndexSpec::EXAMPLES`]: the conformance suite runs over that list.
+//! Write a module with a type that implements [`VectorIndex`]. Then
+//!
+//! - in `spec.rs`, give it a variant in [`IndexSpec`], its token in reading, printing and the list of what is known, an
+//!   arm in [`IndexSpec::build`], and a line in [`IndexSpec::EXAMPLES`]: the conformance suite runs over that list;
+//! - in `persist.rs`, name its sections in the list of all sections, and load it in the head's `load`.
 #![forbid(unsafe_code)]
 
 pub mod compat;
-#[cfg(any(test, feature = "conformance"))]
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 mod error;
 mod flat;
 mod id_map;

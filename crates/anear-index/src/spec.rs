@@ -50,7 +50,7 @@ impl IndexSpec {
     /// An empty index for vectors of `dim` components, compared by `metric`.
     ///
     /// # Errors
-    /// [`Error::DimensionRange`].
+    /// [`Error::DimensionRange`], and [`Error::Unsupported`] for an id map within another.
     pub fn build(&self, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>> {
         check_index_dim(dim)?;
         Ok(match self {
@@ -122,13 +122,16 @@ fn tokens(text: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
+/// Every token there is, for messages.
+const KNOWN: &str = "Flat, IDMap, IDMap2";
+
 /// The one index that needs no other within.
 fn flat(token: &str) -> Result<IndexSpec, String> {
     match token {
         "Flat" => Ok(IndexSpec::Flat),
-        "" => Err("a part is missing (known: Flat, IDMap, IDMap2)".into()),
-        map if IdMapKind::from_token(map).is_some() => Err(format!("`{map}` needs an index within, as `{map},Flat`;")),
-        other => Err(format!("unknown index `{other}` (known: Flat, IDMap, IDMap2)")),
+        "" => Err(format!("a part is missing (known: {KNOWN})")),
+        map if IdMapKind::from_token(map).is_some() => Err(format!("`{map}` needs an index within (as `{map},Flat`)")),
+        other => Err(format!("unknown index `{other}` (known: {KNOWN})")),
     }
 }
 
@@ -166,7 +169,7 @@ mod tests {
         assert!(fault("IDMap,IDMap2,Flat").ends_with("`Flat` is one part too many at character 13"));
         assert!(fault("IDMap,Flat,").ends_with("`` is one part too many at character 11"));
         assert!(fault("IDMap,").contains("a part is missing"));
-        assert!(fault("IDMap").contains("`IDMap` needs an index within, as `IDMap,Flat`"));
+        assert!(fault("IDMap").contains("`IDMap` needs an index within (as `IDMap,Flat`)"));
         assert!(fault("IDMap,IDMap2").contains("`IDMap2` needs an index within"));
         assert!(fault("Flat,Flat").contains("`Flat` takes no index within"));
         assert!(fault("").contains("a part is missing"));

@@ -79,13 +79,17 @@ pub enum Error {
         /// Vectors in the index.
         len: usize,
     },
-    /// An id would stand for two vectors.
-    #[error("id {id} is {whence}; remove the old vector first or choose another id")]
+    /// An id that stands for a vector of the index already.
+    #[error("id {id} is in the index already; remove the old vector first or choose another id")]
     DuplicateId {
         /// The id.
         id: u64,
-        /// "given twice in one call" or "in the index already".
-        whence: &'static str,
+    },
+    /// An id that would stand for two vectors of one call or file.
+    #[error("id {id} is given twice; give each vector an id of its own")]
+    RepeatedId {
+        /// The id.
+        id: u64,
     },
     /// An id that does not fit Faiss's signed ids.
     #[error("id {id} is too large; ids must be below 2^63")]

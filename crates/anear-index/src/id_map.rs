@@ -49,7 +49,7 @@ impl IdMap {
     /// Over an empty index that numbers by position.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when `inner` has vectors already or ids of its own.
+    /// [`Error::IdCount`] when `inner` has vectors already, [`Error::Unsupported`] when it has ids of its own.
     pub fn new(kind: IdMapKind, inner: Box<dyn VectorIndex>) -> Result<Self> {
         Self::with_ids(kind, inner, Vec::new())
     }
@@ -57,7 +57,7 @@ impl IdMap {
     /// Over an index whose `i`-th vector has the id `ids[i]`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when `inner` has ids of its own; [`Error::IdCount`], [`Error::DuplicateId`],
+    /// [`Error::Unsupported`] when `inner` has ids of its own; [`Error::IdCount`], [`Error::RepeatedId`],
     /// [`Error::IdTooLarge`].
     pub fn with_ids(kind: IdMapKind, inner: Box<dyn VectorIndex>, ids: Vec<u64>) -> Result<Self> {
         let mut index = Self {
@@ -113,12 +113,12 @@ impl IdMap {
             return Err(Error::IdTooLarge { id });
         }
         if let Some(&id) = ids.iter().find(|id| self.positions.contains_key(id)) {
-            return Err(duplicate(id, "in the index already"));
+            return Err(Error::DuplicateId { id });
         }
         let mut sorted = ids.to_vec();
         sorted.sort_unstable();
         match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(duplicate(pair[0], "given twice in one call")),
+            Some(pair) => Err(Error::RepeatedId { id: pair[0] }),
             None => Ok(()),
         }
     }
@@ -163,10 +163,6 @@ impl IdMap {
 
 fn positions_selector(selected: Option<&Bitmap>) -> IdSelector<'_> {
     selected.map_or(IdSelector::All, IdSelector::Bitmap)
-}
-
-fn duplicate(id: u64, whence: &'static str) -> Error {
-    Error::DuplicateId { id, whence }
 }
 
 impl VectorIndex for IdMap {

@@ -144,7 +144,8 @@ pub trait AddWithIds {
     /// Adds the `i`-th vector under `ids[i]`.
     ///
     /// # Errors
-    /// [`Error::IdCount`], [`Error::DuplicateId`], [`Error::IdTooLarge`], and those of [`Add::add`].
+    /// [`Error::IdCount`], [`Error::DuplicateId`], [`Error::RepeatedId`], [`Error::IdTooLarge`], and those of
+    /// [`Add::add`].
     fn add_with_ids(&mut self, vectors: Rows<'_>, ids: &[u64]) -> Result<()>;
 }
 

@@ -186,8 +186,8 @@ impl Subject {
         let two = vec![1.0; 2 * dim];
         let rows = Rows::new(&two, dim).expect("two vectors");
         let mut refused = |ids: &[u64]| self.index.add_with_ids(rows, ids).unwrap_err();
-        assert!(matches!(refused(&[free, taken]), Error::DuplicateId { id, .. } if id == taken));
-        assert!(matches!(refused(&[free, free]), Error::DuplicateId { id, .. } if id == free));
+        assert!(matches!(refused(&[free, taken]), Error::DuplicateId { id } if id == taken));
+        assert!(matches!(refused(&[free, free]), Error::RepeatedId { id } if id == free));
         assert!(matches!(refused(&[free, 1 << 63]), Error::IdTooLarge { id } if id == 1 << 63));
         assert!(matches!(refused(&[free]), Error::IdCount { vectors: 2, ids: 1 }));
     }

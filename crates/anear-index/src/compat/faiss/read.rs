@@ -12,7 +12,7 @@ use crate::{Error, Flat, IdMap, IdMapKind, MAX_DIM, Result, VectorIndex};
 ///
 /// # Errors
 /// [`Error::FaissKind`] for kinds that are not read, [`Error::Faiss`] and [`Error::Bytes`] for files that are cut, go
-/// on after their end or contradict themselves, [`Error::DuplicateId`] for an id map that maps two vectors to one id.
+/// on after their end or contradict themselves, [`Error::RepeatedId`] for an id map that maps two vectors to one id.
 pub fn read_index(file: &[u8]) -> Result<Box<dyn VectorIndex>> {
     let mut cursor = Cursor::new(file);
     let code = cursor.array("index code")?;

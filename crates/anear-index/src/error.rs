@@ -140,6 +140,14 @@ pub enum Error {
     /// A saved index whose parts contradict each other.
     #[error("the saved index is damaged: {0}")]
     Damaged(String),
+    /// A saved index in a format of a later anear.
+    #[error("the saved index has version {found}, this anear reads up to version {known}; update anear to read it")]
+    NewerIndex {
+        /// The version of the saved index.
+        found: u32,
+        /// The newest version that is read.
+        known: u32,
+    },
     /// A Faiss file of a kind that is not read.
     #[error("`{fourcc}` ({name}) cannot be read yet; anear reads {readable}")]
     FaissKind {

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use crate::decode::Decoder;
 use crate::graph::{Graph, Id, Node};
 use crate::write::Writer;
-use crate::{DateTime, Error, FaissClass, Limits, Result, Value, machine};
+use crate::{Error, FaissClass, Limits, Result, Value, machine};
 
 /// What LangChain keeps beside the vectors: the documents, and which vector belongs to which.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -218,7 +218,7 @@ impl<'g, 'a> Reader<'g, 'a> {
         };
         let mut metadata = IndexMap::with_capacity(pairs.len());
         for (key, value) in pairs {
-            let key = key_text(key)?;
+            let key = key_text(&key)?;
             if metadata.contains_key(&key) {
                 return Err(Error::DuplicateKey { id: id.to_owned(), key });
             }
@@ -245,27 +245,16 @@ impl<'g, 'a> Reader<'g, 'a> {
     }
 
     fn key(&mut self, id: Id) -> Result<String> {
-        key_text(self.decoder.value(id)?)
+        key_text(&self.decoder.value(id)?)
     }
 }
 
-/// A key as text: Python's `str(key)`.
-fn key_text(key: Value) -> Result<String> {
-    Ok(match key {
-        Value::Str(text) | Value::Path(text) => text,
-        Value::None => "None".into(),
-        Value::Bool(bool) => if bool { "True" } else { "False" }.into(),
-        Value::Int(int) => int.to_string(),
-        Value::BigInt(int) => int.to_string(),
-        Value::Float(float) => format!("{float:?}"),
-        Value::Decimal(decimal) => decimal.to_string(),
-        Value::Uuid(uuid) => uuid.to_string(),
-        Value::Date(date) => date.to_string(),
-        Value::Time(time) => time.to_string(),
-        Value::DateTime(DateTime { date, time }) => format!("{date} {time}"),
-        Value::Delta(delta) => delta.to_string(),
-        _ => return not_a_store("ids and metadata keys that are text, numbers or dates"),
-    })
+/// An id or a key of metadata as text.
+fn key_text(key: &Value) -> Result<String> {
+    match key.key_text() {
+        Some(text) => Ok(text),
+        None => not_a_store("ids and metadata keys that are text, numbers or dates"),
+    }
 }
 
 /// Every document has an id of its own, every position a number of its own and a document.

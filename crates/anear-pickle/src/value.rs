@@ -56,12 +56,56 @@ pub enum Value {
 }
 
 impl Value {
+    /// This key of a dict as text: Python's `str(key)`, where the key is text, a number, `None` or of dates and times.
+    ///
+    /// `None` for keys of any other type.
+    ///
+    /// ```
+    /// use anear_pickle::Value;
+    ///
+    /// assert_eq!(Value::Bool(true).key_text().as_deref(), Some("True"));
+    /// assert_eq!(Value::Float(1e16).key_text().as_deref(), Some("1e+16"));
+    /// assert_eq!(Value::Tuple(Vec::new()).key_text(), None);
+    /// ```
+    pub fn key_text(&self) -> Option<String> {
+        Some(match self {
+            Self::Str(text) | Self::Path(text) => text.clone(),
+            Self::None => "None".into(),
+            Self::Bool(bool) => if *bool { "True" } else { "False" }.into(),
+            Self::Int(int) => int.to_string(),
+            Self::BigInt(int) => int.to_string(),
+            Self::Float(float) => float_text(*float),
+            Self::Decimal(decimal) => decimal.to_string(),
+            Self::Uuid(uuid) => uuid.to_string(),
+            Self::Date(date) => date.to_string(),
+            Self::Time(time) => time.to_string(),
+            Self::DateTime(DateTime { date, time }) => format!("{date} {time}"),
+            Self::Delta(delta) => delta.to_string(),
+            _ => return None,
+        })
+    }
+
     /// Whether Python takes this as a key of a dict or an item of a set.
     pub(crate) fn is_hashable(&self) -> bool {
         match self {
             Self::List(_) | Self::Dict(_) => false,
             Self::Tuple(items) => items.iter().all(Self::is_hashable),
             _ => true,
+        }
+    }
+}
+
+/// Python's `str(float)`: as Rust's shortest form, but for the exponent, which has a sign and two digits, and for NaN.
+fn float_text(float: f64) -> String {
+    let text = format!("{float:?}");
+    match text.split_once('e') {
+        _ if float.is_nan() => "nan".into(),
+        None => text,
+        Some((mantissa, exponent)) => {
+            let (sign, digits) = exponent
+                .strip_prefix('-')
+                .map_or(('+', exponent), |digits| ('-', digits));
+            format!("{mantissa}e{sign}{digits:0>2}")
         }
     }
 }
@@ -100,6 +144,35 @@ impl<'v> From<&'v Value> for Key<'v> {
             // Every f64 that equals its own i64 is exact there; the others keep their printed form.
             Value::Float(float) if (*float as i64) as f64 == *float => Self::Int(*float as i64),
             other => Self::Other(format!("{other:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts are what CPython prints for the same literals.
+    #[test]
+    fn floats_are_written_as_python_writes_them() {
+        for (float, python) in [
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (0.1, "0.1"),
+            (1e15, "1000000000000000.0"),
+            (9_999_999_999_999_998.0, "9999999999999998.0"),
+            (1e16, "1e+16"),
+            (-1.5e300, "-1.5e+300"),
+            (0.0001, "0.0001"),
+            (0.000_01, "1e-05"),
+            (1.25e-7, "1.25e-07"),
+            (5e-324, "5e-324"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "nan"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(Value::Float(float).key_text().as_deref(), Some(python));
         }
     }
 }

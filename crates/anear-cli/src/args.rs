@@ -24,7 +24,7 @@ const EXIT_CODES: &str = "Exit codes: 0 found or done, 1 nothing found, 2 wrong 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find the passages of text files that answer a question.
-    #[command(after_help = ASK_EXAMPLES)]
+    #[command(after_help = format!("{ASK_EXAMPLES}\n\n{EXIT_CODES}"))]
     Ask(AskArgs),
     /// Build a store from text files and save it to a folder.
     Index(IndexArgs),
@@ -37,9 +37,7 @@ pub(crate) enum Command {
 const ASK_EXAMPLES: &str = "Examples:
   anear ask speech.txt \"who was nominated?\"
   anear ask notes/*.txt \"when do we meet?\" -k 2 --json
-  git log | anear ask - \"when did we speed up the search?\"
-
-Exit codes: 0 found, 1 nothing found, 2 wrong usage, 3 failure.";
+  git log | anear ask - \"when did we speed up the search?\"";
 
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {

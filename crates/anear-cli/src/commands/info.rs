@@ -124,15 +124,11 @@ impl Saved {
     }
 }
 
-/// Size of the files of one saved store: all that are called after it.
+/// Size of the files of one saved store, as many as there are: LangChain writes no `.anear.json`.
 fn bytes(folder: &Path, name: &str) -> io::Result<u64> {
-    let prefix = format!("{name}.");
-    let mut sum = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            sum += entry.metadata()?.len();
-        }
-    }
-    Ok(sum)
+    let sizes = ["faiss", "pkl", "anear.json"].map(|kind| match fs::metadata(folder.join(format!("{name}.{kind}"))) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        metadata => Ok(metadata?.len()),
+    });
+    sizes.into_iter().sum()
 }

@@ -56,7 +56,7 @@ async fn load(folder: &Path, name: &str) -> Result<LocalStore> {
 fn request(question: impl Into<Query>, args: QueryArgs) -> SearchRequest {
     let mut request = SearchRequest::new(question).k(args.k);
     if args.mmr {
-        request = request.mmr(DEFAULT_FETCH_K.max(args.k), DEFAULT_LAMBDA_MULT);
+        request = request.mmr(DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT);
     }
     match args.filter {
         Some(filter) => request.filter(filter),

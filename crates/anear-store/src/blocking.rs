@@ -184,6 +184,10 @@ blocking! {
     fn max_marginal_relevance_search(&self, request: impl Into<SearchRequest> + Send) -> Vec<Document>;
     /// See [`VectorStoreExt::max_marginal_relevance_search_with_score`].
     fn max_marginal_relevance_search_with_score(&self, request: impl Into<SearchRequest> + Send) -> Vec<Hit>;
+    /// See [`VectorStoreExt::max_marginal_relevance_search_by_vector`].
+    fn max_marginal_relevance_search_by_vector(&self, vector: &[f32], k: usize) -> Vec<Document>;
+    /// See [`VectorStoreExt::max_marginal_relevance_search_with_score_by_vector`].
+    fn max_marginal_relevance_search_with_score_by_vector(&self, vector: &[f32], k: usize) -> Vec<Hit>;
     /// See [`VectorStore::get_by_ids`].
     fn get_by_ids(&self, ids: &[DocumentId]) -> Vec<Document>;
     /// See [`VectorStore::delete`].

@@ -192,6 +192,24 @@ pub trait VectorStoreExt: VectorStore {
         self.search(request.into().or_mmr()).await
     }
 
+    /// Documents near to a vector but not all the same, by maximal marginal relevance.
+    ///
+    /// # Errors
+    /// As [`VectorStore::search`].
+    async fn max_marginal_relevance_search_by_vector(&self, vector: &[f32], k: usize) -> Result<Vec<Document>> {
+        self.max_marginal_relevance_search(SearchRequest::new(vector).k(k))
+            .await
+    }
+
+    /// The same with each document's own score.
+    ///
+    /// # Errors
+    /// As [`VectorStore::search`].
+    async fn max_marginal_relevance_search_with_score_by_vector(&self, vector: &[f32], k: usize) -> Result<Vec<Hit>> {
+        self.max_marginal_relevance_search_with_score(SearchRequest::new(vector).k(k))
+            .await
+    }
+
     /// Deletes the documents with these ids; an unknown id is an error and nothing is deleted.
     ///
     /// # Errors

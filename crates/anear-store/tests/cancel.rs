@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use anear_documents::Filter;
 use anear_embeddings::FakeEmbeddings;
 use anear_store::{LocalStore, Result, VectorStore, VectorStoreExt};
 use support::{Random, contents, document};
@@ -36,6 +37,12 @@ const CALLS: &[(&str, Call)] = &[
     }),
     ("delete", |store| {
         Box::pin(async move { store.delete_by_ids(["id-1", "id-2"]).await.map(drop) })
+    }),
+    ("delete_existing", |store| {
+        Box::pin(async move { store.delete_existing(["id-1", "nobody"]).await.map(drop) })
+    }),
+    ("delete_matching", |store| {
+        Box::pin(async move { store.delete_matching(Filter::gte("page", 40)).await.map(drop) })
     }),
     ("merge_from", |store| {
         Box::pin(async move {

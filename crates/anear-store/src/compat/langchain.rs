@@ -153,11 +153,13 @@ fn number(digits: &str) -> Value {
         .map_or_else(|_| Value::String(digits.to_owned()), Value::Float)
 }
 
+/// Keys as in the metadata itself: Python's `str(key)`; of tuples and the like, what we make of them, printed.
 fn map(pairs: Vec<(Py, Py)>) -> Metadata {
-    let key = |key: Py| match from_python(key) {
+    let printed = |key: Py| match from_python(key) {
         Value::String(text) => text,
         other => other.to_string(),
     };
+    let key = |key: Py| key.key_text().unwrap_or_else(|| printed(key));
     pairs
         .into_iter()
         .map(|(k, value)| (key(k), from_python(value)))

@@ -59,6 +59,8 @@ struct Shared {
     saved_model: Option<String>,
     /// Held by the writer whose turn it is, in the job that changes the snapshot, never by a caller's future.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held likewise by the save that is under way: saves of one store wait for each other.
+    saving: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How a store compares vectors; saved with it.
@@ -191,6 +193,7 @@ impl LocalStoreBuilder {
             fs: self.fs,
             saved_model: self.saved_model,
             turn: Arc::default(),
+            saving: Arc::default(),
         };
         LocalStore {
             shared: Arc::new(shared),

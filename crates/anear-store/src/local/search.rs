@@ -10,6 +10,9 @@ use crate::request::{Hit, Query, Ranking, SearchRequest};
 use crate::score::{reaches, score};
 use crate::snapshot::{Place, Snapshot};
 
+/// Comparisons of a choice by maximal marginal relevance: some seconds of one thread for common widths.
+const MMR_PAIRS_MAX: usize = 100_000_000;
+
 impl LocalStore {
     pub(super) async fn find(&self, request: SearchRequest) -> Result<Vec<Hit>> {
         let SearchRequest {
@@ -19,7 +22,7 @@ impl LocalStore {
             ranking,
             score_threshold,
         } = request;
-        check(k, ranking)?;
+        check(k, ranking, score_threshold)?;
         let mut query = match query {
             Query::Text(text) => self.shared.embeddings.embed_query(&text).await?,
             Query::Vector(vector) => vector,
@@ -41,7 +44,7 @@ impl LocalStore {
 }
 
 /// Bounds that no store can lift.
-fn check(k: usize, ranking: Ranking) -> Result<()> {
+fn check(k: usize, ranking: Ranking, score_threshold: Option<f32>) -> Result<()> {
     let at_least_one = |name, value: usize| match value {
         0 => Err(Error::Argument {
             name,
@@ -51,6 +54,14 @@ fn check(k: usize, ranking: Ranking) -> Result<()> {
         _ => Ok(()),
     };
     at_least_one("k", k)?;
+    if score_threshold.is_some_and(f32::is_nan) {
+        let got = "NaN".to_owned();
+        return Err(Error::Argument {
+            name: "score_threshold",
+            wanted: "a number",
+            got,
+        });
+    }
     if let Ranking::Mmr { fetch_k, lambda_mult } = ranking {
         at_least_one("fetch_k", fetch_k)?;
         if !(0.0..=1.0).contains(&lambda_mult) {
@@ -76,6 +87,14 @@ fn diverse(
     pool: &Pool,
 ) -> Result<Vec<(Place, f32)>> {
     let found = snapshot.search(query, fetch_k.max(k), filter, pool)?;
+    let pairs = k.min(found.len()).saturating_mul(found.len());
+    if pairs > MMR_PAIRS_MAX {
+        return Err(Error::Argument {
+            name: "k * fetch_k",
+            wanted: "at most 100,000,000 for maximal marginal relevance",
+            got: pairs.to_string(),
+        });
+    }
     let vectors = found
         .iter()
         .map(|(place, _)| snapshot.vector(*place))

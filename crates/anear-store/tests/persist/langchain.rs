@@ -208,6 +208,11 @@ fn what_python_has_and_json_has_not_becomes_the_nearest_there_is() {
             Py::Dict(vec![(Py::Int(7), Py::Bool(true))]),
             Metadata::from_iter([("7".to_owned(), true.into())]).into(),
         ),
+        // Keys within are named as Python prints them, like those of the metadata itself.
+        (
+            Py::Dict(vec![(Py::Bool(true), Py::Int(1)), (Py::Float(1e16), Py::Int(2))]),
+            Metadata::from_iter([("True".to_owned(), 1.into()), ("1e+16".to_owned(), 2.into())]).into(),
+        ),
     ];
     let mut saved = docstore(&["a"], &[(0, "a")]);
     let named = cases.iter().enumerate().map(|(i, (py, _))| (i.to_string(), py.clone()));

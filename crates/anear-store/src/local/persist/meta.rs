@@ -1,5 +1,8 @@
 //! What a saved store's index and documents do not say.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use anear_documents::{Document, Value};
 use anear_index::VectorIndex;
 use anear_kernels::Metric;
 use serde::{Deserialize, Serialize};
@@ -27,7 +30,11 @@ pub(super) struct Meta {
     pub(super) dim: Option<usize>,
     /// Number of documents.
     pub(super) documents: usize,
+    /// The types of the values in each metadata field, both by name and sorted.
+    metadata_types: MetadataTypes,
 }
+
+type MetadataTypes = BTreeMap<String, BTreeSet<String>>;
 
 /// The version alone, which later forms have too.
 #[derive(Deserialize)]
@@ -45,6 +52,7 @@ impl Meta {
             model: model.to_owned(),
             dim: snapshot.dim(),
             documents: snapshot.len(),
+            metadata_types: metadata_types(snapshot.places().map(|place| &**snapshot.document(place))),
         }
     }
 
@@ -65,14 +73,31 @@ impl Meta {
     }
 
     /// What was read beside this must be what was saved beside it. (Vectors and documents are compared elsewhere.)
-    pub(super) fn check(&self, documents: usize, index: Option<&dyn VectorIndex>) -> Result<()> {
+    pub(super) fn check(&self, documents: &[Document], index: Option<&dyn VectorIndex>) -> Result<()> {
         let agree = |what: &str, said: String, found: String| {
             if said == found {
                 return Ok(());
             }
             Err(Error::Meta(format!("it says {what} {said}, but {found} is there")))
         };
-        agree("number of documents", self.documents.to_string(), documents.to_string())?;
+        agree(
+            "number of documents",
+            self.documents.to_string(),
+            documents.len().to_string(),
+        )?;
+        let types = metadata_types(documents);
+        if let Some((field, said)) = self
+            .metadata_types
+            .iter()
+            .find(|(field, said)| types.get(*field) != Some(said))
+        {
+            let found = types.get(field).cloned().unwrap_or_default();
+            agree(
+                &format!("type of metadata `{field}`"),
+                format!("{said:?}"),
+                format!("{found:?}"),
+            )?;
+        }
         let (said, found) = (self.dim.unwrap_or(0), index.map_or(0, VectorIndex::dim));
         agree("dimension", said.to_string(), found.to_string())?;
         match (self.metric()?, index.map(VectorIndex::metric)) {
@@ -86,6 +111,33 @@ impl Meta {
         self.metric
             .parse()
             .map_err(|_| Error::Meta(format!("unknown metric `{}`", self.metric)))
+    }
+}
+
+fn metadata_types<'d>(documents: impl IntoIterator<Item = &'d Document>) -> MetadataTypes {
+    let mut types = MetadataTypes::new();
+    for (field, value) in documents.into_iter().flat_map(|document| &document.metadata) {
+        let name = type_name(value);
+        match types.get_mut(field) {
+            Some(names) if names.contains(name) => {}
+            Some(names) => drop(names.insert(name.to_owned())),
+            None => drop(types.insert(field.clone(), BTreeSet::from([name.to_owned()]))),
+        }
+    }
+    types
+}
+
+/// JSON Schema's name of a value's type, and `datetime`.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Int(_) => "integer",
+        Value::Float(_) => "number",
+        Value::String(_) => "string",
+        Value::DateTime(_) => "datetime",
+        Value::List(_) => "array",
+        Value::Map(_) => "object",
     }
 }
 

@@ -54,7 +54,8 @@ impl LocalStore {
     /// opens, and `<index_name>.anear.json`, which holds what those two cannot say and the digest of each.
     ///
     /// All or nothing: after a crash at any moment, a full disk or a failed sync the folder loads as the store it held
-    /// before or as this one. Readers and writers go on meanwhile; one snapshot is saved. `index_name` is LangChain's,
+    /// before or as this one. Readers and writers go on meanwhile; one snapshot is saved. Saves of one store wait for
+    /// each other; of two stores or processes that save to one folder at once, one is refused. `index_name` is LangChain's,
     /// usually `index`; it may not leave the folder. One save to a folder at a time: another one, of this process or any,
     /// is refused meanwhile.
     ///
@@ -79,7 +80,9 @@ impl LocalStore {
     /// ```
     pub async fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> Result<()> {
         let (folder, name) = (folder.as_ref().to_owned(), index_name.to_owned());
+        let turn = self.shared.saving.clone().lock_owned().await;
         let save = move |shared: &Shared, snapshot: &Snapshot| {
+            let _turn = turn;
             folder::save(&*shared.fs, &folder, &name, &Saved::of(shared, snapshot)?)
         };
         self.read(save).await

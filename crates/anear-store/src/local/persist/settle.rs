@@ -34,7 +34,7 @@ impl LocalStoreBuilder {
             agree("normalize_l2", meta.normalize_l2, self.normalize_l2)?;
             self.metric = Some(metric);
             self.normalize_l2 = Some(meta.normalize_l2);
-            meta.check(documents.len(), index.as_deref())?;
+            meta.check(&documents, index.as_deref())?;
         }
         self.saved_model = meta.map(|meta| meta.model);
         let Some(index) = index else {

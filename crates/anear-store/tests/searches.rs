@@ -1,0 +1,183 @@
+//! Every way to search: scores belong to their documents, thresholds and relevance point the right way.
+
+mod support;
+
+use anear_documents::Filter;
+use anear_embeddings::{FakeEmbeddings, TableEmbeddings};
+use anear_kernels::Metric;
+use anear_store::{LocalStore, SearchRequest, SearchType, VectorStore, VectorStoreExt, blocking};
+use futures::executor::block_on;
+use support::{Random, document, ids};
+
+const DIM: usize = 12;
+const METRICS: [Metric; 5] = [
+    Metric::L2,
+    Metric::InnerProduct,
+    Metric::Cosine,
+    Metric::L1,
+    Metric::Linf,
+];
+
+fn filled(metric: Metric) -> (LocalStore, Vec<Vec<f32>>) {
+    let mut random = Random(11);
+    let vectors: Vec<Vec<f32>> = (0..200).map(|_| random.vector(DIM)).collect();
+    let rows = (0..)
+        .zip(&vectors)
+        .map(|(i, vector)| (document(&i.to_string(), i % 10), vector.clone()));
+    let builder = LocalStore::builder(FakeEmbeddings::new(DIM)).metric(metric);
+    (block_on(builder.from_embeddings(rows.collect())).unwrap(), vectors)
+}
+
+#[test]
+fn scores_of_diverse_results_belong_to_their_documents() {
+    for metric in METRICS {
+        let (store, vectors) = filled(metric);
+        let query = Random(5).vector(DIM);
+        let request = SearchRequest::new(&query[..]).k(5).mmr(40, 0.3);
+        for request in [request.clone(), request.filter(Filter::eq("page", 3))] {
+            let hits = block_on(store.search(request)).unwrap();
+            assert_eq!(hits.len(), 5);
+            for hit in hits {
+                let vector = &vectors[hit.document.id.unwrap().parse::<usize>().unwrap()];
+                let distance = metric.distance(&query, vector);
+                let expected = if metric == Metric::InnerProduct {
+                    -distance
+                } else {
+                    distance
+                };
+                assert!(
+                    (hit.score - expected).abs() < 1e-5,
+                    "{metric}: {} is not {expected}",
+                    hit.score
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn thresholds_keep_what_is_good_enough() {
+    for metric in METRICS {
+        let (store, _) = filled(metric);
+        let query = Random(6).vector(DIM);
+        let all = block_on(store.similarity_search_with_score_by_vector(&query, 200)).unwrap();
+        let middle = all[50].score;
+        let kept = block_on(store.search(SearchRequest::new(&query[..]).k(200).score_threshold(middle))).unwrap();
+        assert_eq!(ids(&kept), ids(&all[..51]), "{metric}");
+    }
+}
+
+#[test]
+fn relevance_falls_with_distance_and_is_one_for_the_same() {
+    for metric in METRICS {
+        let store = LocalStore::builder(FakeEmbeddings::new(DIM)).metric(metric);
+        let store = block_on(store.from_texts(["foo", "bar", "baz", "qux", "quux"])).unwrap();
+        let found = block_on(store.similarity_search_with_relevance_scores("foo")).unwrap();
+        assert_eq!(found[0].0.page_content, "foo");
+        assert!((found[0].1 - 1.0).abs() < 1e-5, "{metric}: {}", found[0].1);
+        assert!(found.is_sorted_by(|a, b| a.1 >= b.1), "{metric}");
+        assert!(
+            found.iter().all(|(_, relevance)| (0.0..=1.0).contains(relevance)),
+            "{metric}"
+        );
+    }
+    let own = LocalStore::builder(FakeEmbeddings::new(DIM)).relevance_score_fn(|score| 0.5 - score);
+    let own = block_on(own.from_texts(["foo"])).unwrap();
+    assert_eq!(
+        block_on(own.similarity_search_with_relevance_scores("foo")).unwrap()[0].1,
+        0.5
+    );
+}
+
+fn compass() -> TableEmbeddings {
+    let table = [
+        ("north", [0.0, 1.0]),
+        ("north-east", [0.6, 0.8]),
+        ("east", [1.0, 0.0]),
+        ("north again", [0.01, 1.0]),
+    ];
+    TableEmbeddings::new(table.map(|(text, vector)| (text, vector.to_vec())))
+}
+
+#[test]
+fn retrievers_search_by_each_type() {
+    let texts = |documents: Vec<anear_documents::Document>| -> Vec<String> {
+        documents.into_iter().map(|document| document.page_content).collect()
+    };
+    block_on(async {
+        let store = LocalStore::from_texts(["north", "north-east", "east", "north again"], compass())
+            .await
+            .unwrap();
+        let retriever = store.as_retriever().k(2);
+        assert_eq!(
+            texts(retriever.invoke("north").await.unwrap()),
+            ["north", "north again"]
+        );
+        let diverse = retriever.clone().search_type(SearchType::Mmr {
+            fetch_k: 4,
+            lambda_mult: 0.2,
+        });
+        assert_eq!(texts(diverse.invoke("north").await.unwrap()), ["north", "east"]);
+        let relevant = retriever
+            .clone()
+            .search_type(SearchType::SimilarityScoreThreshold(0.5))
+            .k(4);
+        assert_eq!(
+            texts(relevant.invoke("north").await.unwrap()),
+            ["north", "north again", "north-east"]
+        );
+        let wrong = retriever.clone().search_type(SearchType::SimilarityScoreThreshold(1.5));
+        assert!(wrong.invoke("north").await.unwrap_err().to_string().contains("1.5"));
+        assert!(
+            retriever
+                .filter(Filter::eq("page", 1))
+                .invoke("north")
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    });
+}
+
+#[test]
+fn a_choice_that_would_take_minutes_is_refused() {
+    let rows = (0..12_000).map(|i| (document(&i.to_string(), i), vec![i as f32]));
+    let store = block_on(LocalStore::from_embeddings(rows.collect(), FakeEmbeddings::new(1))).unwrap();
+    let request = SearchRequest::new(vec![0.0]).k(usize::MAX).mmr(usize::MAX, 0.5);
+    let error = block_on(store.search(request)).unwrap_err().to_string();
+    assert!(error.contains("k * fetch_k") && error.contains("144000000"), "{error}");
+}
+
+#[test]
+fn the_blocking_store_answers_like_the_async_one() {
+    let (store, _) = filled(Metric::L2);
+    let waiting = blocking::LocalStore::new(store.clone()).unwrap();
+    let query = Random(7).vector(DIM);
+    let request = || SearchRequest::new(&query[..]).k(7).filter(Filter::lt("page", 5));
+    assert_eq!(
+        waiting.search(request()).unwrap(),
+        block_on(store.search(request())).unwrap()
+    );
+    assert_eq!(waiting.upsert(vec![document("new", 1)]).unwrap(), ["new"]);
+    assert_eq!(waiting.delete_by_ids(vec!["new".into()]).unwrap(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    waiting.save_local(folder.path(), "index").unwrap();
+    let builder = LocalStore::builder(FakeEmbeddings::new(DIM));
+    let again = blocking::LocalStore::load_local(folder.path(), "index", builder).unwrap();
+    assert_eq!(again.list(None).unwrap(), waiting.list(None).unwrap());
+}
+
+#[test]
+fn saves_of_one_store_wait_for_each_other() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let (store, _) = filled(Metric::L2);
+    let folder = tempfile::tempdir().unwrap();
+    let save = |_| {
+        let (store, path) = (store.clone(), folder.path().to_owned());
+        runtime.spawn(async move { store.save_local(path, "index").await })
+    };
+    let saves: Vec<_> = (0..16).map(save).collect();
+    for save in saves {
+        runtime.block_on(save).unwrap().unwrap();
+    }
+}

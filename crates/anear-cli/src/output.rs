@@ -1,5 +1,6 @@
 //! How found passages are written: as text for people, as one JSON object a line for programs.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use anear::{Hit, LocalStore, Metadata, Value, VectorStore as _};
@@ -78,13 +79,40 @@ impl<'a> Answer<'a> {
         if *rank > 1 {
             writeln!(out)?;
         }
-        write!(out, "{rank}. {}", source.unwrap_or("(no source)"))?;
+        write!(out, "{rank}. {}", harmless(source.unwrap_or("(no source)")))?;
         match (self.metadata.get(START_LINE).and_then(Value::as_i64), self.start_index) {
             (Some(line), _) => write!(out, ":{line}")?,
             (None, Some(start)) => write!(out, ", from character {start}")?,
             (None, None) => {}
         }
         writeln!(out, "  score {score:.4}, relevance {relevance:.2}")?;
-        writeln!(out, "{page_content}")
+        writeln!(out, "{}", harmless(page_content))
+    }
+}
+
+/// The text with its control characters written out, so that a file cannot speak to the terminal.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let speaks = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(speaks) {
+        return Cow::Borrowed(text);
+    }
+    let written = |c: char| match speaks(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(written).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(
+            harmless("a\u{1b}[31mred\u{7}\tb\nc\0"),
+            "a\\u{1b}[31mred\\u{7}\tb\nc\\u{0}"
+        );
+        assert_eq!(harmless("한국어, emoji 🦀"), "한국어, emoji 🦀");
     }
 }

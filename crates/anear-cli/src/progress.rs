@@ -76,8 +76,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // The last state is drawn once more: a stage that was faster than the drawing shows its full bar.
-        self.0.tick();
+        // The last state is always drawn: a stage that was faster than the drawing shows its full bar.
+        self.0.abandon();
         self.0.finish_and_clear();
     }
 }

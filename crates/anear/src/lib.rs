@@ -90,3 +90,8 @@ pub use anear_store::{
     Ranking, RelevanceFn, Result, Retriever, SearchRequest, SearchType, VectorStore, VectorStoreExt, blocking,
     maximal_marginal_relevance,
 };
+
+/// The README's code, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

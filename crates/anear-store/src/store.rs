@@ -49,7 +49,8 @@ pub trait VectorStore: fmt::Debug + Send + Sync {
     /// Deletes documents, all or none; returns how many.
     ///
     /// # Errors
-    /// [`Error::UnknownIds`] and [`Error::DuplicateId`] for [`Deletion::Ids`]; nothing is changed then.
+    /// [`Error::UnknownIds`](crate::Error::UnknownIds) and [`Error::DuplicateId`](crate::Error::DuplicateId) for
+    /// [`Deletion::Ids`]; nothing is changed then.
     async fn delete(&self, which: Deletion) -> Result<usize>;
 
     /// The search beneath all others.
@@ -102,7 +103,7 @@ pub trait VectorStoreExt: VectorStore {
     /// Adds texts with the metadata of each.
     ///
     /// # Errors
-    /// As [`VectorStore::upsert`], and [`Error::Lengths`] when the lists differ in length.
+    /// As [`VectorStore::upsert`], and [`Error::Lengths`](crate::Error::Lengths) when the lists differ in length.
     async fn add_texts_with_metadata(&self, texts: Vec<String>, metadatas: Vec<Metadata>) -> Result<Vec<DocumentId>> {
         check_lengths("texts", texts.len(), "metadatas", metadatas.len())?;
         let pairs = texts.into_iter().zip(metadatas);
@@ -213,7 +214,7 @@ pub trait VectorStoreExt: VectorStore {
     /// Deletes the documents with these ids; an unknown id is an error and nothing is deleted.
     ///
     /// # Errors
-    /// [`Error::UnknownIds`], [`Error::DuplicateId`].
+    /// [`Error::UnknownIds`](crate::Error::UnknownIds), [`Error::DuplicateId`](crate::Error::DuplicateId).
     async fn delete_by_ids<T, I>(&self, ids: I) -> Result<usize>
     where
         T: Into<DocumentId>,

@@ -73,16 +73,20 @@ fn info_says_what_the_program_runs_on() {
     assert!(available.contains(&info["instruction_set"]), "{info}");
     assert!(info["threads"].as_u64().unwrap() >= 1);
 
-    let forced = support::command(["info", "--json"])
-        .env("ANEAR_ISA", "scalar")
-        .output()
-        .unwrap();
-    let forced = &support::Run::from(forced).answers()[0];
-    assert_eq!(forced["instruction_set"], "scalar");
-    assert!(
-        forced["instruction_set_report"].as_str().unwrap().contains("ANEAR_ISA"),
-        "{forced}"
-    );
+    for (variable, value) in [("ANEAR_ISA", "scalar"), ("FAISS_NO_AVX2", "1")] {
+        let forced = support::command(["info", "--json"])
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let forced = &support::Run::from(forced).answers()[0];
+        let chosen = forced["instruction_set"].as_str().unwrap();
+        assert!(
+            chosen == "scalar" || (variable, chosen) == ("FAISS_NO_AVX2", "neon"),
+            "{forced}"
+        );
+        let report = forced["instruction_set_report"].as_str().unwrap();
+        assert!(chosen == "neon" || report.contains(variable), "{forced}");
+    }
     assert!(anear(["info"]).stdout.contains("instruction set: "));
 }
 

@@ -39,7 +39,7 @@ fn load_bytes(bytes: &[u8]) -> Result<LocalStore, Error> {
     block_on(builder(RealFs).deserialize_from_bytes(bytes.to_vec()))
 }
 
-/// Every way to cut these bytes short or to flip one of their bits, with its name.
+/// Every way to cut these bytes short, to flip one of their bits or to lose a block of them, with its name.
 fn damages(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
     let cuts = (0..bytes.len()).map(|len| (format!("cut to {len}"), bytes[..len].to_vec()));
     let flips = (0..bytes.len() * 8).map(|at| {
@@ -47,7 +47,14 @@ fn damages(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
         flipped[at / 8] ^= 1 << (at % 8);
         (format!("bit {} of byte {}", at % 8, at / 8), flipped)
     });
-    cuts.chain(flips)
+    // What a lost sector leaves behind, at a size that suits small files.
+    let blocks = (0..bytes.len()).step_by(16).filter_map(move |start| {
+        let mut zeroed = bytes.to_vec();
+        let end = bytes.len().min(start + 64);
+        zeroed[start..end].fill(0);
+        (zeroed != bytes).then(|| (format!("zeros from {start} to {end}"), zeroed))
+    });
+    cuts.chain(flips).chain(blocks)
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn damage_at_every_byte_of_langchains_files_never_panics_and_cuts_are_refused() 
     for (what, damaged) in damages(&bytes) {
         count(&what, load_bytes(&damaged));
     }
-    println!("{cuts} cuts refused; {flips} flips, {unseen} of them in what no checksum covers");
+    println!("{cuts} cuts refused; {flips} flips and lost blocks, {unseen} of them in what no checksum covers");
 }
 
 #[test]

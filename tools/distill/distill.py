@@ -1,6 +1,6 @@
 """Makes anear's built-in embedding model: a token table distilled from all-MiniLM-L6-v2.
 
-    python distill.py --work ../anear-distill      (about 25 minutes on two cores, 3 GB of memory)
+    python distill.py --work ../../../anear-distill      (about 25 minutes on two cores, 3 GB of memory)
 
 Downloads the teacher and the texts (sources.py), cuts the texts (corpora.py), asks the teacher about
 them (teacher.py, lessons.py), fits the table (student.py), measures it on held-out texts (measure.py)

@@ -3,6 +3,7 @@
 //! Slot `i` of the index is the vector of slot `i` of the documents, by construction: no map between the two exists
 //! that could fall out of step.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentSet, SlotSet};
@@ -23,8 +24,9 @@ pub(crate) struct Segment {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) segment: Arc<Segment>,
-    dead: Option<Arc<Bitmap>>,
-    live: usize,
+    /// The slots that are not deleted; `None` while nothing was.
+    live: Option<Arc<Bitmap>>,
+    live_len: usize,
 }
 
 impl Segment {
@@ -63,11 +65,11 @@ impl Segment {
 
 impl Part {
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
-        let live = segment.len();
+        let live_len = segment.len();
         Self {
             segment,
-            dead: None,
-            live,
+            live: None,
+            live_len,
         }
     }
 
@@ -78,11 +80,11 @@ impl Part {
 
     /// Slots that are not deleted.
     pub(crate) fn live(&self) -> usize {
-        self.live
+        self.live_len
     }
 
     pub(crate) fn is_live(&self, slot: u32) -> bool {
-        self.dead.as_ref().is_none_or(|dead| !dead.contains(slot as usize))
+        self.live.as_ref().is_none_or(|live| live.contains(slot as usize))
     }
 
     /// The slots that are not deleted, ascending.
@@ -101,24 +103,16 @@ impl Part {
     }
 
     /// The live slots whose documents match; all live ones without a filter. `None`: every slot.
-    pub(crate) fn select(&self, filter: Option<&DocumentFilter>) -> Result<Option<Bitmap>> {
+    pub(crate) fn select(&self, filter: Option<&DocumentFilter>) -> Result<Option<Cow<'_, Bitmap>>> {
+        let live = self.live.as_deref();
         let Some(filter) = filter else {
-            return Ok(self.live_bitmap());
+            return Ok(live.map(Cow::Borrowed));
         };
         let mut matching = slots_bitmap(self.segment.documents.select(filter)?);
-        if let Some(live) = self.live_bitmap() {
-            matching.and(&live);
+        if let Some(live) = live {
+            matching.and(live);
         }
-        Ok(Some(matching))
-    }
-
-    /// The live slots; `None` when all are.
-    fn live_bitmap(&self) -> Option<Bitmap> {
-        self.dead.as_deref().map(|dead| {
-            let mut live = dead.clone();
-            live.not();
-            live
-        })
+        Ok(Some(Cow::Owned(matching)))
     }
 
     /// Pushes the nearest of the selected slots into `top`, as ids `first_id + slot`.
@@ -138,18 +132,18 @@ impl Part {
 
     /// The same part with `slots` (live ones, each once) deleted.
     pub(crate) fn without(&self, slots: &[u32]) -> Self {
-        let mut dead = self
-            .dead
+        let mut live = self
+            .live
             .as_deref()
             .cloned()
-            .unwrap_or_else(|| Bitmap::with_len(self.len()));
+            .unwrap_or_else(|| Bitmap::full(self.len()));
         for &slot in slots {
-            dead.insert(slot as usize);
+            live.remove(slot as usize);
         }
         Self {
             segment: self.segment.clone(),
-            dead: Some(Arc::new(dead)),
-            live: self.live - slots.len(),
+            live: Some(Arc::new(live)),
+            live_len: self.live_len - slots.len(),
         }
     }
 
@@ -161,13 +155,13 @@ impl Part {
         let documents = DocumentSet::from_shared(documents)?;
         let mut index: Option<Box<dyn VectorIndex>> = None;
         for part in parts {
-            let mut live = part.segment.index.boxed_clone();
-            if let Some(dead) = &part.dead {
-                live.remove(&IdSelector::Bitmap(dead))?;
+            let mut kept = part.segment.index.boxed_clone();
+            if let Some(live) = &part.live {
+                kept.remove(&IdSelector::Not(Box::new(IdSelector::Bitmap(live))))?;
             }
             match &mut index {
-                None => index = Some(live),
-                Some(index) => index.merge(&mut *live)?,
+                None => index = Some(kept),
+                Some(index) => index.merge(&mut *kept)?,
             }
         }
         let index = index.ok_or(Error::NothingToAdd { what: "segments" })?;

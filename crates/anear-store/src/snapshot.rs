@@ -120,7 +120,7 @@ impl Snapshot {
         let mut first_id = 0;
         for part in &self.parts {
             let selected = part.select(filter)?;
-            part.search(query, selected.as_ref(), k, first_id, pool, &mut top)?;
+            part.search(query, selected.as_deref(), k, first_id, pool, &mut top)?;
             first_ids.push(first_id);
             first_id += part.len() as u64;
         }

@@ -25,9 +25,9 @@ pub(super) fn write(saved: &Saved) -> Result<Vec<u8>> {
     }
     let container = ContainerWriter::new(KIND).section(META, saved.meta.to_json()?.into_bytes());
     let container = container.section(DOCUMENTS, lines);
-    Ok(match saved.index()? {
+    Ok(match saved.index() {
         None => container.finish(),
-        Some(index) => container.section(INDEX, anear_index::to_bytes(&*index)).finish(),
+        Some(index) => container.section(INDEX, anear_index::to_bytes(index)).finish(),
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Res
     let (index_name, pickle_name) = file_names(name);
     let documents = saved.segment.iter().flat_map(|segment| segment.documents().iter());
     let pickle = anear_pickle::write_index_pkl(&to_docstore(documents)?)?;
-    let index = saved.index()?.map(|index| write_index(&*index)).transpose()?;
+    let index = saved.index().map(write_index).transpose()?;
     let mut payloads = vec![Payload::bytes(&pickle_name, &pickle)];
     if let Some(index) = &index {
         payloads.push(Payload::bytes(&index_name, index));

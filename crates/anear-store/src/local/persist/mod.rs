@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anear_documents::Document;
 use anear_embeddings::Embeddings;
-use anear_index::VectorIndex;
+use anear_index::{Flat, VectorIndex};
 
 use self::meta::Meta;
 use super::{LocalStore, LocalStoreBuilder, Shared};
@@ -28,6 +28,8 @@ struct Saved {
     meta: Meta,
     /// `None` when there is no document.
     segment: Option<Arc<Segment>>,
+    /// What is written instead of the segment's index by a store without documents that knows its dimension.
+    empty: Option<Flat>,
 }
 
 /// What was read: documents in the order of their vectors, nothing checked across the two yet.
@@ -42,10 +44,18 @@ struct Opened {
 impl Saved {
     fn of(shared: &Shared, snapshot: &Snapshot) -> Result<Self> {
         let meta = Meta::new(&shared.settings, shared.embeddings.model(), snapshot);
-        Ok(Self {
-            meta,
-            segment: snapshot.to_segment()?,
-        })
+        let segment = snapshot.to_segment()?;
+        let empty = match (&segment, snapshot.dim()) {
+            (None, Some(dim)) => Some(Flat::new(dim, shared.settings.metric)?),
+            _ => None,
+        };
+        Ok(Self { meta, segment, empty })
+    }
+
+    /// The index to write; `None` as long as no vector was added.
+    fn index(&self) -> Option<&dyn VectorIndex> {
+        let full = self.segment.as_ref().map(|segment| segment.index());
+        full.or(self.empty.as_ref().map(|empty| empty as &dyn VectorIndex))
     }
 }
 

@@ -7,22 +7,11 @@ use anear_documents::DocumentSet;
 use anear_index::{Flat, VectorIndex, VectorIndexExt};
 use anear_kernels::Metric;
 
-use super::{Opened, Saved};
+use super::Opened;
 use crate::error::{Error, Result};
 use crate::local::{LocalStore, LocalStoreBuilder};
 use crate::segment::Segment;
 use crate::snapshot::Snapshot;
-
-impl Saved {
-    /// The index to write; of a store without documents that knows its dimension, an empty one.
-    pub(super) fn index(&self) -> Result<Option<Box<dyn VectorIndex>>> {
-        match (&self.segment, self.meta.dim) {
-            (Some(segment), _) => Ok(Some(segment.index().boxed_clone())),
-            (None, Some(dim)) => Ok(Some(Box::new(Flat::new(dim, self.meta.metric()?)?))),
-            (None, None) => Ok(None),
-        }
-    }
-}
 
 impl LocalStoreBuilder {
     /// A store of what was read.

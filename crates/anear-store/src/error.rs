@@ -41,6 +41,20 @@ pub enum Error {
         /// All of them, in the order given.
         ids: Vec<DocumentId>,
     },
+    /// Ids that the store holds already, where only new ones are wanted.
+    #[error("{} in the store already: {}; nothing was added (`upsert_rows` replaces)", if ids.len() == 1 { "this id is" } else { "these ids are" }, quoted(ids))]
+    ExistingIds {
+        /// All of them, in the order given.
+        ids: Vec<DocumentId>,
+    },
+    /// A position behind the last document.
+    #[error("there is no position {position}; the store holds {len} documents, counted from 0")]
+    Position {
+        /// The position asked for.
+        position: usize,
+        /// Number of documents.
+        len: usize,
+    },
     /// A store merged into itself.
     #[error("a store cannot be merged into itself")]
     MergeWithSelf,

@@ -18,7 +18,7 @@ mod snapshot;
 mod store;
 
 pub use error::{Error, Result};
-pub use local::{LocalStore, LocalStoreBuilder};
+pub use local::{LocalStore, LocalStoreBuilder, Memory, View};
 pub use mmr::maximal_marginal_relevance;
 pub use request::{DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Hit, Query, Ranking, SearchRequest};
 pub use retriever::{Retriever, SearchType};

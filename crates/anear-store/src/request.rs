@@ -2,6 +2,8 @@
 
 use anear_documents::{Document, DocumentFilter};
 
+use crate::error::{Error, Result};
+
 /// Results when nothing else is asked for (LangChain's default).
 pub const DEFAULT_K: usize = 4;
 /// Candidates of a maximal marginal relevance search when nothing else is asked for.
@@ -110,6 +112,24 @@ impl SearchRequest {
         Self {
             ranking: Ranking::Mmr { fetch_k, lambda_mult },
             ..self
+        }
+    }
+
+    /// Refuses what no store can answer: the first line of every search.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |name, wanted, got: String| Err(Error::Argument { name, wanted, got });
+        if self.k == 0 {
+            return refuse("k", "at least 1", "0".into());
+        }
+        if self.score_threshold.is_some_and(f32::is_nan) {
+            return refuse("score_threshold", "a number", "NaN".into());
+        }
+        match self.ranking {
+            Ranking::Mmr { fetch_k: 0, .. } => refuse("fetch_k", "at least 1", "0".into()),
+            Ranking::Mmr { lambda_mult, .. } if !(0.0..=1.0).contains(&lambda_mult) => {
+                refuse("lambda_mult", "between 0 and 1", lambda_mult.to_string())
+            }
+            _ => Ok(()),
         }
     }
 

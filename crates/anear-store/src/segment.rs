@@ -61,6 +61,15 @@ impl Segment {
     pub(crate) fn vector(&self, slot: u32) -> Result<Vec<f32>> {
         Ok(self.index.reconstruct(u64::from(slot))?)
     }
+
+    /// Appends the vector in `slot`.
+    pub(crate) fn append_vector(&self, slot: u32, out: &mut Vec<f32>) -> Result<()> {
+        match self.index.as_reconstruct() {
+            Some(index) => index.reconstruct(u64::from(slot), out)?,
+            None => out.extend(self.vector(slot)?),
+        }
+        Ok(())
+    }
 }
 
 impl Part {
@@ -93,6 +102,21 @@ impl Part {
         (0..self.len() as u32).filter(|&slot| self.is_live(slot))
     }
 
+    /// How many slots before `slot` are not deleted.
+    pub(crate) fn rank(&self, slot: u32) -> usize {
+        let slot = slot as usize;
+        self.live.as_ref().map_or(slot, |live| live.count_range(0..slot))
+    }
+
+    /// The slot before which `rank` slots are not deleted: the inverse of [`rank`](Self::rank).
+    pub(crate) fn slot_at(&self, rank: usize) -> Option<u32> {
+        let slot = match &self.live {
+            None => rank,
+            Some(live) => live.select(rank)?,
+        };
+        u32::try_from(slot).ok()
+    }
+
     pub(crate) fn document(&self, slot: u32) -> &Arc<Document> {
         self.segment.documents.get(slot)
     }
@@ -115,19 +139,19 @@ impl Part {
         Ok(Some(Cow::Owned(matching)))
     }
 
-    /// Pushes the nearest of the selected slots into `top`, as ids `first_id + slot`.
+    /// Pushes the nearest of the selected slots to each query into its top-k, as ids `first_id + slot`.
     pub(crate) fn search(
         &self,
-        query: Rows<'_>,
+        queries: Rows<'_>,
         selected: Option<&Bitmap>,
         k: usize,
         first_id: u64,
         pool: &Pool,
-        top: &mut [TopK],
+        tops: &mut [TopK],
     ) -> Result<()> {
         let selector = selected.map_or(IdSelector::All, IdSelector::Bitmap);
         let request = SearchRequest::new(k).selecting(selector).on(pool);
-        Ok(self.segment.index.search_top(query, &request, first_id, top)?)
+        Ok(self.segment.index.search_top(queries, &request, first_id, tops)?)
     }
 
     /// The same part with `slots` (live ones, each once) deleted.

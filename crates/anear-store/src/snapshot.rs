@@ -5,11 +5,13 @@
 //! Bentley & Saxe, 1980), so that a store of `n` documents has O(log n) segments and each document is copied
 //! O(log n) times in its life.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentId};
-use anear_kernels::{Metric, Neighbor, Rows, TopK, faiss_tie_order};
+use anear_kernels::{Bitmap, Metric, Neighbor, Rows, TopK, faiss_tie_order};
 use anear_pool::Pool;
 
 use crate::error::{Error, Result};
@@ -31,11 +33,15 @@ pub(crate) struct Place {
     slot: u32,
 }
 
+/// What a search may return, part by part; `None`: every document of the part.
+pub(crate) struct Selection<'s>(Vec<Option<Cow<'s, Bitmap>>>);
+
 impl Snapshot {
-    pub(crate) fn empty(metric: Metric) -> Self {
+    /// No documents yet; `dim`: the width of those to come, where it is known.
+    pub(crate) fn empty(metric: Metric, dim: Option<usize>) -> Self {
         Self {
             metric,
-            dim: None,
+            dim,
             parts: Vec::new(),
         }
     }
@@ -54,6 +60,10 @@ impl Snapshot {
 
     pub(crate) fn dim(&self) -> Option<usize> {
         self.dim
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
     }
 
     /// Number of documents.
@@ -103,42 +113,92 @@ impl Snapshot {
         self.parts[place.part].segment.vector(place.slot)
     }
 
-    /// The `k` nearest documents that match, nearest first, with their distances.
+    /// The place of the document at `position`, counted in insertion order.
+    pub(crate) fn place(&self, position: usize) -> Option<Place> {
+        let mut before = 0;
+        for (part, p) in self.parts.iter().enumerate() {
+            if position < before + p.live() {
+                let slot = p.slot_at(position - before)?;
+                return Some(Place { part, slot });
+            }
+            before += p.live();
+        }
+        None
+    }
+
+    /// How many documents come before the one at `place`.
+    pub(crate) fn position(&self, place: Place) -> usize {
+        let before: usize = self.parts[..place.part].iter().map(Part::live).sum();
+        before + self.parts[place.part].rank(place.slot)
+    }
+
+    /// Appends the vectors at a range of positions, as they are stored.
+    pub(crate) fn vectors(&self, positions: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        positions
+            .filter_map(|position| self.place(position))
+            .try_for_each(|place| self.parts[place.part].segment.append_vector(place.slot, out))
+    }
+
+    /// What a search may return: the documents that match, and of these only those at `among`.
+    pub(crate) fn selection(&self, filter: Option<&DocumentFilter>, among: Option<&[usize]>) -> Result<Selection<'_>> {
+        let mut selection = self
+            .parts
+            .iter()
+            .map(|part| part.select(filter))
+            .collect::<Result<Vec<_>>>()?;
+        if let Some(among) = among {
+            let chosen = self.parts.iter().map(|part| Bitmap::with_len(part.len()));
+            let mut chosen: Vec<Bitmap> = chosen.collect();
+            for place in among.iter().filter_map(|&position| self.place(position)) {
+                chosen[place.part].insert(place.slot as usize);
+            }
+            for (selected, mut chosen) in selection.iter_mut().zip(chosen) {
+                if let Some(selected) = selected {
+                    chosen.and(selected);
+                }
+                *selected = Some(Cow::Owned(chosen));
+            }
+        }
+        Ok(Selection(selection))
+    }
+
+    /// The `k` nearest selected documents of each query, nearest first, with their distances.
     pub(crate) fn search(
         &self,
-        query: &[f32],
+        queries: Rows<'_>,
         k: usize,
-        filter: Option<&DocumentFilter>,
+        selection: &Selection<'_>,
         pool: &Pool,
-    ) -> Result<Vec<(Place, f32)>> {
-        let Some(dim) = self.dim else { return Ok(Vec::new()) };
-        let query = Rows::new(query, dim)
-            .filter(|rows| rows.len() == 1)
-            .ok_or_else(|| Error::dimension(dim, query.len()))?;
-        let mut top = [TopK::new(k)];
+    ) -> Result<Vec<Vec<(Place, f32)>>> {
+        let mut tops: Vec<TopK> = (0..queries.len()).map(|_| TopK::new(k)).collect();
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
-        for part in &self.parts {
-            let selected = part.select(filter)?;
-            part.search(query, selected.as_deref(), k, first_id, pool, &mut top)?;
+        for (part, selected) in self.parts.iter().zip(&selection.0) {
+            part.search(queries, selected.as_deref(), k, first_id, pool, &mut tops)?;
             first_ids.push(first_id);
             first_id += part.len() as u64;
         }
-        let [top] = top;
-        let mut neighbors = top.into_sorted();
-        faiss_tie_order(self.metric, &mut neighbors);
         let place = |Neighbor { id, distance }: Neighbor| {
             let part = first_ids.partition_point(|&first| first <= id) - 1;
             // A slot within its part fits u32.
-            (
-                Place {
-                    part,
-                    slot: (id - first_ids[part]) as u32,
-                },
-                distance,
-            )
+            let slot = (id - first_ids[part]) as u32;
+            (Place { part, slot }, distance)
         };
-        Ok(neighbors.into_iter().map(place).collect())
+        let sorted = |top: TopK| {
+            let mut neighbors = top.into_sorted();
+            faiss_tie_order(self.metric, &mut neighbors);
+            neighbors.into_iter().map(place).collect()
+        };
+        Ok(tops.into_iter().map(sorted).collect())
+    }
+
+    /// `vectors` as rows of this store's width; `None` as long as no width is known.
+    pub(crate) fn queries<'v>(&self, vectors: &'v [f32], dim: usize) -> Result<Option<Rows<'v>>> {
+        match self.dim {
+            None => Ok(None),
+            Some(expected) if expected == dim => Ok(Rows::new(vectors, dim)),
+            Some(expected) => Err(Error::dimension(expected, dim)),
+        }
     }
 
     /// This snapshot with a segment's documents added; documents with the same ids are replaced.

@@ -86,9 +86,9 @@ pub use anear_pool::Pool;
 /// The store and its searches.
 #[doc(inline)]
 pub use anear_store::{
-    DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Deletion, Error, Hit, LocalStore, LocalStoreBuilder, Query,
-    Ranking, RelevanceFn, Result, Retriever, SearchRequest, SearchType, VectorStore, VectorStoreExt, blocking,
-    maximal_marginal_relevance,
+    DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Deletion, Error, Hit, LocalStore, LocalStoreBuilder, Memory,
+    Query, Ranking, RelevanceFn, Result, Retriever, SearchRequest, SearchType, VectorStore, VectorStoreExt, View,
+    blocking, maximal_marginal_relevance,
 };
 
 /// The README's code, so that it compiles.

@@ -10,13 +10,17 @@
 
 mod persist;
 mod search;
+mod view;
 mod write;
 
 use std::sync::Arc;
 
+pub use self::view::{Memory, View};
+
 use anear_bytes::{Fs, RealFs};
 use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
+use anear_index::IndexSpec;
 use anear_kernels::Metric;
 use anear_pool::Pool;
 use arc_swap::ArcSwap;
@@ -27,6 +31,8 @@ use crate::request::{Hit, SearchRequest};
 use crate::score::{RelevanceFn, relevance};
 use crate::snapshot::Snapshot;
 use crate::store::{Deletion, VectorStore};
+
+use self::write::{Existing, Matrix};
 
 /// A vector store in memory, on exact search; the successor of LangChain's `FAISS`.
 ///
@@ -104,6 +110,8 @@ pub struct LocalStoreBuilder {
     normalize_l2: Option<bool>,
     relevance: Option<RelevanceFn>,
     saved_model: Option<String>,
+    /// Of an empty store: the width of the vectors to come.
+    dim: Option<usize>,
     pool: Pool,
     fs: Arc<dyn Fs>,
 }
@@ -123,6 +131,15 @@ impl LocalStoreBuilder {
             normalize_l2: Some(normalize),
             ..self
         }
+    }
+
+    /// Settles the width of the vectors of an empty store before the first one comes (default: the first one does).
+    ///
+    /// # Errors
+    /// [`Error::Index`](crate::Error::Index) for a width that no index takes.
+    pub fn dim(self, dim: usize) -> Result<Self> {
+        IndexSpec::Flat.build(dim, Metric::L2)?;
+        Ok(Self { dim: Some(dim), ..self })
     }
 
     /// Turns scores into relevance by a function of one's own.
@@ -146,7 +163,7 @@ impl LocalStoreBuilder {
 
     /// An empty store.
     pub fn build(self) -> LocalStore {
-        let snapshot = Snapshot::empty(self.metric.unwrap_or(Metric::L2));
+        let snapshot = Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim);
         self.with_snapshot(snapshot)
     }
 
@@ -210,6 +227,7 @@ impl LocalStore {
             normalize_l2: None,
             relevance: None,
             saved_model: None,
+            dim: None,
             pool: Pool::global().clone(),
             fs: Arc::new(RealFs),
         }
@@ -248,6 +266,35 @@ impl LocalStore {
         embeddings: impl Embeddings + 'static,
     ) -> Result<Self> {
         Self::builder(embeddings).from_embeddings(embedded).await
+    }
+
+    /// Adds documents whose vectors are the rows of one matrix, `dim` components each, replacing those with the same ids;
+    /// otherwise as [`VectorStore::upsert_embeddings`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Lengths`](crate::Error::Lengths) when there are more or fewer rows than documents.
+    pub async fn upsert_rows(
+        &self,
+        documents: Vec<Document>,
+        vectors: Vec<f32>,
+        dim: usize,
+    ) -> Result<Vec<DocumentId>> {
+        self.add_rows(documents, Matrix { data: vectors, dim }, Existing::Replace)
+            .await
+    }
+
+    /// The same, but an id that exists already is an error and nothing is added.
+    ///
+    /// # Errors
+    /// As [`upsert_rows`](Self::upsert_rows), and [`Error::ExistingIds`](crate::Error::ExistingIds).
+    pub async fn insert_rows(
+        &self,
+        documents: Vec<Document>,
+        vectors: Vec<f32>,
+        dim: usize,
+    ) -> Result<Vec<DocumentId>> {
+        self.add_rows(documents, Matrix { data: vectors, dim }, Existing::Refuse)
+            .await
     }
 
     /// The model that embeds texts and queries.

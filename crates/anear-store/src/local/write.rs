@@ -26,7 +26,8 @@ impl LocalStore {
             for (document, text) in documents.iter_mut().zip(texts) {
                 document.page_content = text;
             }
-            added(settings, snapshot, documents, vectors)
+            let vectors = Matrix::of(&vectors, snapshot.dim())?;
+            added(settings, snapshot, documents, vectors, Existing::Replace)
         })
         .await
     }
@@ -34,10 +35,22 @@ impl LocalStore {
     /// Adds documents whose vectors are known.
     pub(super) async fn add(&self, embedded: Vec<(Document, Vec<f32>)>) -> Result<Vec<DocumentId>> {
         self.commit(move |settings, snapshot| {
-            let (documents, vectors) = embedded.into_iter().unzip();
-            added(settings, snapshot, documents, vectors)
+            let (documents, vectors): (_, Vec<_>) = embedded.into_iter().unzip();
+            let vectors = Matrix::of(&vectors, snapshot.dim())?;
+            added(settings, snapshot, documents, vectors, Existing::Replace)
         })
         .await
+    }
+
+    /// Adds documents whose vectors are the rows of a matrix.
+    pub(super) async fn add_rows(
+        &self,
+        documents: Vec<Document>,
+        vectors: Matrix,
+        existing: Existing,
+    ) -> Result<Vec<DocumentId>> {
+        self.commit(move |settings, snapshot| added(settings, snapshot, documents, vectors, existing))
+            .await
     }
 
     /// Deletes what `which` names; returns how many documents that were.
@@ -115,30 +128,68 @@ impl LocalStore {
     }
 }
 
+/// Vectors one after the other.
+pub(super) struct Matrix {
+    pub(super) data: Vec<f32>,
+    pub(super) dim: usize,
+}
+
+impl Matrix {
+    /// Vectors that must all have the width `dim`, or that of the first.
+    fn of(vectors: &[Vec<f32>], dim: Option<usize>) -> Result<Self> {
+        let dim = dim.or_else(|| vectors.first().map(Vec::len)).unwrap_or_default();
+        let mut data = Vec::with_capacity(vectors.len() * dim);
+        for vector in vectors {
+            if vector.len() != dim {
+                return Err(Error::dimension(dim, vector.len()));
+            }
+            data.extend_from_slice(vector);
+        }
+        Ok(Self { data, dim })
+    }
+}
+
+/// What becomes of documents whose ids the call brings again.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Existing {
+    Replace,
+    Refuse,
+}
+
 /// The snapshot with `documents` added, and their ids. Everything is checked before anything is built.
 fn added(
     settings: &Settings,
     snapshot: &Snapshot,
     mut documents: Vec<Document>,
-    vectors: Vec<Vec<f32>>,
+    vectors: Matrix,
+    existing: Existing,
 ) -> Result<(Snapshot, Vec<DocumentId>)> {
-    let Some(dim) = snapshot.dim().or_else(|| vectors.first().map(Vec::len)) else {
-        return Err(Error::NothingToAdd { what: "documents" });
-    };
     if documents.is_empty() {
         return Err(Error::NothingToAdd { what: "documents" });
     }
+    let Matrix { mut data, dim } = vectors;
+    if let Some(expected) = snapshot.dim().filter(|&expected| expected != dim) {
+        return Err(Error::dimension(expected, dim));
+    }
+    // A width of 0 is refused by the index.
+    let rows = data.len().checked_div(dim).unwrap_or(documents.len());
+    check_lengths("documents", documents.len(), "vectors", rows)?;
     let ids = assign_ids(&mut documents)?;
-    let mut data = Vec::with_capacity(vectors.len() * dim);
-    for vector in &vectors {
-        if vector.len() != dim {
-            return Err(Error::dimension(dim, vector.len()));
-        }
-        data.extend_from_slice(vector);
+    if existing == Existing::Refuse {
+        refuse_existing(snapshot, &ids)?;
     }
     settings.prepare(&mut data, dim);
     let segment = Segment::build(documents, &data, dim, settings.metric)?;
     Ok((snapshot.with(Arc::new(segment))?, ids))
+}
+
+fn refuse_existing(snapshot: &Snapshot, ids: &[DocumentId]) -> Result<()> {
+    let known = ids.iter().filter(|id| snapshot.find(id).is_some());
+    let known: Vec<DocumentId> = known.cloned().collect();
+    match known.is_empty() {
+        true => Ok(()),
+        false => Err(Error::ExistingIds { ids: known }),
+    }
 }
 
 impl Settings {

@@ -18,6 +18,7 @@ use anear_embeddings::Embeddings;
 use anear_index::{Flat, VectorIndex};
 
 use self::meta::Meta;
+pub(super) use self::meta::type_name;
 use super::{LocalStore, LocalStoreBuilder, Shared};
 use crate::error::Result;
 use crate::segment::Segment;

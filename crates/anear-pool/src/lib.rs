@@ -4,7 +4,8 @@
 //! function hands a closure to [`Pool::run`] and awaits its result, so an executor's thread is never
 //! kept busy; synchronous code spreads a loop over the same threads with [`Pool::map`].
 //!
-//! The bridge is a oneshot channel: it needs no particular runtime.
+//! The bridge is a oneshot channel: it needs no particular runtime. Threads do not survive a fork of the process: a pool
+//! that is used in a forked child starts new ones there.
 //!
 //! ```
 //! # futures::executor::block_on(async {
@@ -16,16 +17,28 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod gate;
+mod per_process;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use futures_channel::oneshot;
+pub use per_process::PerProcess;
 use rayon::prelude::*;
 
 /// A set of compute threads of our own, shared by its clones.
 #[derive(Clone, Debug)]
-pub struct Pool(Arc<rayon::ThreadPool>);
+pub struct Pool(Arc<Threads>);
+
+#[derive(Debug)]
+struct Threads {
+    /// 0 means one per core.
+    wanted: usize,
+    here: PerProcess<Arc<rayon::ThreadPool>>,
+}
 
 /// The operating system refused the pool's threads.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +61,12 @@ impl Pool {
     /// # Errors
     /// [`BuildError`] when the operating system gives no thread.
     pub fn new(threads: usize) -> Result<Self, BuildError> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("anear-{i}"))
-            .build()
-            .map(|pool| Self(Arc::new(pool)))
-            .map_err(|source| BuildError { threads, source })
+        let pool = Threads {
+            wanted: threads,
+            here: PerProcess::new(),
+        };
+        pool.here()?;
+        Ok(Self(Arc::new(pool)))
     }
 
     /// The pool of this process, one thread per core, started at its first use.
@@ -70,12 +83,39 @@ impl Pool {
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.0.current_num_threads()
+        self.here().current_num_threads()
+    }
+
+    /// Before the process forks: lets no further job of any pool begin, and waits until none is running, `patience` at
+    /// most. Otherwise the child would inherit what a job has half done, without the thread that could finish it.
+    ///
+    /// Each call is followed by [`resume`](Self::resume) in the parent and [`resume_in_child`](Self::resume_in_child) in
+    /// the child.
+    pub fn pause(patience: Duration) {
+        gate::pause(patience);
+    }
+
+    /// After a fork, in the parent: jobs begin again.
+    pub fn resume() {
+        gate::resume();
+    }
+
+    /// After a fork, in the child: jobs begin again, on new threads.
+    pub fn resume_in_child() {
+        gate::reset();
+    }
+
+    /// The threads of this process.
+    fn here(&self) -> Arc<rayon::ThreadPool> {
+        match self.0.here() {
+            Ok(threads) => threads,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// `[f(0), .., f(n - 1)]`, computed on the pool; a panic in `f` reaches the caller.
     pub fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-        self.0.install(|| (0..n).into_par_iter().map(f).collect())
+        self.here().install(|| (0..n).into_par_iter().map(f).collect())
     }
 
     /// Runs `work` on the pool and awaits its result.
@@ -87,7 +127,7 @@ impl Pool {
     /// [`Panicked`] when `work` panics.
     pub async fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Result<R, Panicked> {
         let (sender, receiver) = oneshot::channel();
-        self.0.spawn(move || {
+        self.spawn(move || {
             if !sender.is_canceled() {
                 // Whoever shares state with `work` sees it as it was at the panic: the error says so.
                 let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::new(&*panic));
@@ -95,15 +135,43 @@ impl Pool {
                 drop(sender.send(outcome));
             }
         });
-        receiver.await.unwrap_or_else(|_| {
-            Err(Panicked {
-                message: "the job was dropped".into(),
-            })
+        receiver.await.unwrap_or_else(|_| Err(Panicked::unanswered()))
+    }
+
+    /// Runs `work` on the pool; nobody waits for it. Should it panic, the pool lives on.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.here().spawn(move || {
+            let _running = gate::enter();
+            // Whoever waits for something of `work` sees that it does not come.
+            let _outcome = catch_unwind(AssertUnwindSafe(work));
+        });
+    }
+}
+
+impl Threads {
+    fn here(&self) -> Result<Arc<rayon::ThreadPool>, BuildError> {
+        self.here.get_or_try_init(|| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(self.wanted)
+                .thread_name(|i| format!("anear-{i}"))
+                .build()
+                .map(Arc::new)
+                .map_err(|source| BuildError {
+                    threads: self.wanted,
+                    source,
+                })
         })
     }
 }
 
 impl Panicked {
+    /// For those who wait for an answer of a job that ended without giving one.
+    pub fn unanswered() -> Self {
+        Self {
+            message: "the job ended without an answer".into(),
+        }
+    }
+
     fn new(panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<&str>()
@@ -137,6 +205,34 @@ mod tests {
         let error = block_on(pool.run(|| panic!("seven"))).unwrap_err();
         assert_eq!(error.to_string(), "a job on the compute pool panicked: seven");
         assert_eq!(block_on(pool.run(|| 7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_pause_waits_for_what_runs_and_holds_back_the_rest() {
+        let pool = Pool::new(2).unwrap();
+        let (finish, finished) = mpsc::channel::<()>();
+        let running = pool.clone();
+        let (begin, begun) = mpsc::channel();
+        let running = std::thread::spawn(move || {
+            block_on(running.run(move || {
+                begin.send(()).unwrap();
+                finished.recv()
+            }))
+        });
+        begun.recv().unwrap();
+        static BEGUN: AtomicBool = AtomicBool::new(false);
+        let pausing = std::thread::spawn(|| Pool::pause(Duration::from_secs(60)));
+        while !gate::is_paused() {
+            std::thread::yield_now();
+        }
+        let held = std::thread::spawn(move || block_on(pool.run(|| BEGUN.store(true, Ordering::SeqCst))));
+        finish.send(()).unwrap();
+        pausing.join().unwrap();
+        running.join().unwrap().unwrap().unwrap();
+        assert!(!BEGUN.load(Ordering::SeqCst));
+        Pool::resume();
+        held.join().unwrap().unwrap();
+        assert!(BEGUN.load(Ordering::SeqCst));
     }
 
     #[test]

@@ -115,6 +115,14 @@ impl SearchRequest {
         }
     }
 
+    /// How many of the nearest are wanted to choose from.
+    pub(crate) fn candidates(&self) -> usize {
+        match self.ranking {
+            Ranking::Similarity => self.k,
+            Ranking::Mmr { fetch_k, .. } => fetch_k.max(self.k),
+        }
+    }
+
     /// Refuses what no store can answer: the first line of every search.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |name, wanted, got: String| Err(Error::Argument { name, wanted, got });

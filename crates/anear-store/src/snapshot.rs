@@ -162,15 +162,16 @@ impl Snapshot {
         Ok(Selection(selection))
     }
 
-    /// The `k` nearest selected documents of each query, nearest first, with their distances.
+    /// The `ks[i]` selected documents nearest to the `i`-th query, nearest first, with their distances.
     pub(crate) fn search(
         &self,
         queries: Rows<'_>,
-        k: usize,
+        ks: &[usize],
         selection: &Selection<'_>,
         pool: &Pool,
     ) -> Result<Vec<Vec<(Place, f32)>>> {
-        let mut tops: Vec<TopK> = (0..queries.len()).map(|_| TopK::new(k)).collect();
+        let k = ks.iter().copied().max().unwrap_or(1);
+        let mut tops: Vec<TopK> = ks.iter().map(|&k| TopK::new(k)).collect();
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
         for (part, selected) in self.parts.iter().zip(&selection.0) {

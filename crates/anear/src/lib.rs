@@ -81,7 +81,7 @@ pub use anear_embeddings::{DefaultEmbeddings, Embeddings};
 pub use anear_kernels::Metric;
 /// The threads that compute.
 #[doc(inline)]
-pub use anear_pool::Pool;
+pub use anear_pool::{PerProcess, Pool};
 
 /// The store and its searches.
 #[doc(inline)]

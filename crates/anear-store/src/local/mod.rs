@@ -8,11 +8,13 @@
 //! turn has changed nothing, one that has begun its turn commits whole. After an acknowledged write every later
 //! search sees it.
 
+mod gather;
 mod persist;
 mod search;
 mod view;
 mod write;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 pub use self::view::{Memory, View};
@@ -22,7 +24,7 @@ use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
 use anear_index::IndexSpec;
 use anear_kernels::Metric;
-use anear_pool::Pool;
+use anear_pool::{PerProcess, Pool};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
@@ -32,6 +34,7 @@ use crate::score::{RelevanceFn, relevance};
 use crate::snapshot::Snapshot;
 use crate::store::{Deletion, VectorStore};
 
+use self::gather::Gathered;
 use self::write::{Existing, Matrix};
 
 /// A vector store in memory, on exact search; the successor of LangChain's `FAISS`.
@@ -64,9 +67,23 @@ struct Shared {
     fs: Arc<dyn Fs>,
     saved_model: Option<String>,
     /// Held by the writer whose turn it is, in the job that changes the snapshot, never by a caller's future.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    turn: Turn,
+    /// Searches that wait to be answered together.
+    gathered: Gathered,
     /// Held likewise by the save that is under way: saves of one store wait for each other.
-    saving: Arc<tokio::sync::Mutex<()>>,
+    saving: Turn,
+}
+
+/// Whose turn it is among those who change or save a store. A forked child has its own: the job that held the parent's
+/// never ends there.
+#[derive(Debug, Default)]
+struct Turn(PerProcess<Arc<tokio::sync::Mutex<()>>>);
+
+impl Turn {
+    async fn take(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        let Ok(turn) = self.0.get_or_try_init(|| Ok::<_, Infallible>(Arc::default()));
+        turn.lock_owned().await
+    }
 }
 
 /// How a store compares vectors; saved with it.
@@ -209,8 +226,9 @@ impl LocalStoreBuilder {
             snapshot: ArcSwap::from_pointee(snapshot),
             fs: self.fs,
             saved_model: self.saved_model,
-            turn: Arc::default(),
-            saving: Arc::default(),
+            turn: Turn::default(),
+            gathered: Gathered::default(),
+            saving: Turn::default(),
         };
         LocalStore {
             shared: Arc::new(shared),

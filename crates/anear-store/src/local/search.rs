@@ -1,6 +1,6 @@
 //! Searching: embed the query, then scan one snapshot on the compute pool.
 
-use super::{LocalStore, View};
+use super::{LocalStore, View, gather};
 use crate::error::{Error, Result};
 use crate::mmr::maximal_marginal_relevance;
 use crate::request::{Hit, Query, SearchRequest};
@@ -14,6 +14,10 @@ impl LocalStore {
         request.check()?;
         if let Query::Text(text) = &request.query {
             request.query = Query::Vector(self.shared.embeddings.embed_query(text).await?);
+        }
+        if let (Query::Vector(query), None) = (&mut request.query, &request.filter) {
+            let query = std::mem::take(query);
+            return gather::search(&self.shared, query, request).await;
         }
         let shared = self.shared.clone();
         let search = move || View::new(shared).search(&request, None);

@@ -8,6 +8,7 @@ use anear_documents::{Document, DocumentFilter, Value};
 use anear_kernels::{Metric, Rows};
 
 use super::persist::type_name;
+use super::search::diverse;
 use super::{LocalStore, Shared};
 use crate::error::{Error, Result};
 use crate::request::{Hit, Query, Ranking, SearchRequest};
@@ -52,10 +53,7 @@ pub struct Memory {
 impl LocalStore {
     /// What the store holds now.
     pub fn view(&self) -> View {
-        View {
-            shared: self.shared.clone(),
-            snapshot: self.shared.snapshot.load_full(),
-        }
+        View::new(self.shared.clone())
     }
 }
 
@@ -165,17 +163,18 @@ impl View {
                 got: "a text".into(),
             });
         };
-        let fetch_k = match request.ranking {
-            Ranking::Similarity => request.k,
-            Ranking::Mmr { fetch_k, .. } => fetch_k.max(request.k),
-        };
         let mut query = query.clone();
         let dim = query.len();
-        let mut rows = self.scan(&mut query, dim, fetch_k, request.filter.as_ref(), among)?;
-        let mut found = rows.pop().unwrap_or_default();
-        if let Ranking::Mmr { lambda_mult, .. } = request.ranking {
-            found = super::search::diverse(&self.snapshot, &query, found, request.k, lambda_mult)?;
-        }
+        let mut rows = self.scan(&mut query, dim, request.candidates(), request.filter.as_ref(), among)?;
+        self.choose(&query, rows.pop().unwrap_or_default(), request)
+    }
+
+    /// From the nearest candidates of a prepared query to the hits that the request asks for.
+    pub(super) fn choose(&self, query: &[f32], found: Vec<(Place, f32)>, request: &SearchRequest) -> Result<Vec<Hit>> {
+        let found = match request.ranking {
+            Ranking::Similarity => found,
+            Ranking::Mmr { lambda_mult, .. } => diverse(&self.snapshot, query, found, request.k, lambda_mult)?,
+        };
         Ok(self.hits(found, request.score_threshold))
     }
 
@@ -216,7 +215,24 @@ impl View {
             return Ok(Vec::new());
         };
         let selection = self.snapshot.selection(filter, among)?;
-        self.snapshot.search(queries, k, &selection, &self.shared.pool)
+        let ks = vec![k; queries.len()];
+        self.snapshot.search(queries, &ks, &selection, &self.shared.pool)
+    }
+
+    /// Prepares one query as the store's vectors were; says whether there is anything to compare it with.
+    pub(super) fn prepare(&self, query: &mut [f32]) -> Result<bool> {
+        let dim = query.len();
+        self.shared.settings.prepare(query, dim);
+        Ok(self.snapshot.queries(query, dim)?.is_some())
+    }
+
+    /// The `ks[i]` documents nearest to the `i`-th of the prepared `queries`.
+    pub(super) fn nearest_places(&self, queries: &[f32], ks: &[usize]) -> Result<Vec<Vec<(Place, f32)>>> {
+        let Some(queries) = self.dim().and_then(|dim| Rows::new(queries, dim)) else {
+            return Ok(Vec::new());
+        };
+        let selection = self.snapshot.selection(None, None)?;
+        self.snapshot.search(queries, ks, &selection, &self.shared.pool)
     }
 
     fn hits(&self, found: Vec<(Place, f32)>, threshold: Option<f32>) -> Vec<Hit> {

@@ -115,7 +115,7 @@ impl LocalStore {
         &self,
         change: impl FnOnce(&Settings, &Snapshot) -> Result<(Snapshot, R)> + Send + 'static,
     ) -> Result<R> {
-        let turn = self.shared.turn.clone().lock_owned().await;
+        let turn = self.shared.turn.take().await;
         let shared = self.shared.clone();
         let job = move || {
             // The turn belongs to the job: it ends with the job, also when nobody awaits it any more.

@@ -91,7 +91,7 @@ impl LocalStore {
     /// ```
     pub async fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> Result<()> {
         let (folder, name) = (folder.as_ref().to_owned(), index_name.to_owned());
-        let turn = self.shared.saving.clone().lock_owned().await;
+        let turn = self.shared.saving.take().await;
         let save = move |shared: &Shared, snapshot: &Snapshot| {
             let _turn = turn;
             folder::save(&*shared.fs, &folder, &name, &Saved::of(shared, snapshot)?)

@@ -2,7 +2,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | describe a text | [`Document`], [`Metadata`], [`Value`], [`DateTime`] |
+//! | describe a text | [`Document`], [`Metadata`], [`Value`], [`DateTime`], [`Foreign`] |
 //! | say which documents are wanted | [`Filter`] (data) or a closure, both as [`DocumentFilter`] |
 //! | keep a batch and select from it fast | [`DocumentSet`] |
 //! | keep documents by id behind a trait | [`Docstore`], [`InMemoryDocstore`] |
@@ -44,4 +44,4 @@ pub use splitter::{
     AsyncTextSplitter, CharacterTextSplitter, KeepSeparator, Language, LengthFunction, OversizedHook,
     RecursiveCharacterTextSplitter, SplitOptions, TextSplitter,
 };
-pub use value::{DateTime, Value};
+pub use value::{DateTime, Foreign, Value};

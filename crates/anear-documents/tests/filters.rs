@@ -1,8 +1,10 @@
 //! Random filters over random metadata: columns, evaluation and a third reading of the JSON agree.
 #![allow(clippy::print_stdout)]
 
+use std::sync::Arc;
+
 use anear_documents::{
-    DateTime, Docstore, Document, DocumentFilter, DocumentSet, Filter, InMemoryDocstore, Metadata, Value,
+    DateTime, Docstore, Document, DocumentFilter, DocumentSet, Filter, Foreign, InMemoryDocstore, Metadata, Op, Value,
 };
 use futures::executor::block_on;
 use serde_json::{Value as Json, json};
@@ -125,6 +127,48 @@ fn condition(random: &mut Random) -> Json {
                 entries.insert(op.into(), operand);
             }
             Json::Object(entries)
+        }
+    }
+}
+
+/// The same value to every filter, some of it said by foreign values.
+fn with_foreign(random: &mut Random, value: &Value) -> Value {
+    let same = match value {
+        Value::List(items) => Value::List(items.iter().map(|item| with_foreign(random, item)).collect()),
+        Value::Map(map) => Value::Map(with_foreign_fields(random, map)),
+        value => value.clone(),
+    };
+    match random.below(4) {
+        0 => Foreign::new("thing", same, Arc::new(())).into(),
+        _ => same,
+    }
+}
+
+fn with_foreign_fields(random: &mut Random, metadata: &Metadata) -> Metadata {
+    let field = |(name, value): (&String, &Value)| (name.clone(), with_foreign(random, value));
+    metadata.iter().map(field).collect()
+}
+
+/// The same filter, some of its values foreign.
+fn with_foreign_values(random: &mut Random, filter: Filter) -> Filter {
+    let mut all = |filters: Vec<Filter>| {
+        let filters = filters.into_iter();
+        filters.map(|filter| with_foreign_values(random, filter)).collect()
+    };
+    match filter {
+        Filter::And(filters) => Filter::And(all(filters)),
+        Filter::Or(filters) => Filter::Or(all(filters)),
+        Filter::Not(filter) => !with_foreign_values(random, *filter),
+        Filter::Field { name, mut op } => {
+            match &mut op {
+                Op::Eq(value) | Op::Ne(value) | Op::Contains(value) => *value = with_foreign(random, value),
+                Op::Gt(value) | Op::Gte(value) | Op::Lt(value) | Op::Lte(value) => *value = with_foreign(random, value),
+                Op::In(values) | Op::Nin(values) => {
+                    values.iter_mut().for_each(|value| *value = with_foreign(random, value));
+                }
+                Op::Exists(_) => {}
+            }
+            Filter::Field { name, op }
         }
     }
 }
@@ -258,9 +302,11 @@ fn columns_evaluation_and_the_plain_reading_agree() {
     for seed in 1..=SETS as u64 {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let len = random.pick(&[0, 1, 63, 64, 65, 300]);
+        // The plain reading sees no foreign values, the others some.
+        let plain: Vec<_> = (0..len).map(|_| metadata(&mut random)).collect();
         let documents: Vec<_> = (0..len)
             .map(|slot| Document {
-                metadata: metadata(&mut random),
+                metadata: with_foreign_fields(&mut random, &plain[slot]),
                 ..Document::new("").with_id(slot.to_string())
             })
             .collect();
@@ -269,7 +315,8 @@ fn columns_evaluation_and_the_plain_reading_agree() {
         let set = DocumentSet::new(documents).unwrap();
         for _ in 0..FILTERS {
             let json = filter(&mut random, 3);
-            let filter = DocumentFilter::from(Filter::from_json(&json).unwrap());
+            let filter = with_foreign_values(&mut random, Filter::from_json(&json).unwrap());
+            let filter = DocumentFilter::from(filter);
             let by_column: Vec<_> = set
                 .select(&filter)
                 .unwrap()
@@ -281,11 +328,8 @@ fn columns_evaluation_and_the_plain_reading_agree() {
                 block_on(store.select(&filter)).unwrap(),
                 "seed {seed}, columns: {json}"
             );
-            let plainly: Vec<_> = set
-                .iter()
-                .filter(|document| oracle::matches(&json, &document.metadata))
-                .collect();
-            let plainly: Vec<_> = plainly.iter().map(|document| document.id.clone().unwrap()).collect();
+            let plainly = (0..len).filter(|&slot| oracle::matches(&json, &plain[slot]));
+            let plainly: Vec<_> = plainly.map(|slot| slot.to_string()).collect();
             assert_eq!(by_column, plainly, "seed {seed}, evaluation: {json}");
             answers += len;
             selected += by_column.len();

@@ -28,9 +28,9 @@ pub(crate) fn reduce<'a>(graph: &mut Graph<'a>, callable: Id, args: Id) -> Resul
 fn call<'a>(graph: &mut Graph<'a>, symbol: Symbol, args: &[Id]) -> Result<Node<'a>> {
     match symbol {
         Symbol::Reconstructor => reconstruct(graph, args),
-        Symbol::Encode => encode(graph, args),
-        Symbol::Bytes => bytes(graph, args, "bytes"),
-        Symbol::ByteArray => bytes(graph, args, "bytearray"),
+        Symbol::Encode => encode(graph, args).map(Node::Bytes),
+        Symbol::Bytes => bytes(graph, args, "bytes").map(Node::Bytes),
+        Symbol::ByteArray => bytes(graph, args, "bytearray").map(Node::ByteArray),
         Symbol::Complex => complex(graph, args),
         Symbol::Set => members(graph, args, "set").map(Node::Set),
         Symbol::FrozenSet => members(graph, args, "frozenset").map(Node::FrozenSet),
@@ -43,7 +43,8 @@ fn call<'a>(graph: &mut Graph<'a>, symbol: Symbol, args: &[Id]) -> Result<Node<'
         Symbol::Zone => zone(graph, args).map(Node::from),
         Symbol::Decimal => decimal(graph, args).map(Node::from),
         Symbol::SafeUuid => safe_uuid(graph, args),
-        Symbol::Path(flavor) => path(graph, flavor, args),
+        Symbol::Path(flavor) => path(graph, flavor, args).map(|text| Value::Path(text).into()),
+        Symbol::PurePath(flavor) => pure_path(graph, flavor, args).map(Node::from),
         Symbol::NumpyDtype => numpy::dtype(graph, args).map(Node::Dtype),
         Symbol::NumpyScalar => numpy::scalar(graph, args),
         Symbol::NumpyReconstruct => numpy::reconstruct(graph, args),
@@ -149,7 +150,7 @@ fn safe_uuid<'a>(graph: &Graph<'a>, args: &[Id]) -> Result<Node<'a>> {
 }
 
 /// `_codecs.encode(text, 'latin1')`: bytes, one per character.
-fn encode<'a>(graph: &mut Graph<'a>, args: &[Id]) -> Result<Node<'a>> {
+fn encode<'a>(graph: &mut Graph<'a>, args: &[Id]) -> Result<Cow<'a, [u8]>> {
     const CLASS: &str = "_codecs.encode";
     let [text, codec] = args else {
         return shape(CLASS, "expected text and the name of a codec");
@@ -166,21 +167,21 @@ fn encode<'a>(graph: &mut Graph<'a>, args: &[Id]) -> Result<Node<'a>> {
         .and_then(|text| text.chars().map(|c| u8::try_from(c).ok()).collect());
     bytes.map_or_else(
         || shape(CLASS, "expected Latin-1 text"),
-        |bytes: Vec<u8>| Ok(Node::Bytes(Cow::Owned(bytes))),
+        |bytes: Vec<u8>| Ok(Cow::Owned(bytes)),
     )
 }
 
 /// `bytes()`, `bytes(bytes)`, `bytearray(text, 'latin-1')`.
-fn bytes<'a>(graph: &mut Graph<'a>, args: &[Id], class: &'static str) -> Result<Node<'a>> {
+fn bytes<'a>(graph: &mut Graph<'a>, args: &[Id], class: &'static str) -> Result<Cow<'a, [u8]>> {
     let source = match args {
-        [] => return Ok(Node::Bytes(Cow::Borrowed(&[]))),
+        [] => return Ok(Cow::Borrowed(&[])),
         [text, _] if graph.str(*text).is_some() => return encode(graph, args),
         [source] => *source,
         _ => return shape(class, "expected bytes"),
     };
     graph.budget.charge(graph.bytes(source).map_or(0, <[u8]>::len))?;
     match graph.node(source) {
-        Node::Bytes(bytes) => Ok(Node::Bytes(bytes.clone())),
+        Node::Bytes(bytes) => Ok(bytes.clone()),
         _ => shape(class, "expected bytes"),
     }
 }
@@ -378,12 +379,20 @@ fn decimal(graph: &mut Graph<'_>, args: &[Id]) -> Result<Value> {
     )
 }
 
-fn path<'a>(graph: &mut Graph<'a>, flavor: Flavor, parts: &[Id]) -> Result<Node<'a>> {
+fn pure_path(graph: &mut Graph<'_>, flavor: Flavor, parts: &[Id]) -> Result<Value> {
+    let text = path(graph, flavor, parts)?;
+    Ok(match flavor {
+        Flavor::Posix => Value::PurePosixPath(text),
+        Flavor::Windows => Value::PureWindowsPath(text),
+    })
+}
+
+fn path(graph: &mut Graph<'_>, flavor: Flavor, parts: &[Id]) -> Result<String> {
     let len = parts.iter().filter_map(|part| graph.str(*part)).map(str::len).sum();
     graph.budget.charge(len)?;
     let parts: Option<Vec<&str>> = parts.iter().map(|part| graph.str(*part)).collect();
     match parts {
-        Some(parts) => Ok(Value::Path(flavor.join(parts)).into()),
+        Some(parts) => Ok(flavor.join(parts)),
         None => shape("pathlib.Path", "expected the parts of a path as text"),
     }
 }

@@ -59,10 +59,15 @@ impl<'g, 'a> Decoder<'g, 'a> {
                 self.budget.charge(bytes.len())?;
                 Value::Bytes(bytes.as_ref().to_owned())
             }
+            Node::ByteArray(bytes) => {
+                self.budget.charge(bytes.len())?;
+                Value::ByteArray(bytes.as_ref().to_owned())
+            }
             Node::Leaf(leaf) => self.leaf(leaf)?,
             Node::List(items) => Value::List(self.items(items, depth)?),
             Node::Tuple(items) => Value::Tuple(self.items(items, depth)?),
-            Node::Set(items) | Node::FrozenSet(items) => self.set(items, depth)?,
+            Node::Set(items) => Value::Set(self.members(items, depth)?),
+            Node::FrozenSet(items) => Value::FrozenSet(self.members(items, depth)?),
             Node::Dict(pairs) => self.dict(pairs, depth)?,
             Node::Array(Some(array)) => {
                 self.level(depth.saturating_sub(array.dims()))?;
@@ -88,6 +93,7 @@ impl<'g, 'a> Decoder<'g, 'a> {
     fn leaf(&mut self, leaf: &Value) -> Result<Value> {
         self.budget.charge(match leaf {
             Value::Str(text) | Value::Path(text) => text.len(),
+            Value::PurePosixPath(text) | Value::PureWindowsPath(text) => text.len(),
             Value::Decimal(decimal) => decimal.as_str().len(),
             Value::Bytes(bytes) => bytes.len(),
             _ => 0,
@@ -100,10 +106,10 @@ impl<'g, 'a> Decoder<'g, 'a> {
         items.iter().map(|item| self.nested(*item, depth)).collect()
     }
 
-    fn set(&mut self, items: &[Id], depth: usize) -> Result<Value> {
+    fn members(&mut self, items: &[Id], depth: usize) -> Result<Vec<Value>> {
         let items = self.items(items, depth)?;
         check_keys(items.iter())?;
-        Ok(Value::Set(items))
+        Ok(items)
     }
 
     fn dict(&mut self, pairs: &[(Id, Id)], depth: usize) -> Result<Value> {
@@ -128,7 +134,7 @@ impl<'g, 'a> Decoder<'g, 'a> {
     }
 }
 
-/// Python writes no key twice and takes no list as a key; a pickle that does is not from Python.
+/// Python writes no key twice and takes no list or set as a key; a pickle that does is not from Python.
 fn check_keys<'v>(keys: impl ExactSizeIterator<Item = &'v Value>) -> Result<()> {
     keys_problem(keys).map_or(Ok(()), |what| shape("dict", what))
 }

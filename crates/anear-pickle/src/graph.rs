@@ -25,6 +25,7 @@ pub(crate) enum Node<'a> {
     Float(f64),
     Str(Cow<'a, str>),
     Bytes(Cow<'a, [u8]>),
+    ByteArray(Cow<'a, [u8]>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
     Set(Vec<Id>),
@@ -114,8 +115,9 @@ impl<'a> Graph<'a> {
         }
     }
 
+    /// The bytes of a `bytes` or `bytearray`.
     pub(crate) fn bytes(&self, id: Id) -> Option<&[u8]> {
-        if let Node::Bytes(bytes) = self.node(id) {
+        if let Node::Bytes(bytes) | Node::ByteArray(bytes) = self.node(id) {
             Some(bytes)
         } else {
             None

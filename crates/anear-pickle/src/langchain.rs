@@ -144,7 +144,7 @@ fn faiss_index<'a>(graph: &Graph<'a>, id: Id) -> Result<FaissIndex<'a>> {
         return not_a_store("a Faiss index");
     };
     match graph.node(*bytes) {
-        Node::Bytes(bytes) => Ok(FaissIndex {
+        Node::Bytes(bytes) | Node::ByteArray(bytes) => Ok(FaissIndex {
             class: *class,
             bytes: bytes.clone(),
         }),

@@ -23,7 +23,8 @@ pub(crate) fn literal<'a>(opcode: u8, input: &mut Input<'a>) -> Result<Option<No
         opcode::BINFLOAT => Node::Float(f64::from_be_bytes(input.array()?)),
         opcode::UNICODE => unicode_line(input)?,
         opcode::SHORT_BINUNICODE | opcode::BINUNICODE | opcode::BINUNICODE8 => text(opcode, input)?,
-        opcode::SHORT_BINBYTES | opcode::BINBYTES | opcode::BINBYTES8 | opcode::BYTEARRAY8 => bytes(opcode, input)?,
+        opcode::SHORT_BINBYTES | opcode::BINBYTES | opcode::BINBYTES8 => Node::Bytes(bytes(opcode, input)?),
+        opcode::BYTEARRAY8 => Node::ByteArray(bytes(opcode, input)?),
         opcode::EMPTY_LIST => Node::List(Vec::new()),
         opcode::EMPTY_TUPLE => Node::Tuple(Vec::new()),
         opcode::EMPTY_DICT => Node::Dict(Vec::new()),
@@ -90,13 +91,13 @@ fn text<'a>(opcode: u8, input: &mut Input<'a>) -> Result<Node<'a>> {
         })
 }
 
-fn bytes<'a>(opcode: u8, input: &mut Input<'a>) -> Result<Node<'a>> {
+fn bytes<'a>(opcode: u8, input: &mut Input<'a>) -> Result<Cow<'a, [u8]>> {
     let len = match opcode {
         opcode::SHORT_BINBYTES => input.u8()?.into(),
         opcode::BINBYTES => input.u32()?.into(),
         _ => input.u64()?,
     };
-    Ok(Node::Bytes(Cow::Borrowed(input.take(len)?)))
+    Ok(Cow::Borrowed(input.take(len)?))
 }
 
 /// Protocol 0's text: Latin-1 with `\uXXXX` and `\UXXXXXXXX` ("raw-unicode-escape").

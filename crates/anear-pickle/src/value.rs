@@ -27,14 +27,18 @@ pub enum Value {
     Complex(f64, f64),
     /// `str`.
     Str(String),
-    /// `bytes` or `bytearray`.
+    /// `bytes`.
     Bytes(Vec<u8>),
+    /// `bytearray`.
+    ByteArray(Vec<u8>),
     /// `list`.
     List(Vec<Value>),
     /// `tuple`.
     Tuple(Vec<Value>),
-    /// `set` or `frozenset`, in the order of the pickle.
+    /// `set`, in the order of the pickle.
     Set(Vec<Value>),
+    /// `frozenset`, in the order of the pickle.
+    FrozenSet(Vec<Value>),
     /// `dict`, `OrderedDict` or `defaultdict`: keys and values in order; no key twice.
     Dict(Vec<(Value, Value)>),
     /// `datetime.date`.
@@ -51,11 +55,48 @@ pub enum Value {
     Decimal(Decimal),
     /// `uuid.UUID`.
     Uuid(Uuid),
-    /// A path of `pathlib`, as its text.
+    /// `pathlib.PosixPath` or `WindowsPath`, as its text; it is written as a path of the machine that loads it.
     Path(String),
+    /// `pathlib.PurePosixPath`, as its text.
+    PurePosixPath(String),
+    /// `pathlib.PureWindowsPath`, as its text.
+    PureWindowsPath(String),
 }
 
 impl Value {
+    /// The name of the type in Python.
+    ///
+    /// ```
+    /// assert_eq!(anear_pickle::Value::Tuple(Vec::new()).type_name(), "tuple");
+    /// ```
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::None => "NoneType",
+            Self::Bool(_) => "bool",
+            Self::Int(_) | Self::BigInt(_) => "int",
+            Self::Float(_) => "float",
+            Self::Complex(..) => "complex",
+            Self::Str(_) => "str",
+            Self::Bytes(_) => "bytes",
+            Self::ByteArray(_) => "bytearray",
+            Self::List(_) => "list",
+            Self::Tuple(_) => "tuple",
+            Self::Set(_) => "set",
+            Self::FrozenSet(_) => "frozenset",
+            Self::Dict(_) => "dict",
+            Self::Date(_) => "date",
+            Self::Time(_) => "time",
+            Self::DateTime(_) => "datetime",
+            Self::Delta(_) => "timedelta",
+            Self::Zone(_) => "timezone",
+            Self::Decimal(_) => "Decimal",
+            Self::Uuid(_) => "UUID",
+            Self::Path(_) => "Path",
+            Self::PurePosixPath(_) => "PurePosixPath",
+            Self::PureWindowsPath(_) => "PureWindowsPath",
+        }
+    }
+
     /// This key of a dict as text: Python's `str(key)`, where the key is text, a number, `None` or of dates and times.
     ///
     /// `None` for keys of any other type.
@@ -70,6 +111,7 @@ impl Value {
     pub fn key_text(&self) -> Option<String> {
         Some(match self {
             Self::Str(text) | Self::Path(text) => text.clone(),
+            Self::PurePosixPath(text) | Self::PureWindowsPath(text) => text.clone(),
             Self::None => "None".into(),
             Self::Bool(bool) => if *bool { "True" } else { "False" }.into(),
             Self::Int(int) => int.to_string(),
@@ -88,7 +130,7 @@ impl Value {
     /// Whether Python takes this as a key of a dict or an item of a set.
     pub(crate) fn is_hashable(&self) -> bool {
         match self {
-            Self::List(_) | Self::Dict(_) => false,
+            Self::List(_) | Self::Dict(_) | Self::Set(_) | Self::ByteArray(_) => false,
             Self::Tuple(items) => items.iter().all(Self::is_hashable),
             _ => true,
         }
@@ -115,7 +157,7 @@ pub(crate) fn keys_problem<'v>(keys: impl ExactSizeIterator<Item = &'v Value>) -
     let mut seen = HashSet::with_capacity(keys.len());
     for key in keys {
         if !key.is_hashable() {
-            return Some("a list or dict stands where only a key can stand");
+            return Some("a list, dict, set or bytearray stands where only a key can stand");
         }
         if !seen.insert(Key::from(key)) {
             return Some("the same key stands twice in one dict or set");

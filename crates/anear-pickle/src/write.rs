@@ -6,7 +6,7 @@ use crate::{Date, Delta, Error, Limits, Offset, Result, Time, Uuid, Value, opcod
 /// A pickle of `value`, protocol 4.
 ///
 /// # Errors
-/// [`Error::Unwritable`] for a dict or set that Python cannot hold (a list as a key, a key twice) and
+/// [`Error::Unwritable`] for a dict or set that Python cannot hold (a list or set as a key, a key twice) and
 /// for what nests deeper than the default [`Limits::depth`], which [`read`](crate::read()) would refuse.
 ///
 /// ```
@@ -28,8 +28,6 @@ const TOO_DEEP: Error = Error::Unwritable {
 #[derive(Debug)]
 pub(crate) struct Writer {
     out: Vec<u8>,
-    /// Whether what is being written is a key of a dict or an item of a set.
-    in_key: bool,
 }
 
 impl Writer {
@@ -37,7 +35,7 @@ impl Writer {
     pub(crate) fn new(capacity: usize) -> Self {
         let mut out = Vec::with_capacity(capacity + 64);
         out.extend([opcode::PROTO, 4]);
-        Self { out, in_key: false }
+        Self { out }
     }
 
     /// The whole pickle.
@@ -57,9 +55,11 @@ impl Writer {
             Value::Complex(re, im) => self.complex(*re, *im),
             Value::Str(text) => self.str(text),
             Value::Bytes(bytes) => self.bytes(bytes),
+            Value::ByteArray(bytes) => self.call("builtins", "bytearray", |w| w.bytes(bytes)),
             Value::List(items) => self.list(items, depth)?,
             Value::Tuple(items) => self.tuple_of(items, depth)?,
             Value::Set(items) => self.set(items, depth)?,
+            Value::FrozenSet(items) => self.frozen_set(items, depth)?,
             Value::Dict(pairs) => self.pairs(pairs, depth)?,
             Value::Date(date) => self.call("datetime", "date", |w| w.bytes(&date_state(*date))),
             Value::Time(time) => self.time(time),
@@ -68,7 +68,9 @@ impl Writer {
             Value::Zone(offset) => self.zone(*offset),
             Value::Decimal(decimal) => self.call("decimal", "Decimal", |w| w.str(decimal.as_str())),
             Value::Uuid(uuid) => self.uuid(*uuid)?,
-            Value::Path(path) => self.call("pathlib", "Path", |w| w.str(path)),
+            Value::Path(path) | Value::PurePosixPath(path) | Value::PureWindowsPath(path) => {
+                self.call("pathlib", value.type_name(), |w| w.str(path));
+            }
         }
         Ok(())
     }
@@ -151,22 +153,18 @@ impl Writer {
         Ok(())
     }
 
-    /// A `set`, or a `frozenset` where Python needs one: as a key, or inside of one.
     fn set(&mut self, items: &[Value], depth: usize) -> Result<()> {
         check_keys(items.iter())?;
-        let frozen = self.in_key;
-        if !frozen {
-            self.out.push(opcode::EMPTY_SET);
-        }
-        self.as_key(|writer| writer.items(items, depth))?;
-        self.out.push(if frozen { opcode::FROZENSET } else { opcode::ADDITEMS });
+        self.out.push(opcode::EMPTY_SET);
+        self.items(items, depth)?;
+        self.out.push(opcode::ADDITEMS);
         Ok(())
     }
 
-    fn as_key(&mut self, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let outer = std::mem::replace(&mut self.in_key, true);
-        write(self)?;
-        self.in_key = outer;
+    fn frozen_set(&mut self, items: &[Value], depth: usize) -> Result<()> {
+        check_keys(items.iter())?;
+        self.items(items, depth)?;
+        self.out.push(opcode::FROZENSET);
         Ok(())
     }
 
@@ -175,7 +173,7 @@ impl Writer {
         let depth = depth.checked_sub(1).ok_or(TOO_DEEP)?;
         self.dict(|dict| {
             pairs.iter().try_for_each(|(key, value)| {
-                dict.as_key(|dict| dict.value(key, depth))?;
+                dict.value(key, depth)?;
                 dict.value(value, depth)
             })
         })

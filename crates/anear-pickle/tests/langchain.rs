@@ -246,7 +246,9 @@ fn rich() -> SavedDocstore {
         ("text", str("ünï\n😀")),
         ("bytes", Value::Bytes(vec![0, 255, 10])),
         ("tuple", Value::Tuple(vec![Value::Int(1), Value::Tuple(vec![])])),
-        ("set", Value::Set(vec![Value::Set(vec![str("frozen")])])),
+        ("bytearray", Value::ByteArray(vec![0, 1])),
+        ("set", Value::Set(vec![Value::FrozenSet(vec![str("frozen")])])),
+        ("frozenset", Value::FrozenSet(vec![])),
         (
             "dict",
             Value::Dict(vec![
@@ -264,6 +266,8 @@ fn rich() -> SavedDocstore {
         ("decimal", Value::Decimal(Decimal::parse("-1.50E+3").unwrap())),
         ("uuid", Value::Uuid(Uuid::from(u128::MAX - 1))),
         ("path", Value::Path("a/b.txt".into())),
+        ("posix", Value::PurePosixPath("/a/b".into())),
+        ("windows", Value::PureWindowsPath("C:\\a".into())),
     ];
     let documents = vec![
         document("id-a", "föö", metadata),

@@ -45,9 +45,11 @@ fn meaning(value: &Value) -> String {
         Value::Complex(re, im) => format!("c{},{}", bits(*re), bits(*im)),
         Value::Str(text) => format!("s{}", hex(text.as_bytes())),
         Value::Bytes(bytes) => format!("b{}", hex(bytes)),
+        Value::ByteArray(bytes) => format!("B{}", hex(bytes)),
         Value::List(items) => format!("[{}]", all(items)),
         Value::Tuple(items) => format!("({})", all(items)),
         Value::Set(items) => format!("{{{}}}", all(items)),
+        Value::FrozenSet(items) => format!("F{{{}}}", all(items)),
         Value::Dict(pairs) => {
             let pair = |(key, value): &(Value, Value)| format!("{}={}", meaning(key), meaning(value));
             format!("<{}>", pairs.iter().map(pair).collect::<Vec<_>>().join(","))
@@ -66,6 +68,8 @@ fn meaning(value: &Value) -> String {
         Value::Decimal(decimal) => format!("M{decimal}"),
         Value::Uuid(uuid) => format!("U{uuid}"),
         Value::Path(path) => format!("P{path}"),
+        Value::PurePosixPath(path) => format!("/{path}"),
+        Value::PureWindowsPath(path) => format!("W{path}"),
         other => panic!("no meaning for {other:?}"),
     }
 }
@@ -126,10 +130,7 @@ fn every_value_of_python_survives_our_own_writing() {
     } in corpus()
     {
         let value = read(&pickle).unwrap();
-        // Only a path changes: it is written for the platform that loads it.
-        if !expected.contains("P") {
-            assert_eq!(meaning(&read(&write(&value).unwrap()).unwrap()), expected);
-        }
+        assert_eq!(meaning(&read(&write(&value).unwrap()).unwrap()), expected);
     }
 }
 

@@ -49,7 +49,10 @@ fn scalar() -> impl Strategy<Value = Value> {
         "-?[0-9]{1,30}(\\.[0-9]{0,9})?(E[+-][0-9]{1,4})?"
             .prop_map(|text| Value::Decimal(Decimal::parse(&text).unwrap())),
         any::<u128>().prop_map(|int| Value::Uuid(Uuid::from(int))),
+        vec(any::<u8>(), 0..400).prop_map(Value::ByteArray),
         "[a-z]{1,9}(/[a-zé]{1,9}){0,5}".prop_map(Value::Path),
+        "[a-z]{1,9}(/[a-zé]{1,9}){0,5}".prop_map(Value::PurePosixPath),
+        "[A-Z]:\\\\[a-zé]{1,9}(\\\\[a-zé]{1,9}){0,5}".prop_map(Value::PureWindowsPath),
     ]
 }
 
@@ -60,6 +63,7 @@ fn value() -> impl Strategy<Value = Value> {
             vec(inner.clone(), 0..8).prop_map(Value::Tuple),
             vec((any::<String>().prop_map(Value::Str), inner), 0..8).prop_map(Value::Dict),
             vec(scalar(), 0..8).prop_map(Value::Set),
+            vec(scalar(), 0..8).prop_map(Value::FrozenSet),
         ]
     })
 }

@@ -175,14 +175,14 @@ pub enum Error {
         kind: &'static str,
     },
     /// Metadata that the saved form cannot hold.
-    #[error("document `{id}`: metadata `{key}` is {value}, which Python cannot hold; nothing was saved")]
+    #[error("document `{id}`: metadata `{key}` contains {what}; nothing was saved")]
     Unsaveable {
         /// The document.
         id: DocumentId,
         /// The metadata field.
         key: String,
-        /// Its value.
-        value: String,
+        /// What it contains that cannot be saved, why, and the way out.
+        what: String,
     },
     /// Files could not be written or read; the message says what the folder holds now.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 //!
 //! [`LocalStore`] is the store in this process. [`VectorStore`] is what every store can do, [`VectorStoreExt`] the
 //! everyday surface on top of it, with the names of LangChain's `FAISS`; [`blocking`] gives the same to synchronous
-//! code.
+//! code. [`python`] is for doors to it that live in Python.
 #![forbid(unsafe_code)]
 
 pub mod blocking;
@@ -10,6 +10,7 @@ mod compat;
 mod error;
 mod local;
 mod mmr;
+pub mod python;
 mod request;
 mod retriever;
 mod score;

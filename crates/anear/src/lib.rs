@@ -53,6 +53,8 @@ pub use anear_documents as documents;
 pub use anear_embeddings as embeddings;
 pub use anear_index as index;
 pub use anear_kernels as kernels;
+#[doc(inline)]
+pub use anear_store::python;
 
 /// Documents and what is asked of them.
 #[doc(inline)]

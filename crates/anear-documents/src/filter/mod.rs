@@ -175,7 +175,7 @@ fn check_value(value: &Value) -> Result<()> {
     if !value.fits(limits::FILTER_DEPTH) {
         return Err(too_large("levels in a value", limits::FILTER_DEPTH));
     }
-    match value {
+    match value.nearest() {
         Value::List(items) => check_len(items),
         _ => Ok(()),
     }
@@ -196,7 +196,7 @@ fn too_large(what: &'static str, limit: usize) -> Error {
 pub(crate) fn lookup<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a Value> {
     metadata.get(name).or_else(|| {
         let (head, rest) = name.split_once('.')?;
-        match metadata.get(head)? {
+        match metadata.get(head)?.nearest() {
             Value::Map(map) => lookup(map, rest),
             _ => None,
         }

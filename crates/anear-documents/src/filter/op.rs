@@ -125,8 +125,8 @@ impl Op {
 }
 
 fn contains(value: &Value, wanted: &Value) -> bool {
-    match (value, wanted) {
-        (Value::List(items), _) => items.iter().any(|item| equal(item, wanted)),
+    match (value.nearest(), wanted.nearest()) {
+        (Value::List(items), wanted) => items.iter().any(|item| equal(item, wanted)),
         (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
         _ => false,
     }

@@ -55,7 +55,7 @@ impl Column {
                 continue;
             };
             values.push((Key::of(value), Place { slot, item: WHOLE }));
-            if let Value::List(items) = value {
+            if let Value::List(items) = value.nearest() {
                 elements.extend(
                     (0..)
                         .zip(items)
@@ -109,7 +109,8 @@ impl Column {
 
     /// The value at a place.
     pub(super) fn value<'a>(&self, set: &'a DocumentSet, place: Place) -> &'a Value {
-        match (lookup(&set.get(place.slot).metadata, &self.name), place.item) {
+        let value = lookup(&set.get(place.slot).metadata, &self.name);
+        match (value.map(Value::nearest), place.item) {
             (Some(Value::List(items)), item) if item != WHOLE => &items[item as usize],
             (Some(value), _) => value,
             (None, _) => unreachable!("a column lists only documents that have its field"),

@@ -231,6 +231,12 @@ mod tests {
                 .to_string()
                 .contains("document `a` is nested deeper")
         );
+        // What is nearest to a foreign value counts as if it stood there.
+        let foreign = |levels| Value::from(crate::Foreign::new("thing", nested(levels), Arc::new(())));
+        let wrapped = |levels| Value::List(vec![foreign(levels - 1)]);
+        let set = |value| DocumentSet::new(vec![Document::new("").with_id("a").with_metadata("x", value)]);
+        assert!(set(wrapped(limits::METADATA_DEPTH)).is_ok());
+        assert!(set(wrapped(limits::METADATA_DEPTH + 1)).is_err());
     }
 
     #[test]

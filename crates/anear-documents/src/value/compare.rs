@@ -11,7 +11,7 @@ use super::{DateTime, Value};
 /// Numbers and truth values compare by value (`1 == 1.0 == true`), not-a-number equals nothing, and a stored date
 /// also equals the ISO 8601 text of its moment.
 pub(crate) fn equal(stored: &Value, wanted: &Value) -> bool {
-    match (stored, wanted) {
+    match (stored.nearest(), wanted.nearest()) {
         (Value::List(left), Value::List(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
         }
@@ -22,7 +22,7 @@ pub(crate) fn equal(stored: &Value, wanted: &Value) -> bool {
                     .all(|(key, left)| right.get(key).is_some_and(|right| equal(left, right)))
         }
         (Value::Null, Value::Null) => true,
-        _ => compare(stored, wanted) == Some(Ordering::Equal),
+        (stored, wanted) => compare(stored, wanted) == Some(Ordering::Equal),
     }
 }
 
@@ -31,12 +31,12 @@ pub(crate) fn equal(stored: &Value, wanted: &Value) -> bool {
 /// Ordered are numbers and truth values, texts, dates (naive with naive, aware with aware, also against ISO 8601
 /// text), and lists by their first difference.
 pub(crate) fn compare(stored: &Value, wanted: &Value) -> Option<Ordering> {
-    match (stored, wanted) {
+    match (stored.nearest(), wanted.nearest()) {
         (Value::String(left), Value::String(right)) => Some(left.as_str().cmp(right)),
         (Value::DateTime(left), Value::DateTime(right)) => left.partial_cmp(right),
         (Value::DateTime(left), Value::String(right)) => left.partial_cmp(&right.parse::<DateTime>().ok()?),
         (Value::List(left), Value::List(right)) => compare_lists(left, right),
-        _ => Some(Number::of(stored)?.cmp(&Number::of(wanted)?)),
+        (stored, wanted) => Some(Number::of(stored)?.cmp(&Number::of(wanted)?)),
     }
 }
 
@@ -114,13 +114,13 @@ impl<'a> Key<'a> {
     pub(crate) const KINDS: usize = 8;
 
     pub(crate) fn of(value: &'a Value) -> Self {
-        match value {
+        match value.nearest() {
             Value::Null => Self::Null,
             Value::String(text) => Self::Text(text),
             Value::DateTime(at) => at.timestamp().map_or(Self::Naive(at.civil()), Self::Aware),
             Value::List(_) => Self::List,
             Value::Map(_) => Self::Map,
-            _ => Number::of(value).map_or(Self::NotANumber, Self::Number),
+            value => Number::of(value).map_or(Self::NotANumber, Self::Number),
         }
     }
 

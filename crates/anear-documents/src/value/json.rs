@@ -26,6 +26,7 @@ impl Serialize for Value {
             Self::List(items) => serializer.collect_seq(items),
             Self::Map(map) if looks_tagged(map) || map.contains_key(MAP) => tagged(serializer, MAP, map),
             Self::Map(map) => serializer.collect_map(map),
+            Self::Foreign(foreign) => foreign.nearest().serialize(serializer),
         }
     }
 }

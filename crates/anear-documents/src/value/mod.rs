@@ -1,20 +1,26 @@
-//! Metadata values: JSON's kinds plus date and time.
+//! Metadata values: JSON's kinds plus date and time, and what another language has beyond them.
 //!
-//! How values compare is in `compare.rs`, their JSON form in `json.rs`, dates in `datetime.rs`.
+//! How values compare is in `compare.rs`, their JSON form in `json.rs`, dates in `datetime.rs`, values of other
+//! languages in `foreign.rs`.
 
 mod compare;
 mod datetime;
+mod foreign;
 mod json;
+
+use std::sync::Arc;
 
 pub(crate) use compare::{Key, compare, equal};
 pub use datetime::DateTime;
+pub use foreign::Foreign;
 pub(crate) use json::is_tag;
 
 use crate::Metadata;
 
 /// A metadata value.
 ///
-/// `==` is structural: `Int(1) != Float(1.0)`. Filters compare as Python does, see [`Filter`](crate::Filter).
+/// `==` is structural: `Int(1) != Float(1.0)`. Filters compare as Python does, see [`Filter`](crate::Filter). To both,
+/// and to JSON, a [`Foreign`] value is what is nearest to it.
 ///
 /// # JSON form
 /// Plain JSON, with three tags for what JSON lacks, so that a round trip is exact:
@@ -32,7 +38,7 @@ use crate::Metadata;
 /// assert_eq!(value.to_string(), r#"[1,2.5,{"$datetime":"2026-01-31T00:00:00"}]"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub enum Value {
     /// Nothing; a missing field equals it.
     #[default]
@@ -51,12 +57,22 @@ pub enum Value {
     List(Vec<Value>),
     /// Named values.
     Map(Metadata),
+    /// What none of these can say, kept as it is.
+    Foreign(Arc<Foreign>),
 }
 
 impl Value {
+    /// The value itself, or what is nearest to a foreign one; the items of a list or map may still be foreign.
+    pub fn nearest(&self) -> &Self {
+        match self {
+            Self::Foreign(foreign) => foreign.nearest(),
+            value => value,
+        }
+    }
+
     /// The text, if this is one.
     pub fn as_str(&self) -> Option<&str> {
-        match self {
+        match self.nearest() {
             Self::String(text) => Some(text),
             _ => None,
         }
@@ -64,7 +80,7 @@ impl Value {
 
     /// The whole number, if this is one.
     pub fn as_i64(&self) -> Option<i64> {
-        match self {
+        match self.nearest() {
             Self::Int(number) => Some(*number),
             _ => None,
         }
@@ -72,10 +88,26 @@ impl Value {
 
     /// Whether lists and maps are nested at most `levels` deep; looks no deeper than that.
     pub(crate) fn fits(&self, levels: usize) -> bool {
-        match self {
+        match self.nearest() {
             Self::List(items) => levels > 0 && items.iter().all(|item| item.fits(levels - 1)),
             Self::Map(map) => levels > 0 && map.values().all(|item| item.fits(levels - 1)),
             _ => true,
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.nearest(), other.nearest()) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(left), Self::Bool(right)) => left == right,
+            (Self::Int(left), Self::Int(right)) => left == right,
+            (Self::Float(left), Self::Float(right)) => left == right,
+            (Self::String(left), Self::String(right)) => left == right,
+            (Self::DateTime(left), Self::DateTime(right)) => left == right,
+            (Self::List(left), Self::List(right)) => left == right,
+            (Self::Map(left), Self::Map(right)) => left == right,
+            _ => false,
         }
     }
 }

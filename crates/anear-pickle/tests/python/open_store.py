@@ -31,7 +31,9 @@ def check(store):
         "text": "ünï\n😀",
         "bytes": b"\x00\xff\n",
         "tuple": (1, ()),
+        "bytearray": bytearray(b"\0\1"),
         "set": {frozenset({"frozen"})},
+        "frozenset": frozenset(),
         "dict": {1: "one", (2,): "two"},
         "date": date,
         "time": clock,
@@ -43,6 +45,8 @@ def check(store):
         "decimal": decimal.Decimal("-1.50E+3"),
         "uuid": uuid.UUID(int=2**128 - 2),
         "path": pathlib.Path("a/b.txt"),
+        "posix": pathlib.PurePosixPath("/a/b"),
+        "windows": pathlib.PureWindowsPath("C:/a"),
     }
     document = store.docstore.search("id-a")
     assert document == Document(id="id-a", page_content="föö", metadata=expected), document

@@ -42,13 +42,13 @@ def meaning(v):
     if isinstance(v, str):
         return "s" + v.encode().hex()
     if isinstance(v, (bytes, bytearray)):
-        return "b" + v.hex()
+        return ("b" if isinstance(v, bytes) else "B") + v.hex()
     if isinstance(v, list):
         return "[" + ",".join(map(meaning, v)) + "]"
     if isinstance(v, tuple):
         return "(" + ",".join(map(meaning, v)) + ")"
     if isinstance(v, (set, frozenset)):
-        return "{" + ",".join(map(meaning, v)) + "}"
+        return ("{" if isinstance(v, set) else "F{") + ",".join(map(meaning, v)) + "}"
     if isinstance(v, dict):
         return "<" + ",".join(meaning(k) + "=" + meaning(x) for k, x in v.items()) + ">"
     if isinstance(v, dt.datetime):
@@ -66,7 +66,7 @@ def meaning(v):
     if isinstance(v, uuid.UUID):
         return "U" + str(v)
     if isinstance(v, pathlib.PurePath):
-        return "P" + str(v)
+        return ("P" if isinstance(v, pathlib.Path) else "/" if isinstance(v, pathlib.PurePosixPath) else "W") + str(v)
     raise TypeError(type(v))
 
 

@@ -12,7 +12,7 @@ use super::search::diverse;
 use super::{LocalStore, Shared};
 use crate::error::{Error, Result};
 use crate::request::{Hit, Query, Ranking, SearchRequest};
-use crate::score::score;
+use crate::score::{reaches, score};
 use crate::snapshot::{Place, Snapshot};
 
 /// The documents and vectors of a store at one moment; later changes do not show. Cheap to clone.
@@ -149,6 +149,11 @@ impl View {
             .collect())
     }
 
+    /// Whether a [score](Hit::score) is at least as good as `threshold`: as large for inner products, as small otherwise.
+    pub fn reaches(&self, score: f32, threshold: f32) -> bool {
+        reaches(self.metric(), score, threshold)
+    }
+
     /// The search beneath all others, for a request whose query is a vector; with `among`, only of these positions.
     ///
     /// # Errors
@@ -187,7 +192,7 @@ impl View {
                 fields.insert(field.clone(), BTreeMap::new());
             }
             if let Some(types) = fields.get_mut(field) {
-                *types.entry(type_name(value).to_owned()).or_default() += 1;
+                *types.entry(kind_of(value).to_owned()).or_default() += 1;
             }
         }
         fields
@@ -254,6 +259,14 @@ impl View {
             position,
             len: self.len(),
         }
+    }
+}
+
+/// The type of a metadata value; a foreign one has the name that its language gives it.
+fn kind_of(value: &Value) -> &str {
+    match value {
+        Value::Foreign(foreign) => foreign.type_name(),
+        own => type_name(own),
     }
 }
 

@@ -58,6 +58,18 @@ fn damages(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
 }
 
 #[test]
+fn damage_at_every_byte_of_a_sealed_pickle_is_reported() {
+    let bytes = block_on(small().store(RealFs).serialize_to_pickle()).unwrap();
+    assert_eq!(bytes[0], 0x80, "a pickle");
+    let mut count = 0;
+    for (what, damaged) in damages(&bytes) {
+        assert!(load_bytes(&damaged).is_err(), "{what}");
+        count += 1;
+    }
+    println!("{count} damaged sealed pickles, each refused");
+}
+
+#[test]
 fn damage_at_every_byte_of_a_saved_folder_is_reported_with_the_file() {
     let files = visible(&saved(&small()));
     assert_eq!(files.len(), 3);

@@ -9,12 +9,16 @@ use proptest::prelude::*;
 
 use super::scene::{DIM, DIR, METRICS, NAME, Version, block_on, builder, first, moment, rich_document, written};
 
-/// The store after a save and a load, in both forms.
-fn again(store: &LocalStore, disk: CrashFs) -> [LocalStore; 2] {
+/// The store after a save and a load, in every form.
+fn again(store: &LocalStore, disk: CrashFs) -> [LocalStore; 3] {
     block_on(store.save_local(DIR, NAME)).unwrap();
-    let bytes = block_on(store.serialize_to_bytes()).unwrap();
     let folder = block_on(builder(disk).load_local(DIR, NAME)).unwrap();
-    [folder, block_on(builder(RealFs).deserialize_from_bytes(bytes)).unwrap()]
+    let forms = [
+        block_on(store.serialize_to_bytes()).unwrap(),
+        block_on(store.serialize_to_pickle()).unwrap(),
+    ];
+    let [bytes, pickle] = forms.map(|bytes| block_on(builder(RealFs).deserialize_from_bytes(bytes)).unwrap());
+    [folder, bytes, pickle]
 }
 
 fn check(version: &Version) {

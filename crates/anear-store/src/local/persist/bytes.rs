@@ -1,4 +1,4 @@
-//! A saved store as bytes: anear's container, or the pickle that LangChain makes.
+//! A saved store as bytes: anear's container, or the pickle that LangChain makes, sealed (`sealed.rs`) or bare.
 //!
 //! The container has the sections `meta` (JSON), `docs` (a JSON document a line, in the order of the vectors) and
 //! `indx` (a container of its own, missing as long as no vector was added).
@@ -33,9 +33,11 @@ pub(super) fn write(saved: &Saved) -> Result<Vec<u8>> {
 
 pub(super) fn read(bytes: &[u8]) -> Result<Opened> {
     if Container::is_one(bytes) {
-        ours(bytes)
-    } else {
-        langchains(bytes)
+        return ours(bytes);
+    }
+    match super::sealed::read(bytes)? {
+        Some(opened) => Ok(opened),
+        None => langchains(bytes),
     }
 }
 
@@ -56,7 +58,7 @@ fn document((line, json): (usize, &[u8])) -> Result<Document> {
     serde_json::from_slice(json).map_err(|error| Error::Meta(format!("document {line}: {error}")))
 }
 
-fn langchains(bytes: &[u8]) -> Result<Opened> {
+pub(super) fn langchains(bytes: &[u8]) -> Result<Opened> {
     if bytes.first() != Some(&0x80) {
         return Err(Error::NotAStore { len: bytes.len() });
     }

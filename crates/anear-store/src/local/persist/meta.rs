@@ -129,7 +129,7 @@ fn metadata_types<'d>(documents: impl IntoIterator<Item = &'d Document>) -> Meta
 
 /// JSON Schema's name of a value's type, and `datetime`.
 pub(in crate::local) fn type_name(value: &Value) -> &'static str {
-    match value {
+    match value.nearest() {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
         Value::Int(_) => "integer",
@@ -137,7 +137,8 @@ pub(in crate::local) fn type_name(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::DateTime(_) => "datetime",
         Value::List(_) => "array",
-        Value::Map(_) => "object",
+        // What is nearest to a foreign value is not foreign.
+        Value::Map(_) | Value::Foreign(_) => "object",
     }
 }
 

@@ -8,6 +8,7 @@
 mod bytes;
 mod folder;
 mod meta;
+mod sealed;
 mod settle;
 
 use std::path::Path;
@@ -120,6 +121,25 @@ impl LocalStore {
             .await
     }
 
+    /// The store as bytes that LangChain's `deserialize_from_bytes` opens as well: its pickle, followed by a seal that
+    /// holds the settings and a digest, of which Python takes no notice.
+    ///
+    /// Metadata that Python cannot hold is refused as by [`save_local`](Self::save_local). A store that does not know its
+    /// dimension yet has no form in LangChain; its bytes are those of [`serialize_to_bytes`](Self::serialize_to_bytes).
+    ///
+    /// # Errors
+    /// [`Error::Unsaveable`](crate::Error::Unsaveable).
+    pub async fn serialize_to_pickle(&self) -> Result<Vec<u8>> {
+        self.read(|shared, snapshot| {
+            let saved = Saved::of(shared, snapshot)?;
+            match sealed::write(&saved)? {
+                Some(sealed) => Ok(sealed),
+                None => bytes::write(&saved),
+            }
+        })
+        .await
+    }
+
     /// The store in these bytes, with default settings; see [`LocalStoreBuilder::deserialize_from_bytes`].
     ///
     /// # Errors
@@ -158,7 +178,8 @@ impl LocalStoreBuilder {
             .await
     }
 
-    /// The store in bytes of [`LocalStore::serialize_to_bytes`] or of LangChain's method of that name.
+    /// The store in bytes of [`LocalStore::serialize_to_bytes`], of [`LocalStore::serialize_to_pickle`] or of LangChain's method
+    /// `serialize_to_bytes`.
     ///
     /// # Errors
     /// [`Error::NotAStore`](crate::Error::NotAStore) for other bytes, [`Error::Storage`](crate::Error::Storage),

@@ -13,7 +13,7 @@ mod tidy;
 
 use std::process::ExitCode;
 
-use run::{Outcome, cargo};
+use run::{Outcome, cargo, program};
 
 const HELP: &str = "\
 usage: cargo xtask TASK
@@ -79,6 +79,7 @@ fn test() -> Outcome {
     .env("ANEAR_MINILM", &python.minilm)
     .env("ANEAR_REQUIRE", "python,minilm")
     .run()?;
+    python_package(&python)?;
     for example in run::examples()? {
         cargo(&["run", "--quiet", "--package", "anear", "--example", &example]).run()?;
     }
@@ -103,6 +104,23 @@ fn test() -> Outcome {
     run::if_installed(&["+nightly", "miri"], &pure)
 }
 
+/// The wheel in a clean environment, then its tests and types beside the real LangChain.
+fn python_package(python: &python::Environment) -> Outcome {
+    python::package(python)?;
+    program(
+        &python.interpreter,
+        &["-m", "pytest", "--quiet", "crates/anear-python/tests"],
+    )
+    .env("ANEAR_MINILM", &python.minilm)
+    .env("ANEAR_LANGCHAIN_SDIST", &python.upstream)
+    .env(
+        "ANEAR_FIXTURES",
+        run::root().join("crates/anear-pickle/tests/fixtures/langchain"),
+    )
+    .env("ANEAR_REQUIRE", "upstream,fixtures,minilm,notebook")
+    .run()
+}
+
 fn bench() -> Outcome {
     let python = python::environment()?;
     cargo(&[
@@ -114,5 +132,5 @@ fn bench() -> Outcome {
         "flat_bench",
     ])
     .run()?;
-    run::program(&python.interpreter, &["benches/flat_vs_faiss.py"]).run()
+    program(&python.interpreter, &["benches/flat_vs_faiss.py"]).run()
 }

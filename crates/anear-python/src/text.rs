@@ -5,59 +5,112 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anear::documents::{KeepSeparator, Language, LengthFunction, OversizedHook, SplitOptions, TextSplitter};
-use anear::{CharacterTextSplitter, Document, Pool, RecursiveCharacterTextSplitter};
-use pyo3::exceptions::PyValueError;
+use anear::{CharacterTextSplitter, Pool, RecursiveCharacterTextSplitter};
+use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::batch::texts;
 use crate::error::{guarded, raise, shutting_down};
-use crate::runtime::{attach, attached, awaitable, block};
-use crate::values::metadata_to_python;
+use crate::runtime::{Breather, attach, attached, awaitable, block};
+use crate::values::type_name;
 
-/// Reads one text file as one text with its metadata.
+/// Bytes decoded at one go by Python's codecs, which keep the GIL.
+const PIECE: usize = 1 << 20;
+
+/// Reads one text file.
 #[pyclass(frozen, module = "anear._native")]
-pub(crate) struct TextLoader(anear::TextLoader);
+pub(crate) struct TextLoader(Source);
+
+/// A file, and how its bytes are to be read.
+#[derive(Clone)]
+struct Source {
+    path: PathBuf,
+    /// An encoding that Python has and we leave to it: a name means there what it always meant to Python's users.
+    foreign: Option<String>,
+    autodetect: bool,
+}
 
 #[pymethods]
 impl TextLoader {
     #[new]
     #[pyo3(signature = (path, encoding = None, autodetect_encoding = false))]
     fn new(path: PathBuf, encoding: Option<String>, autodetect_encoding: bool) -> Self {
-        let loader = anear::TextLoader::new(path).autodetect_encoding(autodetect_encoding);
-        Self(match encoding {
-            Some(encoding) => loader.encoding(encoding),
-            None => loader,
+        Self(Source {
+            path,
+            foreign: encoding.filter(|name| !is_utf_8(name)),
+            autodetect: autodetect_encoding,
         })
     }
 
     fn load(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        guarded(|| {
-            let document = block(py, load(self.0.clone()))?;
-            loaded(py, document)
-        })
+        guarded(|| block(py, self.0.clone().text()))
     }
 
     fn aload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        guarded(|| awaitable(py, load(self.0.clone()), loaded))
+        guarded(|| awaitable(py, self.0.clone().text(), |_, text| Ok(text)))
     }
 }
 
-async fn load(loader: anear::TextLoader) -> PyResult<Document> {
-    let documents = loader.aload().await.map_err(failed)?;
-    documents
-        .into_iter()
-        .next()
-        .ok_or_else(|| PyValueError::new_err("the loader gave no document"))
+fn is_utf_8(encoding: &str) -> bool {
+    let plain = encoding.to_ascii_lowercase().replace('_', "-");
+    matches!(plain.as_str(), "utf-8" | "utf8" | "utf-8-sig")
 }
 
-fn loaded(py: Python<'_>, document: Document) -> PyResult<Py<PyAny>> {
-    let metadata = metadata_to_python(py, &document.metadata)?;
-    Ok((document.page_content, metadata).into_pyobject(py)?.into_any().unbind())
+impl Source {
+    /// The text with newlines as line ends.
+    async fn text(self) -> PyResult<Py<PyAny>> {
+        let Some(encoding) = self.foreign.clone() else {
+            return self.detected(self.autodetect).await;
+        };
+        let path = self.path.clone();
+        let bytes = on_pool(move || std::fs::read(path)).await??;
+        match attached(move |py| decoded(py, &bytes, &encoding)).await {
+            Err(error) if self.autodetect && is_undecodable(&error) => self.detected(true).await,
+            text => text,
+        }
+    }
+
+    /// The text read as UTF-8, or else, if that is wanted, as what its bytes look like.
+    async fn detected(&self, autodetect: bool) -> PyResult<Py<PyAny>> {
+        let loader = anear::TextLoader::new(&self.path)
+            .autodetect_encoding(autodetect)
+            .max_bytes(u64::MAX);
+        let documents = loader.aload().await.map_err(failed)?;
+        let text: String = documents.into_iter().map(|document| document.page_content).collect();
+        attached(move |py| Ok(PyString::new(py, &text).into_any().unbind())).await
+    }
+}
+
+/// What Python reads in its text mode, piece by piece, so that others get the GIL in between.
+fn decoded(py: Python<'_>, bytes: &[u8], encoding: &str) -> PyResult<Py<PyAny>> {
+    let decoder = py
+        .import("codecs")?
+        .call_method1("getincrementaldecoder", (encoding,))?;
+    let newlines = py.import("io")?.getattr("IncrementalNewlineDecoder")?;
+    let decoder = newlines.call1((decoder.call0()?, true))?;
+    let decode = |piece: &[u8], last: bool| decoder.call_method1("decode", (PyBytes::new(py, piece), last));
+    let pieces = PyList::empty(py);
+    let mut breather = Breather::new();
+    for piece in bytes.chunks(PIECE) {
+        pieces.append(decode(piece, false)?)?;
+        breather.breathe(py)?;
+    }
+    pieces.append(decode(&[], true)?)?;
+    Ok(PyString::new(py, "").call_method1("join", (pieces,))?.unbind())
+}
+
+fn is_undecodable(error: &PyErr) -> bool {
+    attach(|py| error.is_instance_of::<PyUnicodeDecodeError>(py)).unwrap_or(false)
 }
 
 fn failed(error: anear::documents::Error) -> PyErr {
     raise(anear::Error::from(error))
+}
+
+async fn on_pool<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
+    let done = Pool::global().run(work).await;
+    done.map_err(|panic| raise(anear::Error::from(panic)))
 }
 
 /// Cuts texts as langchain-text-splitters does, chunk for chunk.
@@ -70,20 +123,29 @@ pub(crate) struct Splitter {
 
 thread_local! {
     /// What the split under way on this thread has to tell.
-    static HEARD: RefCell<Heard> = const { RefCell::new(Heard { oversized: Vec::new(), raised: None }) };
+    static HEARD: RefCell<Heard> = const { RefCell::new(Heard::NOTHING) };
 }
 
-#[derive(Default)]
 struct Heard {
     /// Chunks that came out too long: their length and the size wanted.
     oversized: Vec<(usize, usize)>,
     /// What a Python function that counts lengths raised first; from then on nothing is asked any more.
     raised: Option<PyErr>,
+    /// Gives the GIL away between calls of that function.
+    breather: Option<Breather>,
 }
 
-/// The chunks of each text, and the length and wanted size of those that are too long.
+impl Heard {
+    const NOTHING: Self = Self {
+        oversized: Vec::new(),
+        raised: None,
+        breather: None,
+    };
+}
+
+/// The chunks of a text, and the length and wanted size of those that are too long.
 struct Split {
-    chunks: Vec<Vec<String>>,
+    chunks: Vec<String>,
     oversized: Vec<(usize, usize)>,
 }
 
@@ -137,42 +199,60 @@ impl Splitter {
     fn split_texts(&self, py: Python<'_>, texts: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         guarded(|| {
             let (splitter, texts) = (self.splitter.clone(), self::texts(texts)?);
-            let split = match self.asks_python {
-                true => split_all(&*splitter, &texts)?,
-                false => block(py, on_pool(splitter, texts))?,
+            let splits = match self.asks_python {
+                true => texts
+                    .iter()
+                    .map(|text| split(&*splitter, text))
+                    .collect::<PyResult<_>>()?,
+                false => block(py, split_on_pool(splitter, texts))?,
             };
-            split_to_python(py, split)
+            splits_to_python(py, splits)
         })
     }
 
-    fn asplit_texts<'py>(&self, py: Python<'py>, texts: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        guarded(|| {
-            let (splitter, asks_python) = (self.splitter.clone(), self.asks_python);
-            let splitting = async move {
-                let texts = attached(move |py| self::texts(texts.bind(py))).await?;
-                let split = match asks_python {
-                    true => attached(move |_| split_all(&*splitter, &texts)).await?,
-                    false => on_pool(splitter, texts).await?,
+    fn asplit_texts<'py>(slf: &Bound<'py, Self>, texts: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        guarded(|| match slf.get().asks_python {
+            true => Self::split_outside(slf, texts),
+            false => {
+                let splitter = slf.get().splitter.clone();
+                let splitting = async move {
+                    let texts = attached(move |py| self::texts(texts.bind(py))).await?;
+                    let splits = split_on_pool(splitter, texts).await?;
+                    attached(move |py| splits_to_python(py, splits)).await
                 };
-                attached(move |py| split_to_python(py, split)).await
-            };
-            awaitable(py, splitting, |_, split| Ok(split))
+                awaitable(slf.py(), splitting, |_, splits| Ok(splits))
+            }
         })
     }
 }
 
-async fn on_pool(splitter: Arc<dyn TextSplitter>, texts: Vec<String>) -> PyResult<Split> {
-    let split = Pool::global().run(move || split_all(&*splitter, &texts)).await;
-    split.map_err(|panic| raise(anear::Error::from(panic)))?
+impl Splitter {
+    /// Splits on a thread that may call Python, in the context of the running task.
+    fn split_outside<'py>(slf: &Bound<'py, Self>, texts: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let run = py
+            .import("contextvars")?
+            .call_method0("copy_context")?
+            .getattr("run")?
+            .unbind();
+        let split_texts = slf.getattr("split_texts")?.unbind();
+        let splitting = attached(move |py| run.call1(py, (split_texts, texts)));
+        awaitable(py, splitting, |_, splits| Ok(splits))
+    }
+}
+
+/// Splits the texts on all threads of the pool.
+async fn split_on_pool(splitter: Arc<dyn TextSplitter>, texts: Vec<String>) -> PyResult<Vec<Split>> {
+    let splits = on_pool(move || Pool::global().map(texts.len(), |i| split(&*splitter, &texts[i]))).await?;
+    splits.into_iter().collect()
 }
 
 /// Splits on this thread, which must be attached where lengths are counted by a Python function.
-fn split_all(splitter: &dyn TextSplitter, texts: &[String]) -> PyResult<Split> {
+fn split(splitter: &dyn TextSplitter, text: &str) -> PyResult<Split> {
     // A counting function may split something itself.
-    let outer = HEARD.take();
-    let chunks = texts.iter().map(|text| splitter.split_text(text).map_err(failed));
-    let chunks = chunks.collect::<PyResult<_>>();
-    let Heard { oversized, raised } = HEARD.replace(outer);
+    let outer = HEARD.replace(Heard::NOTHING);
+    let chunks = splitter.split_text(text).map_err(failed);
+    let Heard { oversized, raised, .. } = HEARD.replace(outer);
     match raised {
         Some(error) => Err(error),
         None => Ok(Split {
@@ -182,9 +262,21 @@ fn split_all(splitter: &dyn TextSplitter, texts: &[String]) -> PyResult<Split> {
     }
 }
 
-fn split_to_python(py: Python<'_>, split: Split) -> PyResult<Py<PyAny>> {
-    let chunks = PyList::new(py, split.chunks)?;
-    Ok((chunks, split.oversized).into_pyobject(py)?.into_any().unbind())
+fn splits_to_python(py: Python<'_>, splits: Vec<Split>) -> PyResult<Py<PyAny>> {
+    let (chunks, oversized) = (PyList::empty(py), PyList::empty(py));
+    let mut breather = Breather::new();
+    for split in splits {
+        let list = PyList::empty(py);
+        for chunk in split.chunks {
+            list.append(chunk)?;
+            breather.breathe(py)?;
+        }
+        chunks.append(list)?;
+        for too_long in split.oversized {
+            oversized.append(too_long)?;
+        }
+    }
+    Ok((chunks, oversized).into_pyobject(py)?.into_any().unbind())
 }
 
 /// LangChain's options, and whether lengths are counted by a Python function.
@@ -226,7 +318,7 @@ fn keep(value: &Bound<'_, PyAny>) -> PyResult<Option<KeepSeparator>> {
             "start" => Ok(Some(KeepSeparator::Start)),
             "end" => Ok(Some(KeepSeparator::End)),
             other => Err(PyValueError::new_err(format!(
-                "keep_separator must be True, False, 'start' or 'end', got {other:?}"
+                "keep_separator must be True, False, 'start' or 'end', got '{other}'"
             ))),
         };
     }
@@ -242,10 +334,25 @@ fn counted_by(function: Py<PyAny>) -> LengthFunction {
         if HEARD.with_borrow(|heard| heard.raised.is_some()) {
             return 0;
         }
-        let length = attach(|py| function.call1(py, (text,))?.extract::<usize>(py));
+        let length = attach(|py| counted(function.bind(py), text));
         length.unwrap_or_else(|| Err(shutting_down())).unwrap_or_else(|error| {
             HEARD.with_borrow_mut(|heard| heard.raised = Some(error));
             0
         })
+    })
+}
+
+fn counted(function: &Bound<'_, PyAny>, text: &str) -> PyResult<usize> {
+    // Nothing stays borrowed while Python runs: the function may split something itself.
+    let breather = HEARD.with_borrow_mut(|heard| heard.breather.take());
+    let mut breather = breather.unwrap_or_else(Breather::new);
+    breather.breathe(function.py())?;
+    let length = function.call1((text,))?;
+    HEARD.with_borrow_mut(|heard| heard.breather = Some(breather));
+    length.extract().map_err(|_| {
+        let kind = type_name(&length).unwrap_or_default();
+        PyTypeError::new_err(format!(
+            "length_function must return an int of at least 0, got {length} ({kind})"
+        ))
     })
 }

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
+from typing_extensions import Self
 
 from .. import _native
+from ._twins import twin
 
-# Rows made into Python lists between two turns of the event loop: about a millisecond.
-_ROWS_AT_ONCE = 250
+# Numbers made into Python floats between two turns of the event loop: about a millisecond.
+_NUMBERS_AT_ONCE = 32_000
 
 
 class NativeEmbeddings(Embeddings):
     """A model in Rust. Stores take its arrays as they are; everybody else gets lists of floats."""
 
-    _native: _native.Embeddings
+    _rust: _native.Embeddings
+
+    @abstractmethod
+    def _made(self) -> _native.Embeddings:
+        """The half in Rust, made from what a pickle holds."""
+
+    @property
+    def model(self) -> str:
+        """The model's name, which saved stores keep."""
+        return self._rust.model
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector for each text."""
@@ -31,15 +44,18 @@ class NativeEmbeddings(Embeddings):
         vector: list[float] = self.query_array(text).tolist()
         return vector
 
+    @twin
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector for each text; no thread waits meanwhile."""
         vectors = await self.adocuments_array(texts)
+        rows_at_once = max(1, _NUMBERS_AT_ONCE // max(1, vectors.shape[1]))
         lists: list[list[float]] = []
-        for start in range(0, len(vectors), _ROWS_AT_ONCE):
-            lists.extend(_lists(vectors[start : start + _ROWS_AT_ONCE]))
+        for start in range(0, len(vectors), rows_at_once):
+            lists.extend(_lists(vectors[start : start + rows_at_once]))
             await asyncio.sleep(0)
         return lists
 
+    @twin
     async def aembed_query(self, text: str) -> list[float]:
         """The vector of a question; no thread waits meanwhile."""
         vector: list[float] = (await self.aquery_array(text)).tolist()
@@ -47,25 +63,36 @@ class NativeEmbeddings(Embeddings):
 
     def documents_array(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """`embed_documents` as one array."""
-        return self._finished(self._native.embed_documents(texts))
+        return self._rust.embed_documents(texts)
 
     async def adocuments_array(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """`aembed_documents` as one array."""
-        return self._finished(await self._native.aembed_documents(texts))
+        return await self._rust.aembed_documents(texts)
 
     def query_array(self, text: str) -> npt.NDArray[np.float32]:
         """`embed_query` as an array."""
-        return self._finished_query(self._native.embed_query(text))
+        return self._rust.embed_query(text)
 
     async def aquery_array(self, text: str) -> npt.NDArray[np.float32]:
         """`aembed_query` as an array."""
-        return self._finished_query(await self._native.aembed_query(text))
+        return await self._rust.aembed_query(text)
 
-    def _finished(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return vectors
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_rust"}
 
-    def _finished_query(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return self._finished(vector)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._rust = self._made()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy that shares the half in Rust, which nothing changes: weights are there once, and a key stays known."""
+        twin_ = self.__class__.__new__(self.__class__)
+        memo[id(self)] = twin_
+        vars(twin_).update(copy.deepcopy(self.__getstate__(), memo), _rust=self._rust)
+        return twin_
+
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})
 
 
 class DefaultEmbeddings(NativeEmbeddings):
@@ -76,10 +103,10 @@ class DefaultEmbeddings(NativeEmbeddings):
 
     def __init__(self) -> None:
         """The built-in model."""
-        self._native = _native.default_embeddings()
+        self._rust = self._made()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return DefaultEmbeddings, ()
+    def _made(self) -> _native.Embeddings:
+        return _native.default_embeddings()
 
     def __repr__(self) -> str:
         return "DefaultEmbeddings()"
@@ -112,6 +139,7 @@ class OpenAIEmbeddings(NativeEmbeddings):
         request_timeout: float | None = None,
         default_headers: Mapping[str, str] | None = None,
         default_query: Mapping[str, str] | None = None,
+        **others: Any,
     ) -> None:
         """A client; nothing is sent yet.
 
@@ -131,16 +159,17 @@ class OpenAIEmbeddings(NativeEmbeddings):
             timeout: seconds for each request. Also `request_timeout`.
             default_headers: further headers.
             default_query: further query parameters.
+            others: what else LangChain's class takes must be left out or say nothing, as `tiktoken_enabled=True`.
 
         Raises:
             ValueError: no key, or a setting that cannot be.
         """
-        self.model = model
+        _check_others(others, model)
         self._settings: dict[str, Any] = {
             "model": model,
             "dimensions": dimensions,
             "base_url": base_url or openai_api_base,
-            "organization": organization or openai_organization or os.environ.get("OPENAI_ORG_ID"),
+            "organization": organization or openai_organization,
             "chunk_size": chunk_size,
             "embedding_ctx_length": embedding_ctx_length,
             "check_embedding_ctx_length": check_embedding_ctx_length,
@@ -150,16 +179,23 @@ class OpenAIEmbeddings(NativeEmbeddings):
             "headers": dict(default_headers or {}),
             "query": dict(default_query or {}),
         }
-        self._native = _native.openai_embeddings(api_key=_secret(api_key or openai_api_key), **self._settings)
+        self._rust = self._made(_secret(api_key or openai_api_key))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self._settings}
+    def _made(self, key: str | None = None) -> _native.Embeddings:
+        """Without a key, with the one of the environment: so it is where a pickle is opened."""
+        return _native.openai_embeddings(api_key=key, **self._settings)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Without a key: the one of the environment is taken where this is unpickled."""
-        self._settings = state["settings"]
-        self.model = self._settings["model"]
-        self._native = _native.openai_embeddings(api_key=None, **self._settings)
+    @property
+    def dimensions(self) -> int | None:
+        """The length of vectors that is asked for."""
+        dimensions: int | None = self._settings["dimensions"]
+        return dimensions
+
+    @property
+    def chunk_size(self) -> int:
+        """The most texts in one request."""
+        size: int = self._settings["chunk_size"]
+        return size
 
     def __repr__(self) -> str:
         return f"OpenAIEmbeddings(model={self.model!r})"
@@ -173,9 +209,9 @@ class HuggingFaceEmbeddings(NativeEmbeddings):
 
     def __init__(
         self,
-        model_name: str = "sentence-transformers/all-MiniLM-L6-v2",
+        model_name: str | os.PathLike[str] = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        model: str | None = None,
+        model: str | os.PathLike[str] | None = None,
         cache_folder: str | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
         encode_kwargs: Mapping[str, Any] | None = None,
@@ -187,9 +223,9 @@ class HuggingFaceEmbeddings(NativeEmbeddings):
 
         Args:
             model_name: a folder or a name; one without "/" is of sentence-transformers. Also `model`.
-            cache_folder: must be left out; HF_HOME says where the cache is.
+            cache_folder: must be left out; HF_HUB_CACHE or HF_HOME says where the cache is.
             model_kwargs: only `device="cpu"`.
-            encode_kwargs: `normalize_embeddings`, `batch_size`.
+            encode_kwargs: `normalize_embeddings`; `batch_size`, which changes nothing.
             query_encode_kwargs: the same for questions.
             multi_process: must be False; all cores work anyway.
             show_progress: must be False; `FAISS.add_texts(..., show_progress=True)` shows it.
@@ -198,30 +234,21 @@ class HuggingFaceEmbeddings(NativeEmbeddings):
             FileNotFoundError: there is no such model and none could be downloaded.
             ValueError: a setting that cannot be honored.
         """
-        self.model_name = model or model_name
-        _refuse("cache_folder", cache_folder, "set HF_HOME")
+        _refuse("cache_folder", cache_folder, "set HF_HUB_CACHE")
         _refuse("multi_process", multi_process, "leave it out: all cores work anyway")
         _refuse("show_progress", show_progress, "use FAISS.add_texts(..., show_progress=True)")
         _check_model_kwargs(model_kwargs or {})
-        self._encode = dict(encode_kwargs or {})
-        self._query_encode = dict(query_encode_kwargs) if query_encode_kwargs is not None else self._encode
-        for kwargs in (self._encode, self._query_encode):
-            _check_encode_kwargs(kwargs)
-        self._native = _native.huggingface_embeddings(self.model_name)
+        documents = encode_kwargs or {}
+        queries = documents if query_encode_kwargs is None else query_encode_kwargs
+        self.model_name = os.fspath(model or model_name)
+        self._normalize = {
+            "normalize_documents": _normalizes("encode_kwargs", documents),
+            "normalize_queries": _normalizes("query_encode_kwargs", queries),
+        }
+        self._rust = self._made()
 
-    def _finished(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return _normalized(vectors) if self._encode.get("normalize_embeddings") else vectors
-
-    def _finished_query(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return _normalized(vector) if self._query_encode.get("normalize_embeddings") else vector
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"model_name": self.model_name, "encode": self._encode, "query": self._query_encode}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        HuggingFaceEmbeddings.__init__(
-            self, state["model_name"], encode_kwargs=state["encode"], query_encode_kwargs=state["query"]
-        )
+    def _made(self) -> _native.Embeddings:
+        return _native.huggingface_embeddings(self.model_name, **self._normalize)
 
     def __repr__(self) -> str:
         return f"HuggingFaceEmbeddings(model_name={self.model_name!r})"
@@ -232,16 +259,44 @@ def _lists(vectors: npt.NDArray[np.float32]) -> list[list[float]]:
     return lists
 
 
-def _normalized(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    scaled: npt.NDArray[np.float32] = vectors / np.maximum(lengths, np.float32(1e-12))
-    return scaled
-
-
 def _secret(key: Any) -> str | None:
     """The text of a key; pydantic's secrets give theirs only when asked."""
     revealed = key.get_secret_value() if hasattr(key, "get_secret_value") else key
-    return None if revealed is None else str(revealed)
+    if revealed is not None and not isinstance(revealed, str):
+        kind = type(revealed).__name__
+        raise TypeError(f"api_key must be a str or a SecretStr, got {kind}; call a function yourself")
+    return revealed
+
+
+# What LangChain's class takes besides, with the way to the same end.
+_OPENAI_ELSEWHERE = {
+    "allowed_special": "leave it out: special tokens are counted as text",
+    "deployment": "give its name as model",
+    "disallowed_special": "leave it out: special tokens are counted as text",
+    "headers": "use default_headers",
+    "http_async_client": "leave it out; a proxy is taken from HTTPS_PROXY, certificates from the system",
+    "http_client": "leave it out; a proxy is taken from HTTPS_PROXY, certificates from the system",
+    "http_socket_options": "leave it out",
+    "model_kwargs": "use dimensions, default_headers or default_query",
+    "openai_api_type": "for Azure give base_url, default_query={'api-version': ...} and default_headers",
+    "openai_api_version": "use default_query={'api-version': ...}",
+    "openai_proxy": "set HTTPS_PROXY",
+    "retry_max_seconds": "leave it out; max_retries says how often, the server how soon",
+    "retry_min_seconds": "leave it out; max_retries says how often, the server how soon",
+    "show_progress_bar": "use FAISS.add_texts(..., show_progress=True)",
+    "tiktoken_enabled": "to send texts as they are, use check_embedding_ctx_length=False",
+    "tiktoken_model_name": "leave it out: the tokens are the model's",
+}
+
+
+def _check_others(others: Mapping[str, Any], model: str) -> None:
+    silent = {"tiktoken_enabled": True, "deployment": model, "tiktoken_model_name": model}
+    for name, value in others.items():
+        if name not in _OPENAI_ELSEWHERE:
+            raise TypeError(f"OpenAIEmbeddings.__init__() got an unexpected keyword argument {name!r}")
+        # The value is not shown: it may hold a key.
+        if value != silent.get(name) and (value or name in silent and value is not None):
+            raise ValueError(f"{name} cannot be honored here: {_OPENAI_ELSEWHERE[name]}")
 
 
 def _refuse(name: str, value: Any, way_out: str) -> None:
@@ -255,8 +310,12 @@ def _check_model_kwargs(kwargs: Mapping[str, Any]) -> None:
             raise ValueError(f"model_kwargs: {name}={value!r} cannot be honored; models run on the CPU: device='cpu'")
 
 
-def _check_encode_kwargs(kwargs: Mapping[str, Any]) -> None:
-    known: Sequence[str] = ("normalize_embeddings", "batch_size", "show_progress_bar")
-    for name in kwargs:
-        if name not in known:
-            raise ValueError(f"encode_kwargs: {name!r} cannot be honored; there are {', '.join(known)}")
+def _normalizes(name: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether the settings of `encode` ask for vectors of length 1."""
+    known = ("normalize_embeddings", "batch_size", "show_progress_bar")
+    for setting in kwargs:
+        if setting not in known:
+            raise ValueError(f"{name}: {setting!r} cannot be honored; there are {', '.join(known)}")
+    shows_progress = kwargs.get("show_progress_bar")
+    _refuse(f"{name}: show_progress_bar", shows_progress, "use FAISS.add_texts(..., show_progress=True)")
+    return bool(kwargs.get("normalize_embeddings"))

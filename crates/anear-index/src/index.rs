@@ -176,6 +176,14 @@ pub trait Reconstruct {
     /// # Errors
     /// [`Error::UnknownId`].
     fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()>;
+
+    /// Appends the vectors with these ids, one after the other (Faiss: `reconstruct_n`).
+    ///
+    /// # Errors
+    /// [`Error::UnknownId`]; `out` may have grown then.
+    fn reconstruct_n(&self, ids: Range<u64>, out: &mut Vec<f32>) -> Result<()> {
+        ids.into_iter().try_for_each(|id| self.reconstruct(id, out))
+    }
 }
 
 /// An index that takes over another's vectors.
@@ -238,6 +246,15 @@ pub trait VectorIndexExt: VectorIndex {
         let mut vector = Vec::with_capacity(self.dim());
         self.as_reconstruct().ok_or(missing)?.reconstruct(id, &mut vector)?;
         Ok(vector)
+    }
+
+    /// [`Reconstruct::reconstruct_n`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn reconstruct_n(&self, ids: Range<u64>, out: &mut Vec<f32>) -> Result<()> {
+        let missing = unsupported(self.kind(), "giving vectors back");
+        self.as_reconstruct().ok_or(missing)?.reconstruct_n(ids, out)
     }
 
     /// [`Merge::merge`].

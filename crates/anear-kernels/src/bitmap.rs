@@ -83,26 +83,6 @@ impl Bitmap {
             .sum()
     }
 
-    /// The position before which `rank` positions are set, itself set; `None` when there are no more than `rank`.
-    ///
-    /// ```
-    /// let bitmap = anear_kernels::Bitmap::from_indices(200, [3, 100, 150]);
-    /// assert_eq!((bitmap.select(1), bitmap.select(3)), (Some(100), None));
-    /// assert_eq!(bitmap.count_range(0..100), 1);
-    /// ```
-    pub fn select(&self, rank: usize) -> Option<usize> {
-        let mut left = rank;
-        for (i, &word) in self.words.iter().enumerate() {
-            let count = word.count_ones() as usize;
-            if left < count {
-                let rest = (0..left).fold(word, |word, _| word & (word - 1));
-                return Some(64 * i + rest.trailing_zeros() as usize);
-            }
-            left -= count;
-        }
-        None
-    }
-
     /// Whether `position` is set; never for one at or above `len`.
     pub fn contains(&self, position: usize) -> bool {
         self.words

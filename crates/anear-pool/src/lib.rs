@@ -4,8 +4,11 @@
 //! function hands a closure to [`Pool::run`] and awaits its result, so an executor's thread is never
 //! kept busy; synchronous code spreads a loop over the same threads with [`Pool::map`].
 //!
-//! The bridge is a oneshot channel: it needs no particular runtime. Threads do not survive a fork of the process: a pool
-//! that is used in a forked child starts new ones there.
+//! The bridge is a oneshot channel: it needs no particular runtime.
+//!
+//! A process may be forked: a child has no threads but the one that forked, so every pool starts new ones at its first
+//! use there ([`PerProcess`]). [`Pool::pause`] and [`Pool::resume`] around the fork see to it that the child inherits
+//! nothing half-built.
 //!
 //! ```
 //! # futures::executor::block_on(async {
@@ -21,24 +24,37 @@ mod gate;
 mod per_process;
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_channel::oneshot;
-pub use per_process::PerProcess;
 use rayon::prelude::*;
 
+pub use per_process::PerProcess;
+
 /// A set of compute threads of our own, shared by its clones.
+///
+/// Jobs begin in the order in which they came. A forked child starts threads of its own at the pool's first use there,
+/// which panics when the operating system gives none; jobs that waited in the parent are the parent's.
 #[derive(Clone, Debug)]
-pub struct Pool(Arc<Threads>);
+pub struct Pool(Arc<Inner>);
 
 #[derive(Debug)]
-struct Threads {
-    /// 0 means one per core.
-    wanted: usize,
-    here: PerProcess<Arc<rayon::ThreadPool>>,
+struct Inner {
+    /// As many threads; 0 means one per core.
+    size: usize,
+    threads: PerProcess<Threads>,
 }
+
+/// The threads of one process, and the jobs that wait for them.
+struct Threads {
+    rayon: rayon::ThreadPool,
+    jobs: Mutex<VecDeque<Job>>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// The operating system refused the pool's threads.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +65,7 @@ pub struct BuildError {
 }
 
 /// The work handed to [`Pool::run`] panicked; the pool itself lives on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("a job on the compute pool panicked: {message}")]
 pub struct Panicked {
     message: String,
@@ -61,61 +77,44 @@ impl Pool {
     /// # Errors
     /// [`BuildError`] when the operating system gives no thread.
     pub fn new(threads: usize) -> Result<Self, BuildError> {
-        let pool = Threads {
-            wanted: threads,
-            here: PerProcess::new(),
+        let inner = Inner {
+            size: threads,
+            threads: PerProcess::new(Threads::start(threads)?),
         };
-        pool.here()?;
-        Ok(Self(Arc::new(pool)))
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The pool of this process, one thread per core, started at its first use.
     ///
     /// # Panics
-    /// When the operating system gives no thread at that first use.
+    /// At that first use, when the operating system gives no thread.
     pub fn global() -> &'static Self {
-        static GLOBAL: LazyLock<Pool> = LazyLock::new(|| match Pool::new(0) {
-            Ok(pool) => pool,
-            Err(error) => panic!("{error}"),
+        static GLOBAL: LazyLock<Pool> = LazyLock::new(|| {
+            Pool(Arc::new(Inner {
+                size: 0,
+                threads: PerProcess::empty(),
+            }))
         });
         &GLOBAL
     }
 
     /// Number of threads.
     pub fn threads(&self) -> usize {
-        self.here().current_num_threads()
-    }
-
-    /// Before the process forks: lets no further job of any pool begin, and waits until none is running, `patience` at
-    /// most. Otherwise the child would inherit what a job has half done, without the thread that could finish it.
-    ///
-    /// Each call is followed by [`resume`](Self::resume) in the parent and [`resume_in_child`](Self::resume_in_child) in
-    /// the child.
-    pub fn pause(patience: Duration) {
-        gate::pause(patience);
-    }
-
-    /// After a fork, in the parent: jobs begin again.
-    pub fn resume() {
-        gate::resume();
-    }
-
-    /// After a fork, in the child: jobs begin again, on new threads.
-    pub fn resume_in_child() {
-        gate::reset();
-    }
-
-    /// The threads of this process.
-    fn here(&self) -> Arc<rayon::ThreadPool> {
-        match self.0.here() {
-            Ok(threads) => threads,
-            Err(error) => panic!("{error}"),
-        }
+        self.started().rayon.current_num_threads()
     }
 
     /// `[f(0), .., f(n - 1)]`, computed on the pool; a panic in `f` reaches the caller.
     pub fn map<T: Send>(&self, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-        self.here().install(|| (0..n).into_par_iter().map(f).collect())
+        let threads = self.started();
+        Self::here(|| threads.rayon.install(|| (0..n).into_par_iter().map(f).collect()))
+    }
+
+    /// Does `work` on the calling thread, as a job like any other: [`Pool::pause`] waits for it.
+    ///
+    /// For synchronous work that takes locks which a forked child would find held.
+    pub fn here<R>(work: impl FnOnce() -> R) -> R {
+        let _entered = gate::enter();
+        work()
     }
 
     /// Runs `work` on the pool and awaits its result.
@@ -129,46 +128,112 @@ impl Pool {
         let (sender, receiver) = oneshot::channel();
         self.spawn(move || {
             if !sender.is_canceled() {
-                // Whoever shares state with `work` sees it as it was at the panic: the error says so.
-                let outcome = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::new(&*panic));
                 // A caller that no longer waits has no use for the outcome.
-                drop(sender.send(outcome));
+                drop(sender.send(Panicked::catch(work)));
             }
         });
-        receiver.await.unwrap_or_else(|_| Err(Panicked::unanswered()))
+        receiver.await.unwrap_or_else(|_| Err(Panicked::lost()))
     }
 
-    /// Runs `work` on the pool; nobody waits for it. Should it panic, the pool lives on.
+    /// Runs `work` on the pool, behind the jobs that wait already; nobody awaits it. A panic ends it and nothing else.
+    ///
+    /// ```
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// anear_pool::Pool::global().spawn(move || sender.send(7).unwrap());
+    /// assert_eq!(receiver.recv(), Ok(7));
+    /// ```
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
-        self.here().spawn(move || {
-            let _running = gate::enter();
-            // Whoever waits for something of `work` sees that it does not come.
-            let _outcome = catch_unwind(AssertUnwindSafe(work));
-        });
+        let threads = self.started();
+        threads.jobs().push_back(Box::new(work));
+        threads.call();
+    }
+
+    /// Lets no job of any pool of this process begin any more, and waits until none is running, for `timeout` at most;
+    /// says whether none is. Jobs that come meanwhile wait for [`Pool::resume`].
+    ///
+    /// For the moment before a fork, so that no lock is held and nothing half-built when the child gets its copy. The
+    /// thread that paused may still use [`map`](Self::map) and [`here`](Self::here). Pauses add up: each wants a
+    /// [`resume`](Self::resume) of its own, on the same thread.
+    ///
+    /// ```
+    /// use anear_pool::Pool;
+    /// use std::time::Duration;
+    ///
+    /// assert!(Pool::pause(Duration::from_secs(1)));
+    /// // fork here, and in both processes:
+    /// Pool::resume();
+    /// ```
+    pub fn pause(timeout: Duration) -> bool {
+        gate::shut(timeout)
+    }
+
+    /// Ends a [`pause`](Self::pause), in the process that paused and likewise in a child forked since: there jobs may
+    /// begin at once, and those that waited in the parent are the parent's.
+    pub fn resume() {
+        gate::open();
+    }
+
+    fn started(&self) -> Arc<Threads> {
+        let start = || Threads::start(self.0.size).unwrap_or_else(|error| panic!("{error}"));
+        self.0.threads.get_or_init(start)
     }
 }
 
 impl Threads {
-    fn here(&self) -> Result<Arc<rayon::ThreadPool>, BuildError> {
-        self.here.get_or_try_init(|| {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(self.wanted)
-                .thread_name(|i| format!("anear-{i}"))
-                .build()
-                .map(Arc::new)
-                .map_err(|source| BuildError {
-                    threads: self.wanted,
-                    source,
-                })
-        })
+    fn start(threads: usize) -> Result<Self, BuildError> {
+        let rayon = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("anear-{i}"))
+            .start_handler(|_| gate::on_compute_thread())
+            .build()
+            .map_err(|source| BuildError { threads, source })?;
+        let jobs = Mutex::default();
+        Ok(Self { rayon, jobs })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls a thread for one job. Which one is decided when the thread comes: the longest waiting, whereas rayon would
+    /// let a job that was spawned by another one pass all those from outside.
+    fn call(self: &Arc<Self>) {
+        let threads = self.clone();
+        self.rayon.spawn(move || threads.work());
+    }
+
+    fn work(self: Arc<Self>) {
+        let again = self.clone();
+        let Some(_running) = gate::begin(move || again.call()) else {
+            return;
+        };
+        let job = self.jobs().pop_front();
+        if let Some(job) = job {
+            // A panic has reached whoever awaits the job, in `run`.
+            drop(Panicked::catch(job));
+        }
+    }
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.rayon.fmt(f)
     }
 }
 
 impl Panicked {
-    /// For those who wait for an answer of a job that ended without giving one.
-    pub fn unanswered() -> Self {
+    /// Does `work` on the calling thread; a panic is an error.
+    ///
+    /// # Errors
+    /// [`Panicked`]. Whoever shares state with `work` sees it as it was at the panic.
+    pub fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Self> {
+        catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Self::new(&*panic))
+    }
+
+    /// Whoever should have given the outcome is gone and left none.
+    pub fn lost() -> Self {
         Self {
-            message: "the job ended without an answer".into(),
+            message: "the job was dropped".into(),
         }
     }
 
@@ -208,31 +273,25 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_waits_for_what_runs_and_holds_back_the_rest() {
-        let pool = Pool::new(2).unwrap();
-        let (finish, finished) = mpsc::channel::<()>();
-        let running = pool.clone();
-        let (begin, begun) = mpsc::channel();
-        let running = std::thread::spawn(move || {
-            block_on(running.run(move || {
-                begin.send(()).unwrap();
-                finished.recv()
-            }))
+    fn jobs_begin_in_the_order_they_came_also_those_spawned_by_jobs() {
+        let pool = Pool::new(1).unwrap();
+        let (sender, order) = mpsc::channel();
+        let (inner, tell) = (pool.clone(), sender.clone());
+        let (release, gate) = mpsc::channel::<()>();
+        pool.spawn(move || {
+            gate.recv().unwrap();
+            inner.spawn(move || tell.send("from within").unwrap());
         });
-        begun.recv().unwrap();
-        static BEGUN: AtomicBool = AtomicBool::new(false);
-        let pausing = std::thread::spawn(|| Pool::pause(Duration::from_secs(60)));
-        while !gate::is_paused() {
-            std::thread::yield_now();
-        }
-        let held = std::thread::spawn(move || block_on(pool.run(|| BEGUN.store(true, Ordering::SeqCst))));
-        finish.send(()).unwrap();
-        pausing.join().unwrap();
-        running.join().unwrap().unwrap().unwrap();
-        assert!(!BEGUN.load(Ordering::SeqCst));
-        Pool::resume();
-        held.join().unwrap().unwrap();
-        assert!(BEGUN.load(Ordering::SeqCst));
+        pool.spawn(move || sender.send("from outside").unwrap());
+        release.send(()).unwrap();
+        assert_eq!(order.iter().collect::<Vec<_>>(), ["from outside", "from within"]);
+    }
+
+    #[test]
+    fn a_panic_of_a_job_that_nobody_awaits_ends_only_it() {
+        let pool = Pool::new(1).unwrap();
+        pool.spawn(|| panic!("eight"));
+        assert_eq!(block_on(pool.run(|| 8)).unwrap(), 8);
     }
 
     #[test]

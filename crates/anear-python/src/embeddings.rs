@@ -208,13 +208,12 @@ fn is_folder(name: &str) -> bool {
 struct Client {
     builder: OpenAiBuilder,
     model: String,
-    built: PerProcess<Arc<OpenAiEmbeddings>>,
+    built: PerProcess<OpenAiEmbeddings>,
 }
 
 impl Client {
     fn here(&self) -> Result<Arc<OpenAiEmbeddings>, EmbeddingError> {
-        self.built
-            .get_or_try_init(|| self.builder.clone().build().map(Arc::new))
+        self.built.get_or_try_init(|| self.builder.clone().build())
     }
 }
 
@@ -294,7 +293,7 @@ pub(crate) fn openai_embeddings(
         let client = Client {
             builder,
             model,
-            built: PerProcess::new(),
+            built: PerProcess::empty(),
         };
         client.here().map_err(failed)?;
         Ok(Embeddings(Arc::new(client)))

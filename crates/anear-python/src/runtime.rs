@@ -38,19 +38,17 @@ const STRETCH: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The runtime that drives futures in this process: one thread, and timers and sockets for embedding clients.
-static DRIVER: PerProcess<Arc<Runtime>> = PerProcess::new();
+static DRIVER: PerProcess<Runtime> = PerProcess::empty();
 
 fn driver() -> PyResult<Arc<Runtime>> {
-    DRIVER.get_or_try_init(|| {
-        let driver = Builder::new_multi_thread()
+    let driver = DRIVER.get_or_try_init(|| {
+        Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("anear-driver")
             .enable_all()
-            .build();
-        driver
-            .map(Arc::new)
-            .map_err(|error| PyRuntimeError::new_err(format!("cannot start anear's driver thread: {error}")))
-    })
+            .build()
+    });
+    driver.map_err(|error| PyRuntimeError::new_err(format!("cannot start anear's driver thread: {error}")))
 }
 
 /// Waits for a future on this thread, the GIL released; Ctrl-C interrupts the wait and drops the future.
@@ -209,7 +207,7 @@ fn after_fork_in_parent() {
 #[pyfunction]
 fn after_fork_in_child() {
     ATTACHED.store(0, Ordering::Release);
-    Pool::resume_in_child();
+    Pool::resume();
 }
 
 /// Gives the GIL away every now and then during long work on Python objects.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anear::embeddings::{Embeddings, Error as EmbeddingError};
 use anear::{
-    Deletion, Document, DocumentFilter, Hit, LocalStore, LocalStoreBuilder, Pool, SearchRequest, VectorStore as _,
+    Deletion, Document, DocumentFilter, Hit, LocalStore, LocalStoreBuilder, Pool, SearchBatch, SearchRequest,
+    VectorStore as _,
 };
 use async_trait::async_trait;
 use pyo3::exceptions::PyValueError;
@@ -18,7 +19,7 @@ use crate::arrays::Matrix;
 use crate::batch::{Batch, Given, Source, known_ids};
 use crate::error::{guarded, raise};
 use crate::filters::{Wanted, accepted};
-use crate::index::{metric_of, rows};
+use crate::index::metric_of;
 use crate::runtime::{Breather, attached, awaitable, block};
 use crate::values::{metadata_to_python, record_to_python};
 use crate::view::View;
@@ -104,44 +105,13 @@ async fn find(store: LocalStore, request: SearchRequest, scope: Scope) -> PyResu
     found.map_err(raise)
 }
 
-/// Many searches at once.
-struct Batched {
-    queries: Matrix,
-    k: usize,
-    score_threshold: Option<f32>,
-}
-
-async fn find_all(store: LocalStore, batch: Batched, scope: Scope) -> PyResult<Vec<Vec<Hit>>> {
-    on_pool(move || {
-        let (view, among) = match scope {
-            Scope::Filtered(None) => (store.view(), None),
-            Scope::Filtered(Some(filter)) => {
-                let view = store.view();
-                let positions = view.select(&filter)?;
-                (view, Some(positions))
-            }
-            Scope::Chosen(view, positions) => (view, Some(positions)),
-        };
-        let Some(queries) = rows(&batch.queries) else {
-            return Ok(Vec::new());
-        };
-        let found = view.nearest(queries, batch.k, among.as_deref())?;
-        let good = |score| {
-            batch
-                .score_threshold
-                .is_none_or(|threshold| view.reaches(score, threshold))
-        };
-        let hit = |(position, score)| {
-            let document = Document::clone(view.document(position).filter(|_| good(score))?);
-            Some(Hit { document, score })
-        };
-        Ok(found
-            .into_iter()
-            .map(|row| row.into_iter().filter_map(hit).collect())
-            .collect())
-    })
-    .await
-    .map_err(raise)
+async fn find_all(store: LocalStore, batch: SearchBatch, scope: Scope) -> PyResult<Vec<Vec<Hit>>> {
+    let found = match scope {
+        Scope::Filtered(None) => store.search_batch(batch).await,
+        Scope::Filtered(Some(filter)) => store.search_batch(batch.filter(filter)).await,
+        Scope::Chosen(view, positions) => on_pool(move || view.search_batch(&batch, Some(&positions))).await,
+    };
+    found.map_err(raise)
 }
 
 async fn count(store: LocalStore, scope: Scope) -> PyResult<usize> {
@@ -264,6 +234,14 @@ fn similar(vector: Vec<f32>, k: i64, score_threshold: Option<f32>) -> PyResult<S
         Some(threshold) => request.score_threshold(threshold),
         None => request,
     })
+}
+
+fn batched(queries: Matrix, k: usize, score_threshold: Option<f32>) -> SearchBatch {
+    let batch = SearchBatch::new(queries.data, queries.dim).k(k);
+    match score_threshold {
+        Some(threshold) => batch.score_threshold(threshold),
+        None => batch,
+    }
 }
 
 fn diverse(vector: Vec<f32>, k: i64, fetch_k: i64, lambda_mult: f32) -> PyResult<SearchRequest> {
@@ -540,11 +518,7 @@ impl Store {
         score_threshold: Option<f32>,
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
-            let batch = Batched {
-                k: at_least_one("k", k)?,
-                queries: Matrix::from_python(vectors)?,
-                score_threshold,
-            };
+            let batch = batched(Matrix::from_python(vectors)?, at_least_one("k", k)?, score_threshold);
             let scope = Wanted::from_python(filter)?.here(py, &self.store)?;
             let found = block(py, find_all(self.store.clone(), batch, scope))?;
             listed(py, &found, |py, hits| hits_to_python(py, hits))
@@ -564,12 +538,7 @@ impl Store {
             let k = at_least_one("k", k)?;
             let finding = self.scoped(py, filter, move |store, scope| async move {
                 let queries = attached(move |py| Matrix::from_python(vectors.bind(py))).await?;
-                let batch = Batched {
-                    queries,
-                    k,
-                    score_threshold,
-                };
-                find_all(store, batch, scope).await
+                find_all(store, batched(queries, k, score_threshold), scope).await
             })?;
             awaitable_list(py, finding, |py, hits| hits_to_python(py, hits))
         })

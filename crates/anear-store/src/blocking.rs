@@ -21,7 +21,7 @@ use anear_documents::{Document, DocumentFilter, DocumentId, Metadata};
 use anear_embeddings::Embeddings;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{Deletion, Error, Hit, LocalStoreBuilder, Result, SearchRequest, VectorStore, VectorStoreExt};
+use crate::{Deletion, Error, Hit, LocalStoreBuilder, Result, SearchBatch, SearchRequest, VectorStore, VectorStoreExt};
 
 /// A [`crate::LocalStore`] for synchronous code. Cloning gives another handle to the same store.
 #[derive(Clone)]
@@ -170,6 +170,12 @@ blocking! {
     fn search(&self, request: SearchRequest) -> Vec<Hit>;
     /// See [`VectorStore::upsert_embeddings`].
     fn upsert_embeddings(&self, embedded: Vec<(Document, Vec<f32>)>) -> Vec<DocumentId>;
+    /// See [`crate::LocalStore::upsert_rows`].
+    fn upsert_rows(&self, documents: Vec<Document>, vectors: Vec<f32>, dim: usize) -> Vec<DocumentId>;
+    /// See [`crate::LocalStore::insert_rows`].
+    fn insert_rows(&self, documents: Vec<Document>, vectors: Vec<f32>, dim: usize) -> Vec<DocumentId>;
+    /// See [`crate::LocalStore::search_batch`].
+    fn search_batch(&self, batch: SearchBatch) -> Vec<Vec<Hit>>;
     /// See [`VectorStoreExt::similarity_search`].
     fn similarity_search(&self, request: impl Into<SearchRequest> + Send) -> Vec<Document>;
     /// See [`VectorStoreExt::similarity_search_with_score`].

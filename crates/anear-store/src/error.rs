@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anear_documents::DocumentId;
+use anear_kernels::Rows;
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -41,16 +42,19 @@ pub enum Error {
         /// All of them, in the order given.
         ids: Vec<DocumentId>,
     },
-    /// Ids that the store holds already, where only new ones are wanted.
-    #[error("{} in the store already: {}; nothing was added (`upsert_rows` replaces)", if ids.len() == 1 { "this id is" } else { "these ids are" }, quoted(ids))]
+    /// Ids of new documents that the store holds already.
+    #[error(
+        "ids that already exist: {}; nothing was added (`upsert_rows` replaces)",
+        quoted(ids)
+    )]
     ExistingIds {
         /// All of them, in the order given.
         ids: Vec<DocumentId>,
     },
-    /// A position behind the last document.
-    #[error("there is no position {position}; the store holds {len} documents, counted from 0")]
-    Position {
-        /// The position asked for.
+    /// A position beyond the last document.
+    #[error("no document is at position {position}; the store holds {len}, numbered from 0")]
+    UnknownPosition {
+        /// The position that was asked for.
         position: usize,
         /// Number of documents.
         len: usize,
@@ -223,6 +227,18 @@ pub(crate) fn check_lengths(left: &'static str, left_len: usize, right: &'static
         right,
         right_len,
     })
+}
+
+/// `data` as rows of `dim` numbers, which must be `expected`, where that is known.
+pub(crate) fn rows<'a>(name: &'static str, data: &'a [f32], dim: usize, expected: Option<usize>) -> Result<Rows<'a>> {
+    match expected {
+        Some(expected) if expected != dim => Err(Error::dimension(expected, dim)),
+        _ => Rows::new(data, dim).ok_or_else(|| Error::Argument {
+            name,
+            wanted: "whole rows of a dimension of at least 1",
+            got: format!("{} numbers for rows of {dim}", data.len()),
+        }),
+    }
 }
 
 /// At most eight ids, quoted; a longer list ends with how many more there are.

@@ -8,6 +8,7 @@
 pub mod blocking;
 mod compat;
 mod error;
+mod live;
 mod local;
 mod mmr;
 pub mod python;
@@ -19,9 +20,9 @@ mod snapshot;
 mod store;
 
 pub use error::{Error, Result};
-pub use local::{LocalStore, LocalStoreBuilder, Memory, View};
+pub use local::{LocalStore, LocalStoreBuilder, MemoryUsage, View};
 pub use mmr::maximal_marginal_relevance;
-pub use request::{DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Hit, Query, Ranking, SearchRequest};
+pub use request::{DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Hit, Query, Ranking, SearchBatch, SearchRequest};
 pub use retriever::{Retriever, SearchType};
 pub use score::RelevanceFn;
 pub use store::{Deletion, VectorStore, VectorStoreExt};

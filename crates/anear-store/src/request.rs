@@ -39,6 +39,28 @@ pub struct SearchRequest {
     pub score_threshold: Option<f32>,
 }
 
+/// Many searches at once: the documents most similar to each of many vectors.
+///
+/// ```
+/// use anear_store::SearchBatch;
+///
+/// let two = SearchBatch::new(vec![0.0, 1.0, 1.0, 0.0], 2).k(10);
+/// assert_eq!((two.dim, two.k), (2, 10));
+/// ```
+#[derive(Clone, Debug)]
+pub struct SearchBatch {
+    /// The vectors that the results should resemble, row after row.
+    pub queries: Vec<f32>,
+    /// Numbers in each row: the store's dimension.
+    pub dim: usize,
+    /// How many results for each query, at least 1.
+    pub k: usize,
+    /// Which documents may be returned.
+    pub filter: Option<DocumentFilter>,
+    /// Keep only results whose [`score`](Hit::score) is at least this good, as in [`SearchRequest`].
+    pub score_threshold: Option<f32>,
+}
+
 /// What the results should resemble.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -115,7 +137,15 @@ impl SearchRequest {
         }
     }
 
-    /// How many of the nearest are wanted to choose from.
+    /// The same request, by maximal marginal relevance with default parameters unless it already says which.
+    pub(crate) fn or_mmr(self) -> Self {
+        match self.ranking {
+            Ranking::Similarity => self.mmr(DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT),
+            Ranking::Mmr { .. } => self,
+        }
+    }
+
+    /// How many of the nearest the ranking chooses from.
     pub(crate) fn candidates(&self) -> usize {
         match self.ranking {
             Ranking::Similarity => self.k,
@@ -123,30 +153,86 @@ impl SearchRequest {
         }
     }
 
-    /// Refuses what no store can answer: the first line of every search.
+    /// Bounds that no store can lift.
     pub(crate) fn check(&self) -> Result<()> {
-        let refuse = |name, wanted, got: String| Err(Error::Argument { name, wanted, got });
-        if self.k == 0 {
-            return refuse("k", "at least 1", "0".into());
-        }
-        if self.score_threshold.is_some_and(f32::is_nan) {
-            return refuse("score_threshold", "a number", "NaN".into());
-        }
-        match self.ranking {
-            Ranking::Mmr { fetch_k: 0, .. } => refuse("fetch_k", "at least 1", "0".into()),
-            Ranking::Mmr { lambda_mult, .. } if !(0.0..=1.0).contains(&lambda_mult) => {
-                refuse("lambda_mult", "between 0 and 1", lambda_mult.to_string())
+        at_least_one("k", self.k)?;
+        check_threshold(self.score_threshold)?;
+        if let Ranking::Mmr { fetch_k, lambda_mult } = self.ranking {
+            at_least_one("fetch_k", fetch_k)?;
+            if !(0.0..=1.0).contains(&lambda_mult) {
+                let got = lambda_mult.to_string();
+                return Err(Error::Argument {
+                    name: "lambda_mult",
+                    wanted: "between 0 and 1",
+                    got,
+                });
             }
-            _ => Ok(()),
+        }
+        Ok(())
+    }
+}
+
+impl SearchBatch {
+    /// A batch that asks for the [`DEFAULT_K`] documents most similar to each row of `dim` numbers in `queries`.
+    pub fn new(queries: Vec<f32>, dim: usize) -> Self {
+        Self {
+            queries,
+            dim,
+            k: DEFAULT_K,
+            filter: None,
+            score_threshold: None,
         }
     }
 
-    /// The same request, by maximal marginal relevance with default parameters unless it already says which.
-    pub(crate) fn or_mmr(self) -> Self {
-        match self.ranking {
-            Ranking::Similarity => self.mmr(DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT),
-            Ranking::Mmr { .. } => self,
+    /// Asks for `k` results for each query.
+    pub fn k(self, k: usize) -> Self {
+        Self { k, ..self }
+    }
+
+    /// Returns only documents that match.
+    pub fn filter(self, filter: impl Into<DocumentFilter>) -> Self {
+        Self {
+            filter: Some(filter.into()),
+            ..self
         }
+    }
+
+    /// Keeps results whose score is at least as good as `score_threshold`.
+    pub fn score_threshold(self, score_threshold: f32) -> Self {
+        Self {
+            score_threshold: Some(score_threshold),
+            ..self
+        }
+    }
+
+    /// Bounds that no store can lift.
+    pub(crate) fn check(&self) -> Result<()> {
+        at_least_one("k", self.k)?;
+        check_threshold(self.score_threshold)
+    }
+}
+
+/// Refuses 0.
+pub(crate) fn at_least_one(name: &'static str, value: usize) -> Result<()> {
+    match value {
+        0 => Err(Error::Argument {
+            name,
+            wanted: "at least 1",
+            got: value.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a threshold that nothing reaches and nothing misses.
+pub(crate) fn check_threshold(score_threshold: Option<f32>) -> Result<()> {
+    match score_threshold {
+        Some(threshold) if threshold.is_nan() => Err(Error::Argument {
+            name: "score_threshold",
+            wanted: "a number",
+            got: "NaN".to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! that could fall out of step.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentSet, SlotSet};
@@ -12,6 +13,7 @@ use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 
 use crate::error::{Error, Result, check_lengths};
+use crate::live::Live;
 
 /// Documents and the index of their vectors.
 #[derive(Debug)]
@@ -25,17 +27,14 @@ pub(crate) struct Segment {
 pub(crate) struct Part {
     pub(crate) segment: Arc<Segment>,
     /// The slots that are not deleted; `None` while nothing was.
-    live: Option<Arc<Bitmap>>,
-    live_len: usize,
+    live: Option<Arc<Live>>,
 }
 
 impl Segment {
-    /// Indexes `documents` (each with its id) and their `vectors`, `dim` components each, in the same order.
-    pub(crate) fn build(documents: Vec<Document>, vectors: &[f32], dim: usize, metric: Metric) -> Result<Self> {
-        // Refuses a width of 0, so that the vectors are rows.
-        let mut index = IndexSpec::Flat.build(dim, metric)?;
-        let rows = Rows::new(vectors, dim).ok_or_else(|| Error::dimension(dim, vectors.len() % dim))?;
-        index.add(rows)?;
+    /// Indexes `documents` (each with its id) and their `vectors`, in the same order.
+    pub(crate) fn build(documents: Vec<Document>, vectors: Rows<'_>, metric: Metric) -> Result<Self> {
+        let mut index = IndexSpec::Flat.build(vectors.dim(), metric)?;
+        index.add(vectors)?;
         Self::new(DocumentSet::new(documents)?, index)
     }
 
@@ -57,29 +56,15 @@ impl Segment {
         &self.documents
     }
 
-    /// The vector in `slot`, as it is stored.
-    pub(crate) fn vector(&self, slot: u32) -> Result<Vec<f32>> {
-        Ok(self.index.reconstruct(u64::from(slot))?)
-    }
-
-    /// Appends the vector in `slot`.
-    pub(crate) fn append_vector(&self, slot: u32, out: &mut Vec<f32>) -> Result<()> {
-        match self.index.as_reconstruct() {
-            Some(index) => index.reconstruct(u64::from(slot), out)?,
-            None => out.extend(self.vector(slot)?),
-        }
-        Ok(())
+    /// Appends the vectors in `slots` to `out`, as they are stored.
+    pub(crate) fn vectors(&self, slots: Range<u32>, out: &mut Vec<f32>) -> Result<()> {
+        Ok(self.index.reconstruct_n(slots.start.into()..slots.end.into(), out)?)
     }
 }
 
 impl Part {
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
-        let live_len = segment.len();
-        Self {
-            segment,
-            live: None,
-            live_len,
-        }
+        Self { segment, live: None }
     }
 
     /// Slots, deleted ones included.
@@ -87,13 +72,18 @@ impl Part {
         self.segment.len()
     }
 
-    /// Slots that are not deleted.
+    /// Number of slots that are not deleted.
     pub(crate) fn live(&self) -> usize {
-        self.live_len
+        self.live.as_ref().map_or(self.len(), |live| live.len())
     }
 
-    pub(crate) fn is_live(&self, slot: u32) -> bool {
-        self.live.as_ref().is_none_or(|live| live.contains(slot as usize))
+    /// The slots that are not deleted; `None`: every slot.
+    fn live_bitmap(&self) -> Option<&Bitmap> {
+        self.live.as_ref().map(|live| live.slots())
+    }
+
+    fn is_live(&self, slot: u32) -> bool {
+        self.live_bitmap().is_none_or(|live| live.contains(slot as usize))
     }
 
     /// The slots that are not deleted, ascending.
@@ -102,19 +92,22 @@ impl Part {
         (0..self.len() as u32).filter(|&slot| self.is_live(slot))
     }
 
-    /// How many slots before `slot` are not deleted.
+    /// How many live slots stand before `slot`.
     pub(crate) fn rank(&self, slot: u32) -> usize {
-        let slot = slot as usize;
-        self.live.as_ref().map_or(slot, |live| live.count_range(0..slot))
+        self.live.as_ref().map_or(slot as usize, |live| live.rank(slot))
     }
 
-    /// The slot before which `rank` slots are not deleted: the inverse of [`rank`](Self::rank).
-    pub(crate) fn slot_at(&self, rank: usize) -> Option<u32> {
-        let slot = match &self.live {
-            None => rank,
-            Some(live) => live.select(rank)?,
-        };
-        u32::try_from(slot).ok()
+    /// The live slot before which `rank` others stand; there must be one.
+    pub(crate) fn nth(&self, rank: usize) -> u32 {
+        self.live.as_ref().map_or(rank as u32, |live| live.nth(rank))
+    }
+
+    /// Appends the vectors of the live slots with these ranks to `out`, as they are stored.
+    pub(crate) fn vectors(&self, ranks: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        match &self.live {
+            None => self.segment.vectors(ranks.start as u32..ranks.end as u32, out),
+            Some(live) => live.runs(ranks).try_for_each(|slots| self.segment.vectors(slots, out)),
+        }
     }
 
     pub(crate) fn document(&self, slot: u32) -> &Arc<Document> {
@@ -128,7 +121,7 @@ impl Part {
 
     /// The live slots whose documents match; all live ones without a filter. `None`: every slot.
     pub(crate) fn select(&self, filter: Option<&DocumentFilter>) -> Result<Option<Cow<'_, Bitmap>>> {
-        let live = self.live.as_deref();
+        let live = self.live_bitmap();
         let Some(filter) = filter else {
             return Ok(live.map(Cow::Borrowed));
         };
@@ -139,7 +132,7 @@ impl Part {
         Ok(Some(Cow::Owned(matching)))
     }
 
-    /// Pushes the nearest of the selected slots to each query into its top-k, as ids `first_id + slot`.
+    /// Pushes the nearest of the selected slots into `tops`, as ids `first_id + slot`.
     pub(crate) fn search(
         &self,
         queries: Rows<'_>,
@@ -156,18 +149,13 @@ impl Part {
 
     /// The same part with `slots` (live ones, each once) deleted.
     pub(crate) fn without(&self, slots: &[u32]) -> Self {
-        let mut live = self
-            .live
-            .as_deref()
-            .cloned()
-            .unwrap_or_else(|| Bitmap::full(self.len()));
+        let mut live = self.live_bitmap().cloned().unwrap_or_else(|| Bitmap::full(self.len()));
         for &slot in slots {
             live.remove(slot as usize);
         }
         Self {
             segment: self.segment.clone(),
-            live: Some(Arc::new(live)),
-            live_len: self.live_len - slots.len(),
+            live: Some(Arc::new(Live::new(live))),
         }
     }
 
@@ -180,7 +168,7 @@ impl Part {
         let mut index: Option<Box<dyn VectorIndex>> = None;
         for part in parts {
             let mut kept = part.segment.index.boxed_clone();
-            if let Some(live) = &part.live {
+            if let Some(live) = part.live_bitmap() {
                 kept.remove(&IdSelector::Not(Box::new(IdSelector::Bitmap(live))))?;
             }
             match &mut index {

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentId};
+use anear_index::SearchRequest;
 use anear_kernels::{Bitmap, Metric, Neighbor, Rows, TopK, faiss_tie_order};
 use anear_pool::Pool;
 
@@ -33,11 +34,10 @@ pub(crate) struct Place {
     slot: u32,
 }
 
-/// What a search may return, part by part; `None`: every document of the part.
-pub(crate) struct Selection<'s>(Vec<Option<Cow<'s, Bitmap>>>);
+/// The slots of each part among which a search looks; `None`: every slot.
+pub(crate) type Selection<'a> = Vec<Option<Cow<'a, Bitmap>>>;
 
 impl Snapshot {
-    /// No documents yet; `dim`: the width of those to come, where it is known.
     pub(crate) fn empty(metric: Metric, dim: Option<usize>) -> Self {
         Self {
             metric,
@@ -62,8 +62,9 @@ impl Snapshot {
         self.dim
     }
 
-    pub(crate) fn metric(&self) -> Metric {
-        self.metric
+    /// The segments, with the documents that were deleted since.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.parts.iter().map(|part| &*part.segment)
     }
 
     /// Number of documents.
@@ -80,8 +81,7 @@ impl Snapshot {
     /// The places of the documents that match, in insertion order.
     pub(crate) fn matching(&self, filter: &DocumentFilter) -> Result<Vec<Place>> {
         let mut places = Vec::new();
-        for (part, p) in self.parts.iter().enumerate() {
-            let slots = p.select(Some(filter))?;
+        for (part, slots) in self.select(Some(filter))?.into_iter().enumerate() {
             let slots = slots.iter().flat_map(|slots| slots.iter());
             places.extend(slots.map(|slot| Place {
                 part,
@@ -89,6 +89,46 @@ impl Snapshot {
             }));
         }
         Ok(places)
+    }
+
+    /// The slots of each part whose documents match; all live ones without a filter.
+    pub(crate) fn select(&self, filter: Option<&DocumentFilter>) -> Result<Selection<'_>> {
+        let select = || self.parts.iter().map(|part| part.select(filter)).collect();
+        match filter {
+            None => select(),
+            // A filter may build columns, which a forked child must not inherit half-built.
+            Some(_) => Pool::here(select),
+        }
+    }
+
+    /// The slots of each part that are at these positions, given in any order.
+    pub(crate) fn at(&self, positions: &[usize]) -> Result<Vec<Bitmap>> {
+        let mut selected: Vec<Bitmap> = self.parts.iter().map(|part| Bitmap::with_len(part.len())).collect();
+        for &position in positions {
+            let Place { part, slot } = self.place(position)?;
+            selected[part].insert(slot as usize);
+        }
+        Ok(selected)
+    }
+
+    /// Where the document at this position of the insertion order is.
+    pub(crate) fn place(&self, position: usize) -> Result<Place> {
+        let mut rank = position;
+        for (part, p) in self.parts.iter().enumerate() {
+            if rank < p.live() {
+                let slot = p.nth(rank);
+                return Ok(Place { part, slot });
+            }
+            rank -= p.live();
+        }
+        let len = self.len();
+        Err(Error::UnknownPosition { position, len })
+    }
+
+    /// The position of a place in the insertion order.
+    pub(crate) fn position(&self, place: Place) -> usize {
+        let before = self.parts[..place.part].iter().map(Part::live).sum::<usize>();
+        before + self.parts[place.part].rank(place.slot)
     }
 
     /// The place of the document with this id.
@@ -108,98 +148,74 @@ impl Snapshot {
             .expect("a document set gives every document an id")
     }
 
-    /// The vector at `place`, as it is stored.
-    pub(crate) fn vector(&self, place: Place) -> Result<Vec<f32>> {
-        self.parts[place.part].segment.vector(place.slot)
+    /// Appends the vector at `place` to `out`, as it is stored.
+    pub(crate) fn vector(&self, place: Place, out: &mut Vec<f32>) -> Result<()> {
+        self.parts[place.part].segment.vectors(place.slot..place.slot + 1, out)
     }
 
-    /// The place of the document at `position`, counted in insertion order.
-    pub(crate) fn place(&self, position: usize) -> Option<Place> {
-        let mut before = 0;
-        for (part, p) in self.parts.iter().enumerate() {
-            if position < before + p.live() {
-                let slot = p.slot_at(position - before)?;
-                return Some(Place { part, slot });
-            }
-            before += p.live();
+    /// The vectors at these positions, row after row, as they are stored.
+    pub(crate) fn vectors(&self, positions: Range<usize>) -> Result<Vec<f32>> {
+        let len = self.len();
+        let missing = positions.start.max(len);
+        if missing < positions.end {
+            let position = missing;
+            return Err(Error::UnknownPosition { position, len });
         }
-        None
-    }
-
-    /// How many documents come before the one at `place`.
-    pub(crate) fn position(&self, place: Place) -> usize {
-        let before: usize = self.parts[..place.part].iter().map(Part::live).sum();
-        before + self.parts[place.part].rank(place.slot)
-    }
-
-    /// Appends the vectors at a range of positions, as they are stored.
-    pub(crate) fn vectors(&self, positions: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
-        positions
-            .filter_map(|position| self.place(position))
-            .try_for_each(|place| self.parts[place.part].segment.append_vector(place.slot, out))
-    }
-
-    /// What a search may return: the documents that match, and of these only those at `among`.
-    pub(crate) fn selection(&self, filter: Option<&DocumentFilter>, among: Option<&[usize]>) -> Result<Selection<'_>> {
-        let mut selection = self
-            .parts
-            .iter()
-            .map(|part| part.select(filter))
-            .collect::<Result<Vec<_>>>()?;
-        if let Some(among) = among {
-            let chosen = self.parts.iter().map(|part| Bitmap::with_len(part.len()));
-            let mut chosen: Vec<Bitmap> = chosen.collect();
-            for place in among.iter().filter_map(|&position| self.place(position)) {
-                chosen[place.part].insert(place.slot as usize);
+        let mut vectors = Vec::with_capacity(positions.len() * self.dim.unwrap_or_default());
+        let mut first = 0;
+        for part in &self.parts {
+            let end = first + part.live();
+            let (from, to) = (positions.start.clamp(first, end), positions.end.clamp(first, end));
+            if from < to {
+                part.vectors(from - first..to - first, &mut vectors)?;
             }
-            for (selected, mut chosen) in selection.iter_mut().zip(chosen) {
-                if let Some(selected) = selected {
-                    chosen.and(selected);
-                }
-                *selected = Some(Cow::Owned(chosen));
-            }
+            first = end;
         }
-        Ok(Selection(selection))
+        Ok(vectors)
     }
 
     /// The `ks[i]` selected documents nearest to the `i`-th query, nearest first, with their distances.
-    pub(crate) fn search(
+    pub(crate) fn nearest(
         &self,
         queries: Rows<'_>,
         ks: &[usize],
         selection: &Selection<'_>,
         pool: &Pool,
     ) -> Result<Vec<Vec<(Place, f32)>>> {
-        let k = ks.iter().copied().max().unwrap_or(1);
+        self.check_queries(queries)?;
+        let Some(&k) = ks.iter().max() else {
+            return Ok(Vec::new());
+        };
         let mut tops: Vec<TopK> = ks.iter().map(|&k| TopK::new(k)).collect();
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
-        for (part, selected) in self.parts.iter().zip(&selection.0) {
+        for (part, selected) in self.parts.iter().zip(selection) {
             part.search(queries, selected.as_deref(), k, first_id, pool, &mut tops)?;
             first_ids.push(first_id);
             first_id += part.len() as u64;
         }
+        Ok(tops.into_iter().map(|top| self.places_of(top, &first_ids)).collect())
+    }
+
+    /// Refuses queries of another width than the store's, if that is known, and those that are not finite.
+    pub(crate) fn check_queries(&self, queries: Rows<'_>) -> Result<()> {
+        match self.dim {
+            Some(dim) if dim != queries.dim() => Err(Error::dimension(dim, queries.dim())),
+            _ => Ok(SearchRequest::new(1).check(queries.dim(), &[], queries)?),
+        }
+    }
+
+    /// What a search over all parts found, nearest first: ids count the slots from the first part on.
+    fn places_of(&self, top: TopK, first_ids: &[u64]) -> Vec<(Place, f32)> {
+        let mut neighbors = top.into_sorted();
+        faiss_tie_order(self.metric, &mut neighbors);
         let place = |Neighbor { id, distance }: Neighbor| {
             let part = first_ids.partition_point(|&first| first <= id) - 1;
             // A slot within its part fits u32.
             let slot = (id - first_ids[part]) as u32;
             (Place { part, slot }, distance)
         };
-        let sorted = |top: TopK| {
-            let mut neighbors = top.into_sorted();
-            faiss_tie_order(self.metric, &mut neighbors);
-            neighbors.into_iter().map(place).collect()
-        };
-        Ok(tops.into_iter().map(sorted).collect())
-    }
-
-    /// `vectors` as rows of this store's width; `None` as long as no width is known.
-    pub(crate) fn queries<'v>(&self, vectors: &'v [f32], dim: usize) -> Result<Option<Rows<'v>>> {
-        match self.dim {
-            None => Ok(None),
-            Some(expected) if expected == dim => Ok(Rows::new(vectors, dim)),
-            Some(expected) => Err(Error::dimension(expected, dim)),
-        }
+        neighbors.into_iter().map(place).collect()
     }
 
     /// This snapshot with a segment's documents added; documents with the same ids are replaced.

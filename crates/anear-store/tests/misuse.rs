@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anear_documents::{Document, DocumentFilter, Filter};
 use anear_embeddings::{Embeddings, FakeEmbeddings, TableEmbeddings};
 use anear_kernels::Metric;
-use anear_store::{Error, LocalStore, Result, SearchRequest, VectorStore, VectorStoreExt};
+use anear_store::{Error, LocalStore, Result, SearchBatch, SearchRequest, VectorStore, VectorStoreExt};
 use async_trait::async_trait;
 use support::{contents, document};
 
@@ -71,7 +71,40 @@ async fn wrong_additions_are_refused() {
         s.upsert_embeddings(with(vec![f32::NEG_INFINITY; 4])).await
     })
     .await;
+    let two = || vec![document("fine", 1), document("id-3", 2)];
+    refused(&["nothing to add"], async |s| {
+        s.upsert_rows(Vec::new(), Vec::new(), DIM).await
+    })
+    .await;
+    refused(&["documents", "2", "vectors", "1"], async |s| {
+        s.upsert_rows(two(), vec![0.0; DIM], DIM).await
+    })
+    .await;
+    refused(&["dimension 4", "got 8"], async |s| {
+        s.upsert_rows(two(), vec![0.0; 8], 8).await
+    })
+    .await;
+    refused(&["vectors", "7 numbers for rows of 4"], async |s| {
+        s.upsert_rows(two(), vec![0.0; 7], DIM).await
+    })
+    .await;
+    refused(&["dimension 4", "got 0"], async |s| {
+        s.insert_rows(two(), Vec::new(), 0).await
+    })
+    .await;
+    refused(&["NaN"], async |s| {
+        s.insert_rows(vec![document("new", 1)], vec![f32::NAN; DIM], DIM).await
+    })
+    .await;
+    refused(&["already exist", "`id-3`", "nothing was added"], async |s| {
+        s.insert_rows(two(), vec![0.0; 8], DIM).await
+    })
+    .await;
     let twice = || vec![document("a", 1), document("b", 2), document("a", 3)];
+    refused(&["`a`", "more than once"], async |s| {
+        s.insert_rows(twice(), vec![0.0; 12], DIM).await
+    })
+    .await;
     refused(&["`a`", "more than once"], async |s| s.add_documents(twice()).await).await;
     let lists = async |s: &LocalStore| s.add_texts_with_metadata(vec!["a".into(), "b".into()], vec![]).await;
     refused(&["texts", "metadatas", "2", "0"], lists).await;
@@ -113,6 +146,29 @@ async fn wrong_searches_are_refused() {
     .await;
     refused(&["inf"], async |s| {
         s.similarity_search_by_vector(&[f32::INFINITY; 4], 1).await
+    })
+    .await;
+    let batch = |queries, dim| SearchBatch::new(queries, dim);
+    refused(&["k must be"], async |s| {
+        s.search_batch(batch(vec![0.0; DIM], DIM).k(0)).await
+    })
+    .await;
+    refused(&["score_threshold", "NaN"], async |s| {
+        s.search_batch(batch(vec![0.0; DIM], DIM).score_threshold(f32::NAN))
+            .await
+    })
+    .await;
+    refused(&["dimension 4", "got 2"], async |s| {
+        s.search_batch(batch(vec![0.0; 4], 2)).await
+    })
+    .await;
+    refused(&["queries", "5 numbers for rows of 4"], async |s| {
+        s.search_batch(batch(vec![0.0; 5], 4)).await
+    })
+    .await;
+    refused(&["query 1 has NaN at component 0"], async |s| {
+        s.search_batch(batch([vec![0.0; DIM], vec![f32::NAN; DIM]].concat(), DIM))
+            .await
     })
     .await;
     let panics = || DocumentFilter::from_fn(|_| panic!("a filter of the caller's"));

@@ -5,7 +5,7 @@ mod support;
 use anear_documents::Filter;
 use anear_embeddings::{FakeEmbeddings, TableEmbeddings};
 use anear_kernels::Metric;
-use anear_store::{LocalStore, SearchRequest, SearchType, VectorStore, VectorStoreExt, blocking};
+use anear_store::{Error, LocalStore, SearchBatch, SearchRequest, SearchType, VectorStore, VectorStoreExt, blocking};
 use futures::executor::block_on;
 use support::{Random, document, ids};
 
@@ -65,6 +65,86 @@ fn thresholds_keep_what_is_good_enough() {
         let kept = block_on(store.search(SearchRequest::new(&query[..]).k(200).score_threshold(middle))).unwrap();
         assert_eq!(ids(&kept), ids(&all[..51]), "{metric}");
     }
+}
+
+#[test]
+fn a_batch_finds_what_each_query_finds_alone() {
+    for metric in METRICS {
+        let (store, _) = filled(metric);
+        let queries = Random(9).vector(40 * DIM);
+        let batch = || SearchBatch::new(queries.clone(), DIM).k(7);
+        let alone = |change: fn(SearchRequest) -> SearchRequest| -> Vec<_> {
+            let request = |query: &[f32]| change(SearchRequest::new(query).k(7));
+            let queries = queries.chunks_exact(DIM);
+            queries
+                .map(|query| block_on(store.search(request(query))).unwrap())
+                .collect()
+        };
+        assert_eq!(block_on(store.search_batch(batch())).unwrap(), alone(|request| request));
+        let filtered = batch().filter(Filter::eq("page", 3));
+        let filtered = block_on(store.search_batch(filtered)).unwrap();
+        assert_eq!(filtered, alone(|request| request.filter(Filter::eq("page", 3))));
+        let good = block_on(store.search_batch(batch().score_threshold(1.0))).unwrap();
+        assert_eq!(good, alone(|request| request.score_threshold(1.0)));
+    }
+    let (store, _) = filled(Metric::L2);
+    assert!(
+        block_on(store.search_batch(SearchBatch::new(Vec::new(), DIM)))
+            .unwrap()
+            .is_empty()
+    );
+    let empty = LocalStore::new(FakeEmbeddings::new(DIM));
+    let nothing = block_on(empty.search_batch(SearchBatch::new(vec![0.0; 2 * DIM], DIM))).unwrap();
+    assert_eq!(nothing, [[], []]);
+}
+
+#[test]
+fn rows_are_added_like_single_vectors() {
+    for metric in METRICS {
+        let (one, vectors) = filled(metric);
+        let two = LocalStore::builder(FakeEmbeddings::new(DIM))
+            .metric(metric)
+            .normalize_l2(false)
+            .build();
+        let documents = |range: std::ops::Range<i64>| range.map(|i| document(&i.to_string(), i % 10)).collect();
+        block_on(two.insert_rows(documents(0..150), vectors[..150].concat(), DIM)).unwrap();
+        block_on(two.upsert_rows(documents(150..200), vectors[150..].concat(), DIM)).unwrap();
+        assert_eq!(
+            one.view().vectors(0..200).unwrap(),
+            two.view().vectors(0..200).unwrap(),
+            "{metric}"
+        );
+        let ids = block_on(two.upsert_rows(documents(7..8), vec![0.5; DIM], DIM)).unwrap();
+        assert_eq!(
+            (ids, two.view().position("7"), two.view().len()),
+            (vec!["7".into()], Some(199), 200)
+        );
+    }
+}
+
+#[test]
+fn one_of_two_inserts_of_an_id_is_refused() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let store = LocalStore::new(FakeEmbeddings::new(DIM));
+    for round in 0..50 {
+        let insert = |_| {
+            let (store, id) = (store.clone(), round.to_string());
+            runtime.spawn(async move { store.insert_rows(vec![document(&id, 1)], vec![0.5; DIM], DIM).await })
+        };
+        let racers: Vec<_> = (0..4).map(insert).collect();
+        let results: Vec<_> = racers
+            .into_iter()
+            .map(|racer| runtime.block_on(racer).unwrap())
+            .collect();
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        assert!(
+            results
+                .into_iter()
+                .filter_map(Result::err)
+                .all(|error| matches!(error, Error::ExistingIds { .. }))
+        );
+    }
+    assert_eq!(store.view().len(), 50);
 }
 
 #[test]

@@ -34,6 +34,8 @@
 //! | add, search, delete, merge | [`VectorStoreExt`], [`LocalStore`] |
 //! | say which documents may be found | [`Filter`], [`SearchRequest::filter`] |
 //! | find documents that are not all the same | [`VectorStoreExt::max_marginal_relevance_search`] |
+//! | search for many vectors at once | [`LocalStore::search_batch`] |
+//! | read documents and vectors by position, at one moment | [`LocalStore::view`] |
 //! | save to a folder or to bytes, and load | [`LocalStore::save_local`], [`LocalStore::serialize_to_bytes`] |
 //! | call all this from synchronous code | [`blocking::LocalStore`] |
 //! | choose an embedding model or write one | [`embeddings`] |
@@ -88,9 +90,9 @@ pub use anear_pool::{PerProcess, Pool};
 /// The store and its searches.
 #[doc(inline)]
 pub use anear_store::{
-    DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Deletion, Error, Hit, LocalStore, LocalStoreBuilder, Memory,
-    Query, Ranking, RelevanceFn, Result, Retriever, SearchRequest, SearchType, VectorStore, VectorStoreExt, View,
-    blocking, maximal_marginal_relevance,
+    DEFAULT_FETCH_K, DEFAULT_K, DEFAULT_LAMBDA_MULT, Deletion, Error, Hit, LocalStore, LocalStoreBuilder, MemoryUsage,
+    Query, Ranking, RelevanceFn, Result, Retriever, SearchBatch, SearchRequest, SearchType, VectorStore,
+    VectorStoreExt, View, blocking, maximal_marginal_relevance,
 };
 
 /// The README's code, so that it compiles.

@@ -134,6 +134,18 @@ fn vectors_come_back(subject: &Subject) {
             assert_eq!(returned, *vector);
         }
     }
+    for pair in subject.model.windows(2).filter(|pair| pair[0].0 + 1 == pair[1].0) {
+        let mut run = Vec::new();
+        subject.index.reconstruct_n(pair[0].0..pair[1].0 + 1, &mut run).unwrap();
+        let each = pair.iter().flat_map(|(id, _)| subject.index.reconstruct(*id).unwrap());
+        assert!(run.into_iter().eq(each));
+    }
+    assert!(
+        subject
+            .index
+            .reconstruct_n(1 << 50..(1 << 50) + 2, &mut Vec::new())
+            .is_err()
+    );
     let error = subject.index.reconstruct(1 << 50).unwrap_err();
     assert!(
         matches!(error, Error::UnknownId { id, len } if id == 1 << 50 && len == subject.model.len()),

@@ -246,6 +246,19 @@ impl Reconstruct for Flat {
         self.quantizer.decode(self.codes_of(position..position + 1), out);
         Ok(())
     }
+
+    fn reconstruct_n(&self, ids: Range<u64>, out: &mut Vec<f32>) -> Result<()> {
+        let len = self.len();
+        let first_missing = ids.start.max(len as u64);
+        if first_missing < ids.end {
+            return Err(Error::UnknownId { id: first_missing, len });
+        }
+        if !ids.is_empty() {
+            let positions = ids.start as usize..ids.end as usize;
+            self.quantizer.decode(self.codes_of(positions), out);
+        }
+        Ok(())
+    }
 }
 
 impl Merge for Flat {

@@ -45,7 +45,10 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
             queries: range,
             vectors,
         } = &tiles[i];
-        let mut tops: Vec<_> = range.clone().map(|_| TopK::new(k)).collect();
+        let mut tops: Vec<_> = tops[range.clone()]
+            .iter()
+            .map(|top| TopK::new(k.min(top.k())))
+            .collect();
         let (codes, first) = (index.codes_of(vectors.clone()), vectors.start as u64);
         let queries = queries.slice(range.clone());
         index

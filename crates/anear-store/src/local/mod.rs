@@ -3,39 +3,37 @@
 //! # How readers and writers live together
 //!
 //! A search takes the current [`Snapshot`] and works on it to its end: it waits for nobody and sees nobody's half
-//! of a change. Writers take turns. A write embeds its texts first, then validates everything and builds the next
+//! of a change; those that are under way at the same time share one scan (`gather.rs`). Writers take turns. A write embeds its texts first, then validates everything and builds the next
 //! snapshot beside the current one, then swaps one pointer; a write that fails or whose future is dropped before its
 //! turn has changed nothing, one that has begun its turn commits whole. After an acknowledged write every later
 //! search sees it.
 
+mod census;
 mod gather;
 mod persist;
 mod search;
 mod view;
 mod write;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-
-pub use self::view::{Memory, View};
 
 use anear_bytes::{Fs, RealFs};
 use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
-use anear_index::IndexSpec;
+use anear_index::Flat;
 use anear_kernels::Metric;
 use anear_pool::{PerProcess, Pool};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
+pub use self::census::MemoryUsage;
+use self::gather::Gather;
+pub use self::view::View;
 use crate::error::Result;
 use crate::request::{Hit, SearchRequest};
 use crate::score::{RelevanceFn, relevance};
 use crate::snapshot::Snapshot;
 use crate::store::{Deletion, VectorStore};
-
-use self::gather::Gathered;
-use self::write::{Existing, Matrix};
 
 /// A vector store in memory, on exact search; the successor of LangChain's `FAISS`.
 ///
@@ -66,24 +64,12 @@ struct Shared {
     snapshot: ArcSwap<Snapshot>,
     fs: Arc<dyn Fs>,
     saved_model: Option<String>,
-    /// Held by the writer whose turn it is, in the job that changes the snapshot, never by a caller's future.
-    turn: Turn,
-    /// Searches that wait to be answered together.
-    gathered: Gathered,
+    /// Held by the writer whose turn it is, in the job that changes the snapshot, never by a caller's future. A turn that
+    /// was taken when the process was forked ends in the parent only: the child has turns of its own.
+    turn: PerProcess<tokio::sync::Mutex<()>>,
     /// Held likewise by the save that is under way: saves of one store wait for each other.
-    saving: Turn,
-}
-
-/// Whose turn it is among those who change or save a store. A forked child has its own: the job that held the parent's
-/// never ends there.
-#[derive(Debug, Default)]
-struct Turn(PerProcess<Arc<tokio::sync::Mutex<()>>>);
-
-impl Turn {
-    async fn take(&self) -> tokio::sync::OwnedMutexGuard<()> {
-        let Ok(turn) = self.0.get_or_try_init(|| Ok::<_, Infallible>(Arc::default()));
-        turn.lock_owned().await
-    }
+    saving: PerProcess<tokio::sync::Mutex<()>>,
+    gather: Gather,
 }
 
 /// How a store compares vectors; saved with it.
@@ -123,12 +109,12 @@ pub struct LocalStoreBuilder {
     embeddings: Arc<dyn Embeddings>,
     /// `None`: what a saved store says, else squared L2.
     metric: Option<Metric>,
+    /// `None`: what a saved store says, else that of the first vector.
+    dim: Option<usize>,
     /// `None`: what a saved store says, else no.
     normalize_l2: Option<bool>,
     relevance: Option<RelevanceFn>,
     saved_model: Option<String>,
-    /// Of an empty store: the width of the vectors to come.
-    dim: Option<usize>,
     pool: Pool,
     fs: Arc<dyn Fs>,
 }
@@ -150,12 +136,24 @@ impl LocalStoreBuilder {
         }
     }
 
-    /// Settles the width of the vectors of an empty store before the first one comes (default: the first one does).
+    /// Says the width of the vectors before there is one (default: that of the first vector). A saved store brings its
+    /// own.
     ///
     /// # Errors
-    /// [`Error::Index`](crate::Error::Index) for a width that no index takes.
+    /// [`Error::Index`](crate::Error::Index) for a width that no index can have.
+    ///
+    /// ```
+    /// use anear_store::LocalStore;
+    /// use anear_embeddings::FakeEmbeddings;
+    ///
+    /// let store = LocalStore::builder(FakeEmbeddings::new(16)).dim(16)?.build();
+    /// assert_eq!(store.dim(), Some(16));
+    /// assert!(LocalStore::builder(FakeEmbeddings::new(16)).dim(0).is_err());
+    /// # Ok::<(), anear_store::Error>(())
+    /// ```
     pub fn dim(self, dim: usize) -> Result<Self> {
-        IndexSpec::Flat.build(dim, Metric::L2)?;
+        // An index knows what it can be.
+        Flat::new(dim, Metric::L2)?;
         Ok(Self { dim: Some(dim), ..self })
     }
 
@@ -226,9 +224,9 @@ impl LocalStoreBuilder {
             snapshot: ArcSwap::from_pointee(snapshot),
             fs: self.fs,
             saved_model: self.saved_model,
-            turn: Turn::default(),
-            gathered: Gathered::default(),
-            saving: Turn::default(),
+            turn: PerProcess::empty(),
+            saving: PerProcess::empty(),
+            gather: Gather::default(),
         };
         LocalStore {
             shared: Arc::new(shared),
@@ -242,10 +240,10 @@ impl LocalStore {
         LocalStoreBuilder {
             embeddings: Arc::new(embeddings),
             metric: None,
+            dim: None,
             normalize_l2: None,
             relevance: None,
             saved_model: None,
-            dim: None,
             pool: Pool::global().clone(),
             fs: Arc::new(RealFs),
         }
@@ -286,35 +284,6 @@ impl LocalStore {
         Self::builder(embeddings).from_embeddings(embedded).await
     }
 
-    /// Adds documents whose vectors are the rows of one matrix, `dim` components each, replacing those with the same ids;
-    /// otherwise as [`VectorStore::upsert_embeddings`].
-    ///
-    /// # Errors
-    /// As there, and [`Error::Lengths`](crate::Error::Lengths) when there are more or fewer rows than documents.
-    pub async fn upsert_rows(
-        &self,
-        documents: Vec<Document>,
-        vectors: Vec<f32>,
-        dim: usize,
-    ) -> Result<Vec<DocumentId>> {
-        self.add_rows(documents, Matrix { data: vectors, dim }, Existing::Replace)
-            .await
-    }
-
-    /// The same, but an id that exists already is an error and nothing is added.
-    ///
-    /// # Errors
-    /// As [`upsert_rows`](Self::upsert_rows), and [`Error::ExistingIds`](crate::Error::ExistingIds).
-    pub async fn insert_rows(
-        &self,
-        documents: Vec<Document>,
-        vectors: Vec<f32>,
-        dim: usize,
-    ) -> Result<Vec<DocumentId>> {
-        self.add_rows(documents, Matrix { data: vectors, dim }, Existing::Refuse)
-            .await
-    }
-
     /// The model that embeds texts and queries.
     pub fn embeddings(&self) -> &Arc<dyn Embeddings> {
         &self.shared.embeddings
@@ -335,16 +304,10 @@ impl LocalStore {
         self.shared.snapshot.load().dim()
     }
 
-    /// Runs `read` on the current snapshot, on the compute pool.
-    async fn read<R: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Shared, &Snapshot) -> Result<R> + Send + 'static,
-    ) -> Result<R> {
-        let shared = self.shared.clone();
-        self.shared
-            .pool
-            .run(move || read(&shared, &shared.snapshot.load_full()))
-            .await?
+    /// Runs `read` on the state of the store when a thread of the compute pool takes it up.
+    async fn read<R: Send + 'static>(&self, read: impl FnOnce(&View) -> Result<R> + Send + 'static) -> Result<R> {
+        let store = self.clone();
+        self.shared.pool.run(move || read(&store.view())).await?
     }
 }
 
@@ -360,9 +323,9 @@ impl VectorStore for LocalStore {
 
     async fn get_by_ids(&self, ids: &[DocumentId]) -> Result<Vec<Document>> {
         let ids = ids.to_vec();
-        self.read(move |_, snapshot| {
-            let places = ids.iter().filter_map(|id| snapshot.find(id));
-            Ok(places.map(|place| Document::clone(snapshot.document(place))).collect())
+        self.read(move |view| {
+            let found = ids.iter().filter_map(|id| view.get(id));
+            Ok(found.map(|document| Document::clone(document)).collect())
         })
         .await
     }
@@ -376,15 +339,15 @@ impl VectorStore for LocalStore {
     }
 
     async fn count(&self, filter: Option<DocumentFilter>) -> Result<usize> {
-        self.read(move |_, snapshot| match &filter {
-            None => Ok(snapshot.len()),
-            Some(filter) => Ok(snapshot.matching(filter)?.len()),
+        self.read(move |view| match &filter {
+            None => Ok(view.len()),
+            Some(filter) => Ok(view.select(filter)?.len()),
         })
         .await
     }
 
     async fn list(&self, filter: Option<DocumentFilter>) -> Result<Vec<DocumentId>> {
-        self.read(move |_, snapshot| {
+        self.read(move |View { snapshot, .. }| {
             let places = match &filter {
                 None => snapshot.places().collect(),
                 Some(filter) => snapshot.matching(filter)?,

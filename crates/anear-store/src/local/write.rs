@@ -7,7 +7,7 @@ use anear_documents::{Document, DocumentId};
 use anear_kernels::{Metric, RowsMut, normalize};
 
 use super::{LocalStore, Settings};
-use crate::error::{Error, Result, check_lengths};
+use crate::error::{Error, Result, check_lengths, rows};
 use crate::segment::Segment;
 use crate::snapshot::{Place, Snapshot};
 use crate::store::Deletion;
@@ -26,8 +26,8 @@ impl LocalStore {
             for (document, text) in documents.iter_mut().zip(texts) {
                 document.page_content = text;
             }
-            let vectors = Matrix::of(&vectors, snapshot.dim())?;
-            added(settings, snapshot, documents, vectors, Existing::Replace)
+            let rows = Matrix::of(vectors, snapshot.dim())?;
+            added(settings, snapshot, documents, rows, Existing::Replace)
         })
         .await
     }
@@ -36,20 +36,67 @@ impl LocalStore {
     pub(super) async fn add(&self, embedded: Vec<(Document, Vec<f32>)>) -> Result<Vec<DocumentId>> {
         self.commit(move |settings, snapshot| {
             let (documents, vectors): (_, Vec<_>) = embedded.into_iter().unzip();
-            let vectors = Matrix::of(&vectors, snapshot.dim())?;
-            added(settings, snapshot, documents, vectors, Existing::Replace)
+            let rows = Matrix::of(vectors, snapshot.dim())?;
+            added(settings, snapshot, documents, rows, Existing::Replace)
         })
         .await
     }
 
-    /// Adds documents whose vectors are the rows of a matrix.
-    pub(super) async fn add_rows(
+    /// Adds documents whose vectors are known, row after row in one matrix, replacing documents with the same ids.
+    ///
+    /// [`upsert_embeddings`](crate::VectorStore::upsert_embeddings) without a vector of its own for each document: the
+    /// matrix is copied once, into the index.
+    ///
+    /// # Errors
+    /// As there, and [`Error::Argument`] and [`Error::Lengths`] when `vectors` is not one row of `dim` numbers for each
+    /// document. Nothing is changed then.
+    ///
+    /// ```
+    /// use anear_store::{LocalStore, VectorStore};
+    /// use anear_documents::Document;
+    /// use anear_embeddings::FakeEmbeddings;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let store = LocalStore::new(FakeEmbeddings::new(2));
+    /// let documents = || ["a", "b"].map(|id| Document::new("text").with_id(id)).to_vec();
+    /// assert_eq!(store.upsert_rows(documents(), vec![0.0, 1.0, 1.0, 0.0], 2).await?, ["a", "b"]);
+    /// assert_eq!(store.view().vector(1)?, [1.0, 0.0]);
+    ///
+    /// let error = store.insert_rows(documents(), vec![0.5; 4], 2).await.unwrap_err();
+    /// assert!(error.to_string().starts_with("ids that already exist: `a`, `b`"));
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub async fn upsert_rows(
         &self,
         documents: Vec<Document>,
-        vectors: Matrix,
+        vectors: Vec<f32>,
+        dim: usize,
+    ) -> Result<Vec<DocumentId>> {
+        self.add_rows(documents, vectors, dim, Existing::Replace).await
+    }
+
+    /// Adds documents as [`upsert_rows`](Self::upsert_rows) does, if the store holds none of their ids.
+    ///
+    /// # Errors
+    /// As there, and [`Error::ExistingIds`]. Nothing is changed then.
+    pub async fn insert_rows(
+        &self,
+        documents: Vec<Document>,
+        vectors: Vec<f32>,
+        dim: usize,
+    ) -> Result<Vec<DocumentId>> {
+        self.add_rows(documents, vectors, dim, Existing::Refuse).await
+    }
+
+    async fn add_rows(
+        &self,
+        documents: Vec<Document>,
+        data: Vec<f32>,
+        dim: usize,
         existing: Existing,
     ) -> Result<Vec<DocumentId>> {
-        self.commit(move |settings, snapshot| added(settings, snapshot, documents, vectors, existing))
+        let rows = Matrix { data, dim };
+        self.commit(move |settings, snapshot| added(settings, snapshot, documents, rows, existing))
             .await
     }
 
@@ -115,7 +162,7 @@ impl LocalStore {
         &self,
         change: impl FnOnce(&Settings, &Snapshot) -> Result<(Snapshot, R)> + Send + 'static,
     ) -> Result<R> {
-        let turn = self.shared.turn.take().await;
+        let turn = self.shared.turn.get().lock_owned().await;
         let shared = self.shared.clone();
         let job = move || {
             // The turn belongs to the job: it ends with the job, also when nobody awaits it any more.
@@ -128,32 +175,33 @@ impl LocalStore {
     }
 }
 
-/// Vectors one after the other.
-pub(super) struct Matrix {
-    pub(super) data: Vec<f32>,
-    pub(super) dim: usize,
+/// What happens to documents whose ids are those of new ones.
+#[derive(Clone, Copy, PartialEq)]
+enum Existing {
+    Replace,
+    Refuse,
+}
+
+/// Vectors on their way into the index: rows of `dim` numbers.
+struct Matrix {
+    data: Vec<f32>,
+    dim: usize,
 }
 
 impl Matrix {
-    /// Vectors that must all have the width `dim`, or that of the first.
-    fn of(vectors: &[Vec<f32>], dim: Option<usize>) -> Result<Self> {
-        let dim = dim.or_else(|| vectors.first().map(Vec::len)).unwrap_or_default();
+    /// The same vectors one after the other; they must be as wide as the store's or, in a store without vectors, as the
+    /// first of them.
+    fn of(vectors: Vec<Vec<f32>>, dim: Option<usize>) -> Result<Self> {
+        let dim = dim.or(vectors.first().map(Vec::len)).unwrap_or_default();
         let mut data = Vec::with_capacity(vectors.len() * dim);
         for vector in vectors {
             if vector.len() != dim {
                 return Err(Error::dimension(dim, vector.len()));
             }
-            data.extend_from_slice(vector);
+            data.extend(vector);
         }
         Ok(Self { data, dim })
     }
-}
-
-/// What becomes of documents whose ids the call brings again.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Existing {
-    Replace,
-    Refuse,
 }
 
 /// The snapshot with `documents` added, and their ids. Everything is checked before anything is built.
@@ -161,42 +209,40 @@ fn added(
     settings: &Settings,
     snapshot: &Snapshot,
     mut documents: Vec<Document>,
-    vectors: Matrix,
+    Matrix { mut data, dim }: Matrix,
     existing: Existing,
 ) -> Result<(Snapshot, Vec<DocumentId>)> {
     if documents.is_empty() {
         return Err(Error::NothingToAdd { what: "documents" });
     }
-    let Matrix { mut data, dim } = vectors;
-    if let Some(expected) = snapshot.dim().filter(|&expected| expected != dim) {
-        return Err(Error::dimension(expected, dim));
-    }
-    // A width of 0 is refused by the index.
-    let rows = data.len().checked_div(dim).unwrap_or(documents.len());
-    check_lengths("documents", documents.len(), "vectors", rows)?;
+    settings.prepare(&mut data, dim);
+    let vectors = rows("vectors", &data, dim, snapshot.dim())?;
+    check_lengths("documents", documents.len(), "vectors", vectors.len())?;
     let ids = assign_ids(&mut documents)?;
     if existing == Existing::Refuse {
         refuse_existing(snapshot, &ids)?;
     }
-    settings.prepare(&mut data, dim);
-    let segment = Segment::build(documents, &data, dim, settings.metric)?;
+    let segment = Segment::build(documents, vectors, settings.metric)?;
     Ok((snapshot.with(Arc::new(segment))?, ids))
 }
 
 fn refuse_existing(snapshot: &Snapshot, ids: &[DocumentId]) -> Result<()> {
-    let known = ids.iter().filter(|id| snapshot.find(id).is_some());
-    let known: Vec<DocumentId> = known.cloned().collect();
-    match known.is_empty() {
+    let ids: Vec<DocumentId> = ids.iter().filter(|id| snapshot.find(id).is_some()).cloned().collect();
+    match ids.is_empty() {
         true => Ok(()),
-        false => Err(Error::ExistingIds { ids: known }),
+        false => Err(Error::ExistingIds { ids }),
     }
 }
 
 impl Settings {
-    /// Scales vectors to unit length if the store does. (Cosine indexes do so themselves.)
+    /// Whether vectors and queries are scaled before they reach the index. (Cosine indexes do so themselves.)
+    pub(super) fn normalizes(&self) -> bool {
+        self.normalize_l2 && self.metric != Metric::Cosine
+    }
+
+    /// Scales vectors or queries to unit length if the store does.
     pub(super) fn prepare(&self, data: &mut [f32], dim: usize) {
-        if self.normalize_l2
-            && self.metric != Metric::Cosine
+        if self.normalizes()
             && let Some(mut rows) = RowsMut::new(data, dim)
         {
             normalize(&mut rows);

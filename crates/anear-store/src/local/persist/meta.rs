@@ -128,7 +128,7 @@ fn metadata_types<'d>(documents: impl IntoIterator<Item = &'d Document>) -> Meta
 }
 
 /// JSON Schema's name of a value's type, and `datetime`.
-pub(in crate::local) fn type_name(value: &Value) -> &'static str {
+fn type_name(value: &Value) -> &'static str {
     match value.nearest() {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

@@ -19,11 +19,9 @@ use anear_embeddings::Embeddings;
 use anear_index::{Flat, VectorIndex};
 
 use self::meta::Meta;
-pub(super) use self::meta::type_name;
-use super::{LocalStore, LocalStoreBuilder, Shared};
+use super::{LocalStore, LocalStoreBuilder, View};
 use crate::error::Result;
 use crate::segment::Segment;
-use crate::snapshot::Snapshot;
 
 /// What is written: the documents of one snapshot.
 struct Saved {
@@ -44,7 +42,7 @@ struct Opened {
 }
 
 impl Saved {
-    fn of(shared: &Shared, snapshot: &Snapshot) -> Result<Self> {
+    fn of(View { shared, snapshot }: &View) -> Result<Self> {
         let meta = Meta::new(&shared.settings, shared.embeddings.model(), snapshot);
         let segment = snapshot.to_segment()?;
         let empty = match (&segment, snapshot.dim()) {
@@ -98,10 +96,10 @@ impl LocalStore {
     /// ```
     pub async fn save_local(&self, folder: impl AsRef<Path>, index_name: &str) -> Result<()> {
         let (folder, name) = (folder.as_ref().to_owned(), index_name.to_owned());
-        let turn = self.shared.saving.take().await;
-        let save = move |shared: &Shared, snapshot: &Snapshot| {
+        let turn = self.shared.saving.get().lock_owned().await;
+        let save = move |view: &View| {
             let _turn = turn;
-            folder::save(&*shared.fs, &folder, &name, &Saved::of(shared, snapshot)?)
+            folder::save(&*view.shared.fs, &folder, &name, &Saved::of(view)?)
         };
         self.read(save).await
     }
@@ -126,8 +124,7 @@ impl LocalStore {
     /// # Errors
     /// Only when the store itself fails.
     pub async fn serialize_to_bytes(&self) -> Result<Vec<u8>> {
-        self.read(|shared, snapshot| bytes::write(&Saved::of(shared, snapshot)?))
-            .await
+        self.read(|view| bytes::write(&Saved::of(view)?)).await
     }
 
     /// The store as bytes that LangChain's `FAISS.deserialize_from_bytes` opens too: the pickle that LangChain makes,
@@ -151,8 +148,7 @@ impl LocalStore {
     /// # Ok::<(), anear_store::Error>(()) }).unwrap();
     /// ```
     pub async fn serialize_to_pickle(&self) -> Result<Vec<u8>> {
-        self.read(|shared, snapshot| bytes::write_pickle(&Saved::of(shared, snapshot)?))
-            .await
+        self.read(|view| bytes::write_pickle(&Saved::of(view)?)).await
     }
 
     /// The store in these bytes, with default settings; see [`LocalStoreBuilder::deserialize_from_bytes`].

@@ -34,6 +34,7 @@ impl LocalStoreBuilder {
                 }),
             };
         };
+        agree("dimension", index.dim(), self.dim)?;
         self.check_dim(index.dim())?;
         let metric = *self.metric.get_or_insert(index.metric());
         let index = with_metric(index, metric)?;

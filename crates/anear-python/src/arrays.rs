@@ -135,10 +135,16 @@ fn describe(object: &Bound<'_, PyAny>) -> String {
     }
 }
 
+/// Says which vector it was; other errors than those about the vector itself stay as they are.
 fn in_vector(py: Python<'_>, row: usize, error: PyErr) -> PyErr {
-    let text = format!("vector {row}: {}", error.value(py));
-    match error.is_instance_of::<PyTypeError>(py) {
-        true => PyTypeError::new_err(text),
-        false => PyValueError::new_err(text),
-    }
+    let text = || format!("vector {row}: {}", error.value(py));
+    let named = if error.is_instance_of::<PyTypeError>(py) {
+        PyTypeError::new_err(text())
+    } else if error.is_instance_of::<PyValueError>(py) {
+        PyValueError::new_err(text())
+    } else {
+        return error;
+    };
+    named.set_cause(py, Some(error));
+    named
 }

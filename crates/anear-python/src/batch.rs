@@ -142,7 +142,8 @@ pub(crate) fn id_of(id: &Bound<'_, PyAny>) -> PyResult<String> {
 
 fn each<T>(object: &Bound<'_, PyAny>, convert: impl Fn(usize, &Bound<'_, PyAny>) -> PyResult<T>) -> PyResult<Vec<T>> {
     let mut breather = Breather::new();
-    let mut all = Vec::with_capacity(object.len().unwrap_or_default());
+    // What an object says of its length may be anything.
+    let mut all = Vec::with_capacity(object.len().unwrap_or_default().min(1 << 16));
     for (position, item) in object.try_iter()?.enumerate() {
         all.push(convert(position, &item?)?);
         breather.breathe(object.py())?;

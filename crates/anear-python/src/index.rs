@@ -2,9 +2,9 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use anear::Metric;
 use anear::index::{Flat, NeighborsMut, SearchRequest, VectorIndex as _, VectorIndexExt as _};
 use anear::kernels::{IdSelector, Rows};
+use anear::{Metric, Pool};
 use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -17,13 +17,14 @@ use crate::error::{guarded, raise};
 pub(crate) struct IndexFlat(RwLock<Flat>);
 
 impl IndexFlat {
-    /// Reads with the GIL released: nobody waits for the lock while attached.
+    /// Reads with the GIL released: nobody waits for the lock while attached. As a job like any other, so that no fork
+    /// finds the lock held.
     fn read<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&Flat) -> T + Send) -> T {
-        py.detach(|| read(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        py.detach(|| Pool::here(|| read(&self.0.read().unwrap_or_else(PoisonError::into_inner))))
     }
 
     fn write<T: Send>(&self, py: Python<'_>, write: impl FnOnce(&mut Flat) -> T + Send) -> T {
-        py.detach(|| write(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)))
+        py.detach(|| Pool::here(|| write(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))))
     }
 }
 
@@ -181,7 +182,7 @@ pub(crate) fn empty_answer(
 
 fn search_into(flat: &Flat, queries: Rows<'_>, k: usize, out: (&mut [f32], &mut [i64])) -> anear::index::Result<()> {
     let (distances, ids) = out;
-    let request = SearchRequest::new(k).on(anear::Pool::global());
+    let request = SearchRequest::new(k).on(Pool::global());
     flat.search_into(queries, &request, NeighborsMut { ids, distances })?;
     distances
         .iter_mut()

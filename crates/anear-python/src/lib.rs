@@ -20,7 +20,7 @@ mod view;
 use pyo3::prelude::*;
 
 /// The Rust half of the package `anear`.
-#[pymodule(gil_used = false)]
+#[pymodule]
 mod _native {
     use pyo3::prelude::*;
 

@@ -12,6 +12,7 @@ use std::os::{fd::AsRawFd as _, unix::net::UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -43,10 +44,23 @@ impl Letter {
         }
         match guarded(|| (self.content)(py)) {
             Ok(value) => future.call_method1(pyo3::intern!(py, "set_result"), (value,))?,
-            Err(error) => future.call_method1(pyo3::intern!(py, "set_exception"), (error.into_value(py),))?,
+            Err(error) => {
+                let error = as_result_of_future(py, error);
+                future.call_method1(pyo3::intern!(py, "set_exception"), (error.into_value(py),))?
+            }
         };
         Ok(())
     }
+}
+
+/// The same error where a future can hold it: asyncio refuses `StopIteration`, which would end the awaiting coroutine.
+fn as_result_of_future(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let held = PyRuntimeError::new_err("a callback raised StopIteration");
+    held.set_cause(py, Some(error));
+    held
 }
 
 /// The letters for one event loop.
@@ -66,23 +80,22 @@ impl Mailbox {
         }
     }
 
-    /// Opens letters until there is none or the time is up; then the bell rings again.
-    fn empty(&self, py: Python<'_>) -> PyResult<()> {
+    /// Opens letters until there is none or the time is up; then the bell rings again. A letter that cannot be delivered
+    /// is reported and does not keep back those behind it.
+    fn empty(&self, py: Python<'_>) {
         self.bell.hush();
         let end = Instant::now() + STRETCH;
-        loop {
+        while Instant::now() < end {
             let Some(letter) = self.letters().pop_front() else {
-                return Ok(());
+                return;
             };
-            letter.open(py)?;
-            if Instant::now() >= end {
-                break;
+            if let Err(error) = guarded(|| letter.open(py)) {
+                error.write_unraisable(py, None);
             }
         }
         if !self.letters().is_empty() {
             self.bell.ring();
         }
-        Ok(())
     }
 
     /// The lock is held for a push or a pop only, never across a call into Python.
@@ -97,8 +110,8 @@ struct Postman(Arc<Mailbox>);
 
 #[pymethods]
 impl Postman {
-    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        guarded(|| self.0.empty(py))
+    fn __call__(&self, py: Python<'_>) {
+        self.0.empty(py);
     }
 }
 

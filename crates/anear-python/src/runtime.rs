@@ -10,6 +10,7 @@
 //! Threads do not survive a fork: the driver is one per process. `close` keeps threads away from an interpreter that
 //! is going down.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -148,15 +149,22 @@ pub(crate) async fn attached<T: Send + 'static>(
 static ATTACHED: AtomicUsize = AtomicUsize::new(0);
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
+thread_local! {
+    /// How deep this thread is within calls of [`attach`].
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Attaches this thread to Python, or gives `None` once the interpreter is going down.
 pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
+            DEPTH.set(DEPTH.get() - 1);
             ATTACHED.fetch_sub(1, Ordering::AcqRel);
         }
     }
     let before = ATTACHED.fetch_add(1, Ordering::AcqRel);
+    DEPTH.set(DEPTH.get() + 1);
     let _leave = Leave;
     if before & CLOSED != 0 {
         return None;
@@ -203,10 +211,10 @@ fn after_fork_in_parent() {
     Pool::resume();
 }
 
-/// After a fork, in the child: the threads that were attached exist only in the parent.
+/// After a fork, in the child: of the threads that were attached, only the one that forked exists there.
 #[pyfunction]
 fn after_fork_in_child() {
-    ATTACHED.store(0, Ordering::Release);
+    ATTACHED.store(DEPTH.get(), Ordering::Release);
     Pool::resume();
 }
 
@@ -224,6 +232,10 @@ impl Breather {
     pub(crate) fn breathe(&mut self, py: Python<'_>) -> PyResult<()> {
         if self.since.elapsed() < STRETCH {
             return Ok(());
+        }
+        // Whoever let go of an interpreter that is going down would never get hold of it again.
+        if DEPTH.get() > 0 && ATTACHED.load(Ordering::Acquire) & CLOSED != 0 {
+            return Err(shutting_down());
         }
         py.detach(thread::yield_now);
         py.check_signals()?;

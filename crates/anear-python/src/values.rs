@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anear::documents::{DateTime, Foreign};
 use anear::{Document, Metadata, Value};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
@@ -95,6 +95,10 @@ fn plain(object: &Bound<'_, PyAny>, levels: usize) -> PyResult<Option<Value>> {
 
 /// A dict whose keys are all text.
 fn plain_dict(dict: &Bound<'_, PyDict>, levels: usize) -> PyResult<Option<Value>> {
+    // Looked at first: what is nested is converted once or not at all.
+    if dict.iter().any(|(key, _)| key.cast_exact::<PyString>().is_err()) {
+        return Ok(None);
+    }
     let mut map = Metadata::with_capacity(dict.len());
     for (key, value) in dict.iter() {
         let Ok(key) = key.cast_exact::<PyString>() else {
@@ -152,7 +156,7 @@ impl Datetimes {
 fn foreign(object: &Bound<'_, PyAny>, levels: usize) -> PyResult<Value> {
     let name = type_name(object)?;
     if is_data(object)?
-        && let Some(value) = as_data(object, &name)
+        && let Some(value) = unless_refused(object.py(), as_data(object, &name))?
     {
         return Ok(value);
     }
@@ -174,12 +178,22 @@ fn is_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// The object by way of a pickle that is read as data and, read by Python, gives the same again.
-fn as_data(object: &Bound<'_, PyAny>, name: &str) -> Option<Value> {
+fn as_data(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<Value>> {
     let py = object.py();
-    let pickle = py.import("pickle").ok()?.call_method1("dumps", (object, 4)).ok()?;
-    let value = anear::python::value_from_pickle(name, pickle.cast::<PyBytes>().ok()?.as_bytes()).ok()?;
-    let again = value_to_python(py, &value).ok()?;
-    same(object, &again, DEPTH_MAX).ok()?.then_some(value)
+    let pickle = py.import("pickle")?.call_method1("dumps", (object, 4))?;
+    let Ok(value) = anear::python::value_from_pickle(name, pickle.cast::<PyBytes>()?.as_bytes()) else {
+        return Ok(None);
+    };
+    let again = value_to_python(py, &value)?;
+    Ok(same(object, &again, DEPTH_MAX)?.then_some(value))
+}
+
+/// What cannot be pickled or compared is no data; Ctrl-C and the like are nobody's answer.
+fn unless_refused<T>(py: Python<'_>, outcome: PyResult<Option<T>>) -> PyResult<Option<T>> {
+    outcome.or_else(|error| match error.is_instance_of::<PyException>(py) {
+        true => Ok(None),
+        false => Err(error),
+    })
 }
 
 /// Whether two objects are equal and of the same types, inside too.

@@ -9,6 +9,7 @@ use pyo3::types::{PyList, PyTuple};
 use crate::arrays::{Matrix, vector};
 use crate::error::{guarded, raise};
 use crate::index::{empty_answer, rows};
+use crate::runtime::Breather;
 use crate::values::record_to_python;
 
 /// A store at one moment: later changes do not show. Positions count documents from 0 in insertion order.
@@ -33,13 +34,13 @@ impl View {
 
     fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         guarded(|| {
-            PyList::new(
-                py,
-                self.0
-                    .documents()
-                    .map(|document| document.id.as_deref())
-                    .collect::<Vec<_>>(),
-            )
+            let mut breather = Breather::new();
+            let list = PyList::empty(py);
+            for document in self.0.documents() {
+                list.append(document.id.as_deref())?;
+                breather.breathe(py)?;
+            }
+            Ok(list)
         })
     }
 
@@ -64,9 +65,11 @@ impl View {
     fn records<'py>(&self, py: Python<'py>, start: usize, stop: Option<usize>) -> PyResult<Bound<'py, PyList>> {
         guarded(|| {
             let range = self.range(start, stop);
+            let mut breather = Breather::new();
             let list = PyList::empty(py);
             for document in self.0.documents().skip(range.start).take(range.len()) {
                 list.append(record_to_python(py, document)?)?;
+                breather.breathe(py)?;
             }
             Ok(list)
         })

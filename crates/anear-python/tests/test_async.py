@@ -198,3 +198,16 @@ def test_without_a_loop_it_is_a_runtime_error() -> None:
     db = FAISS.from_texts(["a"], Instant(8))
     with pytest.raises(RuntimeError, match="no running event loop"):
         db._store.asearch([0.0] * 8, 1)
+
+
+async def test_an_answer_that_no_future_can_hold_does_not_keep_back_the_others() -> None:
+    db = FAISS.from_texts(["a", "b"], Instant(8))
+
+    def stopping(metadata: dict[str, Any]) -> bool:
+        raise StopIteration
+
+    searches = [db.asimilarity_search("q", filter=stopping) for _ in range(3)]
+    searches += [db.asimilarity_search("q") for _ in range(5)]
+    results = await asyncio.wait_for(asyncio.gather(*searches, return_exceptions=True), 20)
+    assert all(isinstance(result, RuntimeError) for result in results[:3])
+    assert all(isinstance(result, list) and len(result) == 2 for result in results[3:])

@@ -8,12 +8,14 @@ import decimal
 import enum
 import pathlib
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from anear.langchain import FAISS
 from support import METADATAS, TEXTS, Numbers, check_intact, small_store
@@ -148,3 +150,34 @@ def test_what_a_function_does_to_its_argument_stays_there() -> None:
     db = small_store()
     assert db.similarity_search("foo", filter=lambda metadata: metadata["tags"].append("z") or metadata.clear()) == []
     assert [document.metadata for document in db.get_by_ids(db.list_ids())] == METADATAS
+
+
+def test_deep_metadata_is_converted_in_time() -> None:
+    """Each level has a key that is no text and a leaf that is no data, the worst there is."""
+    leaf: Any = object()
+    for _ in range(40):
+        leaf = {1: leaf}
+    db = FAISS.from_texts(["a"], DeterministicFakeEmbedding(size=4), [{"deep": leaf}])
+    assert db.similarity_search("a")[0].metadata["deep"] is leaf
+
+
+def test_a_length_that_lies_reserves_nothing() -> None:
+    db = FAISS.from_texts(["a"], DeterministicFakeEmbedding(size=4))
+
+    class Liar(list[str]):
+        def __len__(self) -> int:
+            return 10**15
+
+    assert db.get_by_ids(Liar(["none"])) == []
+
+
+def test_ctrl_c_within_a_callers_iterator_stays_ctrl_c() -> None:
+    db = FAISS.from_texts(["a"], DeterministicFakeEmbedding(size=4))
+
+    def interrupted() -> Iterator[float]:
+        yield 1.0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        db.add_embeddings([("b", interrupted())])  # type: ignore[list-item]
+    assert db.count() == 1

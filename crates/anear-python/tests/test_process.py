@@ -169,3 +169,24 @@ def test_callbacks_may_call_the_store_back() -> None:
     print(found[0].page_content, {hits[0].page_content for hits in asyncio.run(main())})
     """
     assert run(scene, timeout=120) == "text 7 {'text 7'}\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_lone_index_survives_forks_beside_its_adds() -> None:
+    scene = CHILD + textwrap.dedent("""
+    import anear
+    index = anear.IndexFlatL2(32)
+    rows = np.random.rand(20_000, 32).astype("float32")
+    stop = threading.Event()
+    def busy():
+        while not stop.is_set():
+            index.add(rows)
+            index.reset()
+    thread = threading.Thread(target=busy)
+    thread.start()
+    for _ in range(10):
+        in_child(lambda: index.ntotal >= 0)
+    stop.set()
+    thread.join()
+    """)
+    assert run(scene, timeout=120).count("child True") == 10

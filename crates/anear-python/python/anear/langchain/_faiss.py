@@ -478,7 +478,7 @@ class FAISS(VectorStore):
         if self.__deletes_matching(ids, filter):
             await self._store.adelete_matching(cast("Filter", filter))
         elif self._foreign is not None:
-            await run_in_executor(None, self._delete_ids, self.__ids_to_delete(ids, filter))
+            await run_in_executor(None, self.delete, ids, filter=filter)
         else:
             await self._store.adelete(self.__ids_to_delete(ids, filter))
         return True
@@ -509,18 +509,16 @@ class FAISS(VectorStore):
             ValueError: an id is in both, or they compare vectors differently; nothing has changed.
             TypeError: `target` is no such store.
         """
-        other = self.__mergeable(target)
-        if self._foreign is not None:
-            self.__put_all(other)
-        self._store.merge(other)
+        self.__merge(self.__mergeable(target))
 
     @twin
     async def amerge_from(self, target: FAISS) -> None:
         """Adds the documents of another store, which keeps them. See `merge_from`."""
-        other = self.__mergeable(target)
-        if self._foreign is not None:
-            await run_in_executor(None, self.__put_all, other)
-        await self._store.amerge(other)
+        if not isinstance(target, FAISS) or self._foreign is not None:
+            # Objects of others are read and asked, which may take its time.
+            await run_in_executor(None, lambda: self.__merge(self.__mergeable(target)))
+        else:
+            await self._store.amerge(self.__mergeable(target))
 
     def __mergeable(self, target: Any) -> _native.Store:
         if isinstance(target, FAISS) and target._foreign is None:
@@ -540,10 +538,20 @@ class FAISS(VectorStore):
         contents_of(target.index, target.docstore, target.index_to_docstore_id).add_to(store)
         return store
 
-    def __put_all(self, other: _native.Store) -> None:
+    def __merge(self, other: _native.Store) -> None:
+        """Into the store first, which refuses what does not fit; taken back if a foreign docstore refuses."""
+        if self._foreign is None:
+            self._store.merge(other)
+            return
         if not callable(getattr(self._foreign, "add", None)):
             raise ValueError("Cannot merge with this type of docstore")
-        self._foreign.add({record[0]: document_of(record) for record in other.view().records()})
+        records = other.view().records()
+        self._store.merge(other)
+        try:
+            self._foreign.add({record[0]: document_of(record) for record in records})
+        except BaseException:
+            self._store.delete([record[0] for record in records])
+            raise
 
     # -- looking
 

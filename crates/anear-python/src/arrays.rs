@@ -2,7 +2,7 @@
 
 use numpy::ndarray::Dimension;
 use numpy::{Element, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods as _};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
@@ -39,7 +39,10 @@ impl Matrix {
         let array: PyReadonlyArray2<'_, f32> = array;
         let (rows, dim) = (array.shape()[0], array.shape()[1]);
         let slice = array.as_slice()?;
-        let data = object.py().detach(|| slice.to_vec());
+        let mut data = Vec::new();
+        data.try_reserve_exact(slice.len())
+            .map_err(|_| PyMemoryError::new_err(format!("no memory for an array of shape {:?}", array.shape())))?;
+        object.py().detach(|| data.extend_from_slice(slice));
         let dim = if rows == 0 { 0 } else { dim };
         Ok(Self { data, rows, dim })
     }

@@ -170,11 +170,15 @@ fn foreign(object: &Bound<'_, PyAny>, levels: usize) -> PyResult<Value> {
 
 /// Whether the object's type is one of Python's own for plain data.
 fn is_data(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let module: String = object.get_type().getattr("__module__")?.extract()?;
     Ok(matches!(
-        module.as_str(),
+        module_of(object)?.as_str(),
         "builtins" | "datetime" | "decimal" | "uuid" | "pathlib" | "pathlib._local"
     ))
+}
+
+/// The module of the object's class; empty where a class has something else of that name.
+fn module_of(object: &Bound<'_, PyAny>) -> PyResult<String> {
+    Ok(object.get_type().getattr("__module__")?.extract().unwrap_or_default())
 }
 
 /// The object by way of a pickle that is read as data and, read by Python, gives the same again.
@@ -270,8 +274,7 @@ fn nearest_items<'py>(items: impl Iterator<Item = Bound<'py, PyAny>>, levels: us
 
 /// NumPy's scalars (and what else has `item()` and no length) by the Python number they hold.
 fn nearest_scalar(object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let module: String = object.get_type().getattr("__module__")?.extract()?;
-    if module == "numpy"
+    if module_of(object)? == "numpy"
         && let Ok(item) = object.call_method0("item")
         && !item.get_type().is(object.get_type())
         && let Some(value) = plain(&item, 1)?

@@ -42,6 +42,9 @@ Path = str | os.PathLike[str]
 
 _BEHAVIORS: dict[str | None, type[Behavior]] = {None: Behavior, "langchain": LangChainBehavior}
 
+# Documents made between two turns of the event loop: some milliseconds.
+_DOCUMENTS_AT_ONCE = 500
+
 # Queries of a batch that are embedded at the same time.
 _QUERIES_AT_ONCE = 16
 
@@ -567,7 +570,12 @@ class FAISS(VectorStore):
         """The documents with these ids, in this order; unknown ids are left out."""
         if self._foreign is not None:
             return await run_in_executor(None, self.get_by_ids, ids)
-        return [document_of(record) for record in await self._store.aget(ids)]
+        documents: list[Document] = []
+        for i, record in enumerate(await self._store.aget(ids)):
+            if i and i % _DOCUMENTS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            documents.append(document_of(record))
+        return documents
 
     def count(self, filter: Filter | None = None) -> int:
         """How many documents there are, or match."""
@@ -737,7 +745,12 @@ class FAISS(VectorStore):
     async def _awith_documents(self, hits: Sequence[_native.Hit]) -> Scored:
         if self._foreign is not None:
             return await run_in_executor(None, look_up, self._foreign, hits)
-        return self._with_documents(hits)
+        scored: Scored = []
+        for start in range(0, len(hits), _DOCUMENTS_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            scored += self._with_documents(hits[start : start + _DOCUMENTS_AT_ONCE])
+        return scored
 
     # -- relevance
 

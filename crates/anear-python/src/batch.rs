@@ -66,11 +66,7 @@ impl Source {
                 let mut texts = Vec::new();
                 let mut breather = Breather::new();
                 for (position, pair) in pairs.bind(py).try_iter()?.enumerate() {
-                    let (text, vector) = pair?
-                        .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
-                        .map_err(|error| {
-                            PyTypeError::new_err(format!("item {position} is no (text, vector): {}", error.value(py)))
-                        })?;
+                    let (text, vector) = two_of(position, &pair?)?;
                     texts.push(text_at(position, &text)?);
                     vectors.push(&vector)?;
                     breather.breathe(py)?;
@@ -79,6 +75,17 @@ impl Source {
             }
         }
     }
+}
+
+/// The halves of a pair: a tuple, or a list as JSON has it.
+fn two_of<'py>(position: usize, pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let halves = match pair.is_instance_of::<PyString>() {
+        true => Vec::new(),
+        false => pair.try_iter()?.collect::<PyResult<Vec<_>>>()?,
+    };
+    <[_; 2]>::try_from(halves)
+        .map(|[text, vector]| (text, vector))
+        .map_err(|_| PyTypeError::new_err(format!("item {position} is no (text, vector)")))
 }
 
 /// Texts of any iterable of `str`.

@@ -43,12 +43,20 @@ impl Wanted {
 
 /// The positions of the documents that `accept` wants, given the metadata of each.
 ///
-/// Attached, and with nothing locked: the callable may call the store.
-pub(crate) fn accepted(py: Python<'_>, view: &anear::View, accept: &Py<PyAny>) -> PyResult<Vec<usize>> {
+/// Attached, and with nothing locked: the callable may call the store. It is asked no more once nobody is interested.
+pub(crate) fn accepted(
+    py: Python<'_>,
+    view: &anear::View,
+    accept: &Py<PyAny>,
+    is_wanted: impl Fn() -> bool,
+) -> PyResult<Vec<usize>> {
     let mut breather = Breather::new();
     let mut positions = Vec::new();
     for (position, document) in view.documents().enumerate() {
         breather.breathe(py)?;
+        if !is_wanted() {
+            break;
+        }
         let metadata = metadata_to_python(py, &document.metadata)?;
         if accept.bind(py).call1((metadata,))?.is_truthy()? {
             positions.push(position);

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anear::embeddings::{Embeddings, Error as EmbeddingError};
 use anear::{
@@ -66,23 +67,35 @@ enum Scope {
 impl Wanted {
     /// Asks a callable on this thread.
     fn here(self, py: Python<'_>, store: &LocalStore) -> PyResult<Scope> {
+        self.while_wanted(py, store, || true)
+    }
+
+    fn while_wanted(self, py: Python<'_>, store: &LocalStore, is_wanted: impl Fn() -> bool) -> PyResult<Scope> {
         Ok(match self {
             Self::All => Scope::Filtered(None),
             Self::Matching(filter) => Scope::Filtered(Some(filter)),
             Self::Accepted(accept) => {
                 let view = store.view();
-                let positions = accepted(py, &view, &accept)?;
+                let positions = accepted(py, &view, &accept, is_wanted)?;
                 Scope::Chosen(view, positions)
             }
         })
     }
 
-    /// Asks a callable on a thread that may call Python, in the context of the task that gave it.
+    /// Asks a callable on a thread that may call Python, in the context of the task that gave it, until the task is
+    /// cancelled.
     async fn elsewhere(self, store: LocalStore) -> PyResult<Scope> {
         match self {
             Self::All => Ok(Scope::Filtered(None)),
             Self::Matching(filter) => Ok(Scope::Filtered(Some(filter))),
-            accepted => attached(move |py| accepted.here(py, &store)).await,
+            accepted => {
+                // Dropped with this future, which the other thread sees.
+                let awaited = Arc::new(());
+                let seen = Arc::downgrade(&awaited);
+                let scope = attached(move |py| accepted.while_wanted(py, &store, || seen.strong_count() > 0)).await;
+                drop(awaited);
+                scope
+            }
         }
     }
 

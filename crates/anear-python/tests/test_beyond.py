@@ -278,3 +278,14 @@ def test_a_store_shows_itself() -> None:
     for word in ("Documents", "Dimension", "EUCLIDEAN_DISTANCE", "Memory", "Numbers", "int"):
         assert word in html
     assert "<table>" in FAISS.from_texts([], Numbers())._repr_html_()
+
+
+def test_pairs_may_be_lists_and_bytes_of_any_kind() -> None:
+    db = small_store()
+    before = db.count()
+    db.add_embeddings([["from JSON", db.index.reconstruct(0).tolist()]])  # type: ignore[list-item]
+    assert db.count() == before + 1
+    data = db.serialize_to_bytes()
+    for kind in (bytearray, memoryview):
+        again = FAISS.deserialize_from_bytes(kind(data), db.embeddings)  # type: ignore[arg-type]
+        assert again.count() == before + 1

@@ -973,7 +973,7 @@ class FAISS(VectorStore):
     ) -> Self:
         """Opens bytes that `serialize_to_bytes` made, here or in any LangChain. See `load_local`."""
         settings = cls.__settings(embeddings, allow_dangerous_deserialization, kwargs)
-        return cls.__opened(_native.Store.from_bytes(serialized, **settings), embeddings, kwargs)
+        return cls.__opened(_native.Store.from_bytes(bytes(serialized), **settings), embeddings, kwargs)
 
     @classmethod
     async def adeserialize_from_bytes(
@@ -986,7 +986,7 @@ class FAISS(VectorStore):
     ) -> Self:
         """Opens bytes that `serialize_to_bytes` made. See `load_local`."""
         settings = cls.__settings(embeddings, allow_dangerous_deserialization, kwargs)
-        return cls.__opened(await _native.Store.afrom_bytes(serialized, **settings), embeddings, kwargs)
+        return cls.__opened(await _native.Store.afrom_bytes(bytes(serialized), **settings), embeddings, kwargs)
 
     @classmethod
     def __settings(cls, embeddings: Any, allow_dangerous: bool, kwargs: dict[str, Any]) -> dict[str, Any]:

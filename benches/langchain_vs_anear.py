@@ -29,6 +29,7 @@ import tempfile
 import time
 
 FULL = dict(documents=100_000, width=384, queries=200, filtered=20, singles=200, listed=10_000, deleted=1_000, few=20)
+BRIEF = FULL | dict(queries=50, filtered=4, singles=100, few=5)
 QUICK = dict(documents=2_000, width=32, queries=20, filtered=5, singles=10, listed=200, deleted=100, few=5)
 CATEGORIES = ["art", "biology", "chemistry", "design", "ecology", "finance", "geology", "history", "italian", "jazz"]
 FILTERS = {
@@ -450,9 +451,9 @@ def work(name, sizes):
 
 
 class Worker:
-    def __init__(self, name, quick):
+    def __init__(self, name, option):
         # LangChain's package announces its end at each import.
-        command = [sys.executable, "-W", "ignore::DeprecationWarning", __file__, "--worker", name, *(["--quick"] if quick else [])]
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", __file__, "--worker", name, *option]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, *command):
@@ -500,11 +501,11 @@ def times(workers, row):
     return rows
 
 
-def peaks(row, quick):
+def peaks(row, option):
     """Peak memory of both sides, each in a fresh process."""
     found = {}
     for side in SIDES:
-        with Worker(side, quick) as worker:
+        with Worker(side, option) as worker:
             worker.ask("build")
             found[side] = worker.ask("peak", row)
     return found
@@ -544,20 +545,22 @@ def line(row, sizes, seconds, memory, hits):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--brief", action="store_true", help="all the data, but fewer calls and no memory")
     parser.add_argument("--quick", action="store_true", help="small data, to see whether it runs")
     parser.add_argument("--worker", choices=SIDES, help="be one side (used by the script itself)")
     arguments = parser.parse_args()
-    sizes = QUICK if arguments.quick else FULL
+    sizes = QUICK if arguments.quick else BRIEF if arguments.brief else FULL
+    option = ["--quick"] if arguments.quick else ["--brief"] if arguments.brief else []
     if arguments.worker:
         return work(arguments.worker, sizes)
 
     import faiss
     from importlib.metadata import version
 
-    workers, held = {side: Worker(side, arguments.quick) for side in SIDES}, {}
+    workers, held = {side: Worker(side, option) for side in SIDES}, {}
     for side, worker in workers.items():
         worker.ask("build")
-        with Worker(side, arguments.quick) as fresh:
+        with Worker(side, option) as fresh:
             held[side] = fresh.ask("held", worker.ask("save"))
     print(
         f"{cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}; anear {version('anear')}; "
@@ -574,7 +577,8 @@ def main():
         check_same(what.name, *(workers[side].ask("answers", row) for side in SIDES))
         hits = {side: workers[side].ask("found", row) for side in SIDES}
         # A smoke run starts fresh processes for one row only.
-        memory = peaks(row, arguments.quick) if row == 0 or not arguments.quick else dict.fromkeys(SIDES)
+        measured = not option or arguments.quick and row == 0
+        memory = peaks(row, option) if measured else dict.fromkeys(SIDES)
         print(line(row, sizes, seconds, memory, hits), flush=True)
     for worker in workers.values():
         worker.close()

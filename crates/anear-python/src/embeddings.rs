@@ -27,12 +27,12 @@ struct Rows {
 }
 
 async fn embed(model: Arc<dyn anear::Embeddings>, texts: Vec<String>) -> PyResult<Rows> {
-    let vectors = model.embed_documents(&texts).await.map_err(failed)?;
+    let vectors = model.embed_documents(&texts).await.map_err(raise)?;
     let joined = anear::Pool::global().run(move || Rows {
         count: vectors.len(),
         data: vectors.concat(),
     });
-    joined.await.map_err(|panic| raise(anear::Error::from(panic)))
+    joined.await.map_err(raise)
 }
 
 impl Rows {
@@ -40,10 +40,6 @@ impl Rows {
         let dim = self.data.len().checked_div(self.count).unwrap_or_default();
         self.data.into_pyarray(py).reshape([self.count, dim])
     }
-}
-
-fn failed(error: EmbeddingError) -> PyErr {
-    raise(anear::Error::from(error))
 }
 
 #[pymethods]
@@ -79,7 +75,7 @@ impl Embeddings {
     fn embed_query<'py>(&self, py: Python<'py>, text: String) -> PyResult<Bound<'py, PyArray1<f32>>> {
         guarded(|| {
             let model = self.0.clone();
-            let vector = block(py, async move { model.embed_query(&text).await.map_err(failed) })?;
+            let vector = block(py, async move { model.embed_query(&text).await.map_err(raise) })?;
             Ok(vector.into_pyarray(py))
         })
     }
@@ -87,7 +83,7 @@ impl Embeddings {
     fn aembed_query<'py>(&self, py: Python<'py>, text: String) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
             let model = self.0.clone();
-            let embedding = async move { model.embed_query(&text).await.map_err(failed) };
+            let embedding = async move { model.embed_query(&text).await.map_err(raise) };
             awaitable(py, embedding, |py, vector| {
                 Ok(vector.into_pyarray(py).into_any().unbind())
             })
@@ -189,7 +185,7 @@ pub(crate) fn huggingface_embeddings(
                 false => HuggingFaceEmbeddings::from_hub(&name).await,
             }
         };
-        let model = block(py, async { loading.await.map_err(failed) })?;
+        let model = block(py, async { loading.await.map_err(raise) })?;
         Ok(Embeddings(Arc::new(Scaled {
             model,
             documents: normalize_documents,
@@ -295,7 +291,7 @@ pub(crate) fn openai_embeddings(
             model,
             built: PerProcess::empty(),
         };
-        client.here().map_err(failed)?;
+        client.here().map_err(raise)?;
         Ok(Embeddings(Arc::new(client)))
     })
 }

@@ -34,7 +34,7 @@ impl IndexFlat {
     #[pyo3(signature = (d, metric = "l2"))]
     fn new(d: usize, metric: &str) -> PyResult<Self> {
         guarded(|| {
-            let flat = Flat::new(d, metric_of(metric)?).map_err(|error| raise(anear::Error::from(error)))?;
+            let flat = Flat::new(d, metric_of(metric)?).map_err(raise)?;
             Ok(Self(RwLock::new(flat)))
         })
     }
@@ -58,7 +58,7 @@ impl IndexFlat {
         guarded(|| {
             let matrix = Matrix::from_python(x)?;
             let Some(rows) = rows(&matrix) else { return Ok(()) };
-            self.write(py, |flat| flat.add(rows)).map_err(failed)?;
+            self.write(py, |flat| flat.add(rows)).map_err(raise)?;
             Ok(())
         })
     }
@@ -78,7 +78,7 @@ impl IndexFlat {
             let out = (writable.0.as_slice_mut()?, writable.1.as_slice_mut()?);
             if let Some(rows) = rows(&matrix) {
                 self.read(py, move |flat| search_into(flat, rows, k, out))
-                    .map_err(failed)?;
+                    .map_err(raise)?;
             }
             drop(writable);
             Ok((distances, ids))
@@ -89,7 +89,7 @@ impl IndexFlat {
         guarded(|| {
             let id =
                 u64::try_from(key).map_err(|_| PyValueError::new_err(format!("key must be at least 0, got {key}")))?;
-            let vector = self.read(py, |flat| flat.reconstruct(id)).map_err(failed)?;
+            let vector = self.read(py, |flat| flat.reconstruct(id)).map_err(raise)?;
             Ok(vector.into_pyarray(py))
         })
     }
@@ -121,7 +121,7 @@ impl IndexFlat {
             ids.sort_unstable();
             ids.dedup();
             self.write(py, |flat| flat.remove(&IdSelector::Sorted(&ids)))
-                .map_err(failed)
+                .map_err(raise)
         })
     }
 
@@ -129,7 +129,7 @@ impl IndexFlat {
         guarded(|| {
             self.write(py, |flat| flat.remove(&IdSelector::All))
                 .map(drop)
-                .map_err(failed)
+                .map_err(raise)
         })
     }
 
@@ -188,8 +188,4 @@ fn search_into(flat: &Flat, queries: Rows<'_>, k: usize, out: (&mut [f32], &mut 
         .iter_mut()
         .for_each(|distance| *distance = flat.faiss_value(*distance));
     Ok(())
-}
-
-fn failed(error: anear::index::Error) -> PyErr {
-    raise(anear::Error::from(error))
 }

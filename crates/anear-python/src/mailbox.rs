@@ -10,17 +10,14 @@ use std::io::{Read as _, Write as _};
 #[cfg(unix)]
 use std::os::{fd::AsRawFd as _, unix::net::UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::error::guarded;
-use crate::runtime::attach;
-
-/// How long one callback opens letters before the loop gets its turn.
-const STRETCH: Duration = Duration::from_millis(2);
+use crate::runtime::{STRETCH, attach};
 
 /// An outcome on its way to the asyncio future that waits for it.
 pub(crate) struct Letter {

@@ -33,8 +33,8 @@ use crate::mailbox::{Letter, mailbox_of};
 
 /// How often a waiting call looks whether Ctrl-C was pressed.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long one stretch of work may keep the GIL before others get it.
-const STRETCH: Duration = Duration::from_millis(2);
+/// How long one stretch of work may keep the GIL, or an event loop, before others get their turn.
+pub(crate) const STRETCH: Duration = Duration::from_millis(2);
 /// How long the interpreter waits, before it goes down or forks, for what is under way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -143,6 +143,15 @@ pub(crate) async fn attached<T: Send + 'static>(
     work: impl FnOnce(Python<'_>) -> PyResult<T> + Send + 'static,
 ) -> PyResult<T> {
     outside(move || attach(work).unwrap_or_else(|| Err(shutting_down()))).await
+}
+
+/// `callable` as it will run elsewhere: it sees the context variables of the running task.
+pub(crate) fn in_context(py: Python<'_>, callable: Py<PyAny>) -> PyResult<Py<PyAny>> {
+    let context = py.import("contextvars")?.call_method0("copy_context")?;
+    let bound = py
+        .import("functools")?
+        .call_method1("partial", (context.getattr("run")?, callable))?;
+    Ok(bound.unbind())
 }
 
 /// Threads attached through [`attach`]; the highest bit: the interpreter is going down.

@@ -21,7 +21,7 @@ use crate::batch::{Batch, Given, Source, known_ids};
 use crate::error::{guarded, raise};
 use crate::filters::{Wanted, accepted};
 use crate::index::metric_of;
-use crate::runtime::{Breather, attached, awaitable, block};
+use crate::runtime::{Breather, attached, awaitable, block, in_context};
 use crate::values::{metadata_to_python, record_to_python};
 use crate::view::View;
 
@@ -101,11 +101,10 @@ impl Wanted {
 
     /// For [`Wanted::elsewhere`]: the callable sees the context variables of the running task.
     fn in_context(self, py: Python<'_>) -> PyResult<Self> {
-        let Self::Accepted(accept) = self else { return Ok(self) };
-        let context = py.import("contextvars")?.call_method0("copy_context")?;
-        let run = context.getattr("run")?;
-        let bound = py.import("functools")?.call_method1("partial", (run, accept))?;
-        Ok(Self::Accepted(bound.unbind()))
+        match self {
+            Self::Accepted(accept) => in_context(py, accept).map(Self::Accepted),
+            other => Ok(other),
+        }
     }
 }
 
@@ -221,10 +220,6 @@ fn hit_to_python(py: Python<'_>, hit: &Hit) -> PyResult<Py<PyAny>> {
     Ok(hit.into_any().unbind())
 }
 
-fn hits_to_python(py: Python<'_>, hits: &[Hit]) -> PyResult<Py<PyAny>> {
-    listed(py, hits, hit_to_python)
-}
-
 fn document_to_python(py: Python<'_>, document: &Document) -> PyResult<Py<PyAny>> {
     Ok(record_to_python(py, document)?.into_any().unbind())
 }
@@ -275,13 +270,6 @@ fn builder(metric: Option<&str>, normalize_l2: Option<bool>, model: String) -> P
 
 fn wrapped(py: Python<'_>, store: LocalStore) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, Store { store })?.into_any())
-}
-
-fn deletion(ids: Vec<String>, missing_ok: bool) -> Deletion {
-    match missing_ok {
-        true => Deletion::Existing(ids),
-        false => Deletion::Ids(ids),
-    }
 }
 
 #[pymethods]
@@ -386,11 +374,6 @@ impl Store {
     #[getter]
     fn dim(&self) -> Option<usize> {
         self.store.dim()
-    }
-
-    #[getter]
-    fn saved_model(&self) -> Option<&str> {
-        self.store.saved_model()
     }
 
     fn __len__(&self) -> usize {
@@ -534,7 +517,7 @@ impl Store {
             let batch = batched(Matrix::from_python(vectors)?, at_least_one("k", k)?, score_threshold);
             let scope = Wanted::from_python(filter)?.here(py, &self.store)?;
             let found = block(py, find_all(self.store.clone(), batch, scope))?;
-            listed(py, &found, |py, hits| hits_to_python(py, hits))
+            listed(py, &found, |py, hits| listed(py, hits, hit_to_python))
         })
     }
 
@@ -551,9 +534,11 @@ impl Store {
             let k = at_least_one("k", k)?;
             let finding = self.scoped(py, filter, move |store, scope| async move {
                 let queries = attached(move |py| Matrix::from_python(vectors.bind(py))).await?;
-                find_all(store, batched(queries, k, score_threshold), scope).await
+                let found = find_all(store, batched(queries, k, score_threshold), scope).await?;
+                // However few the queries, their hits may be many.
+                attached(move |py| listed(py, &found, |py, hits| listed(py, hits, hit_to_python))).await
             })?;
-            awaitable_list(py, finding, |py, hits| hits_to_python(py, hits))
+            awaitable(py, finding, |_, found| Ok(found))
         })
     }
 
@@ -573,18 +558,16 @@ impl Store {
         })
     }
 
-    #[pyo3(signature = (ids, *, missing_ok = true))]
-    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, missing_ok: bool) -> PyResult<usize> {
+    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
         guarded(|| {
-            let (store, which) = (self.store.clone(), deletion(known_ids(ids)?, missing_ok));
+            let (store, which) = (self.store.clone(), Deletion::Existing(known_ids(ids)?));
             block(py, async move { store.delete(which).await.map_err(raise) })
         })
     }
 
-    #[pyo3(signature = (ids, *, missing_ok = true))]
-    fn adelete<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, missing_ok: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn adelete<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
-            let (store, which) = (self.store.clone(), deletion(known_ids(ids)?, missing_ok));
+            let (store, which) = (self.store.clone(), Deletion::Existing(known_ids(ids)?));
             awaitable(py, async move { store.delete(which).await.map_err(raise) }, number)
         })
     }

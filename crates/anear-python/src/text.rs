@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::batch::texts;
 use crate::error::{guarded, raise, shutting_down};
-use crate::runtime::{Breather, attach, attached, awaitable, block};
+use crate::runtime::{Breather, attach, attached, awaitable, block, in_context};
 use crate::values::type_name;
 
 /// Bytes decoded at one go by Python's codecs, which keep the GIL.
@@ -76,7 +76,7 @@ impl Source {
         let loader = anear::TextLoader::new(&self.path)
             .autodetect_encoding(autodetect)
             .max_bytes(u64::MAX);
-        let documents = loader.aload().await.map_err(failed)?;
+        let documents = loader.aload().await.map_err(raise)?;
         let text: String = documents.into_iter().map(|document| document.page_content).collect();
         attached(move |py| Ok(PyString::new(py, &text).into_any().unbind())).await
     }
@@ -104,13 +104,9 @@ fn is_undecodable(error: &PyErr) -> bool {
     attach(|py| error.is_instance_of::<PyUnicodeDecodeError>(py)).unwrap_or(false)
 }
 
-fn failed(error: anear::documents::Error) -> PyErr {
-    raise(anear::Error::from(error))
-}
-
 async fn on_pool<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> PyResult<T> {
     let done = Pool::global().run(work).await;
-    done.map_err(|panic| raise(anear::Error::from(panic)))
+    done.map_err(raise)
 }
 
 /// Cuts texts as langchain-text-splitters does, chunk for chunk.
@@ -156,9 +152,9 @@ impl Splitter {
     fn character(separator: &str, is_regex: bool, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         guarded(|| {
             let (options, asks_python) = split_options(options)?;
-            let splitter = CharacterTextSplitter::new(options).map_err(failed)?;
+            let splitter = CharacterTextSplitter::new(options).map_err(raise)?;
             let splitter = match is_regex {
-                true => splitter.with_separator_regex(separator).map_err(failed)?,
+                true => splitter.with_separator_regex(separator).map_err(raise)?,
                 false => splitter.with_separator(separator),
             };
             Ok(Self {
@@ -177,11 +173,11 @@ impl Splitter {
     ) -> PyResult<Self> {
         guarded(|| {
             let (options, asks_python) = split_options(options)?;
-            let splitter = RecursiveCharacterTextSplitter::new(options).map_err(failed)?;
+            let splitter = RecursiveCharacterTextSplitter::new(options).map_err(raise)?;
             let splitter = match (separators, is_regex) {
                 (None, _) => splitter,
                 (Some(separators), false) => splitter.with_separators(separators),
-                (Some(separators), true) => splitter.with_separator_regexes(separators).map_err(failed)?,
+                (Some(separators), true) => splitter.with_separator_regexes(separators).map_err(raise)?,
             };
             Ok(Self {
                 splitter: Arc::new(splitter),
@@ -192,7 +188,7 @@ impl Splitter {
 
     #[staticmethod]
     fn separators_for_language(language: &str) -> PyResult<Vec<String>> {
-        guarded(|| Ok(language.parse::<Language>().map_err(failed)?.separators()))
+        guarded(|| Ok(language.parse::<Language>().map_err(raise)?.separators()))
     }
 
     /// The chunks of each text, and (length, wanted size) of each chunk that is too long.
@@ -230,13 +226,8 @@ impl Splitter {
     /// Splits on a thread that may call Python, in the context of the running task.
     fn split_outside<'py>(slf: &Bound<'py, Self>, texts: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let run = py
-            .import("contextvars")?
-            .call_method0("copy_context")?
-            .getattr("run")?
-            .unbind();
-        let split_texts = slf.getattr("split_texts")?.unbind();
-        let splitting = attached(move |py| run.call1(py, (split_texts, texts)));
+        let split_texts = in_context(py, slf.getattr("split_texts")?.unbind())?;
+        let splitting = attached(move |py| split_texts.call1(py, (texts,)));
         awaitable(py, splitting, |_, splits| Ok(splits))
     }
 }
@@ -251,7 +242,7 @@ async fn split_on_pool(splitter: Arc<dyn TextSplitter>, texts: Vec<String>) -> P
 fn split(splitter: &dyn TextSplitter, text: &str) -> PyResult<Split> {
     // A counting function may split something itself.
     let outer = HEARD.replace(Heard::NOTHING);
-    let chunks = splitter.split_text(text).map_err(failed);
+    let chunks = splitter.split_text(text).map_err(raise);
     let Heard { oversized, raised, .. } = HEARD.replace(outer);
     match raised {
         Some(error) => Err(error),

@@ -56,7 +56,6 @@ class Store:
     metric: str
     normalize_l2: bool
     dim: int | None
-    saved_model: str | None
     def __len__(self) -> int: ...
 
     def add(self, texts: Sequence[str], vectors: Vectors, metadatas: Sequence[Mapping[str, Any] | None] | None = None,
@@ -87,9 +86,9 @@ class Store:
     def get(self, ids: Sequence[str | int]) -> list[Record]:
         """In the order given, repeats kept, unknown ids left out."""
     def aget(self, ids: Sequence[str | int]) -> Future[list[Record]]: ...
-    def delete(self, ids: Sequence[str | int], *, missing_ok: bool = True) -> int:
-        """Deletes all or nothing; `missing_ok=False`: unknown ids are a ValueError."""
-    def adelete(self, ids: Sequence[str | int], *, missing_ok: bool = True) -> Future[int]: ...
+    def delete(self, ids: Sequence[str | int]) -> int:
+        """Deletes those that are there; returns how many."""
+    def adelete(self, ids: Sequence[str | int]) -> Future[int]: ...
     def delete_matching(self, filter: Filter) -> int: ...
     def adelete_matching(self, filter: Filter) -> Future[int]: ...
     def merge(self, other: Store) -> int:

@@ -24,7 +24,7 @@ const DIGEST_LEN: usize = 64;
 
 /// The two under one seal.
 pub(super) fn close(mut pickle: Vec<u8>, meta: &str) -> Vec<u8> {
-    debug_assert!(pickle.starts_with(&PROTO));
+    assert!(pickle.starts_with(&PROTO), "our pickles begin with their protocol");
     pickle.splice(PROTO.len()..PROTO.len(), MARK);
     pickle.extend(meta.as_bytes());
     pickle.extend((meta.len() as u64).to_le_bytes());

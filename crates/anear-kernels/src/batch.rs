@@ -31,8 +31,26 @@ pub fn scan_batch(
     Kernels::get().scan_batch(metric, queries, rows, first_id, keep, tops);
 }
 
+/// [`scan_batch`] for rows that have ids of their own: row `i` has the id `ids[i]`.
+///
+/// # Panics
+/// If `tops` are not as many as `queries` or `ids` not as many as `rows`, or the dimensions differ.
+pub fn scan_batch_listed(
+    metric: Metric,
+    queries: Rows<'_>,
+    rows: Rows<'_>,
+    ids: &[u64],
+    keep: &IdSelector<'_>,
+    tops: &mut [TopK],
+) {
+    Kernels::get().scan_batch_listed(metric, queries, rows, ids, keep, tops);
+}
+
 // A panel costs the same however few queries are in it; 3 took as long as 3 scans, 4 took 0.7 of 4 (bench `scan`'s data).
 const QUERIES_MIN: usize = 4;
+
+// Rows compared with one query per call of a kernel: enough to make the call free. Not tuned.
+const RUN: usize = 64;
 
 // A block of rows takes a quarter of a small L2 (1 MiB); the panel that passes over it streams. Reasoned, not
 // tuned: bench `scan` can compare other sizes.
@@ -58,26 +76,77 @@ impl Kernels {
             rows.dim(),
             "the queries must have the dimension of the rows"
         );
-        match (&self.product, Margin::new(metric, rows.dim())) {
-            (Some(product), Some(margin)) if queries.len() >= QUERIES_MIN => {
-                let batch = Batch {
-                    kernels: self,
-                    product,
-                    margin,
-                    metric,
-                };
-                let panels = PANELS_BYTES / (product.queries * rows.dim() * size_of::<f32>());
-                let pass = panels.max(1) * product.queries;
-                for (start, tops) in (0..).step_by(pass).zip(tops.chunks_mut(pass)) {
-                    batch.scan(queries.slice(start..start + tops.len()), rows, first_id, keep, tops);
-                }
-            }
-            _ => {
+        match self.batch(metric, queries) {
+            Some(batch) => batch.scan_all(queries, tops, || {
+                let ids = keep.matches_in(first_id..first_id + rows.len() as u64);
+                ids.map(|id| (id, rows.row((id - first_id) as usize)))
+            }),
+            None => {
                 for (query, top) in queries.iter().zip(tops) {
                     self.scan(metric, query, rows, first_id, keep, top);
                 }
             }
         }
+    }
+
+    /// As [`scan_batch_listed`], on this instruction set.
+    pub fn scan_batch_listed(
+        &self,
+        metric: Metric,
+        queries: Rows<'_>,
+        rows: Rows<'_>,
+        ids: &[u64],
+        keep: &IdSelector<'_>,
+        tops: &mut [TopK],
+    ) {
+        assert_eq!(queries.len(), tops.len(), "one top-k per query");
+        assert_eq!(rows.len(), ids.len(), "one id per row");
+        assert_eq!(
+            queries.dim(),
+            rows.dim(),
+            "the queries must have the dimension of the rows"
+        );
+        match self.batch(metric, queries) {
+            Some(batch) => batch.scan_all(queries, tops, || {
+                ids.iter().copied().zip(rows).filter(|(id, _)| keep.contains(*id))
+            }),
+            None => {
+                for (query, top) in queries.iter().zip(tops) {
+                    self.scan_listed(metric, query, rows, ids, keep, top);
+                }
+            }
+        }
+    }
+
+    fn scan_listed(
+        &self,
+        metric: Metric,
+        query: &[f32],
+        rows: Rows<'_>,
+        ids: &[u64],
+        keep: &IdSelector<'_>,
+        top: &mut TopK,
+    ) {
+        let mut distances = [0.0; RUN];
+        for (start, ids) in (0..).step_by(RUN).zip(ids.chunks(RUN)) {
+            let distances = &mut distances[..ids.len()];
+            self.distances(metric, query, rows.slice(start..start + ids.len()), distances);
+            for (&id, &distance) in ids.iter().zip(&*distances) {
+                if distance <= top.threshold() && keep.contains(id) {
+                    top.push(Neighbor { id, distance });
+                }
+            }
+        }
+    }
+
+    /// How to compare these queries at once, where that is possible and pays.
+    fn batch(&self, metric: Metric, queries: Rows<'_>) -> Option<Batch<'_>> {
+        Some(Batch {
+            kernels: self,
+            product: self.product.as_ref().filter(|_| queries.len() >= QUERIES_MIN)?,
+            margin: Margin::new(metric, queries.dim())?,
+            metric,
+        })
     }
 }
 
@@ -90,7 +159,21 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn scan(&self, queries: Rows<'_>, rows: Rows<'_>, first_id: u64, keep: &IdSelector<'_>, tops: &mut [TopK]) {
+    /// Compares all queries with all candidates, as many queries in each pass as stay in the cache.
+    fn scan_all<'r, C: Iterator<Item = (u64, &'r [f32])>>(
+        &self,
+        queries: Rows<'_>,
+        tops: &mut [TopK],
+        candidates: impl Fn() -> C,
+    ) {
+        let panels = PANELS_BYTES / (self.product.queries * queries.dim() * size_of::<f32>());
+        let pass = panels.max(1) * self.product.queries;
+        for (start, tops) in (0..).step_by(pass).zip(tops.chunks_mut(pass)) {
+            self.scan(queries.slice(start..start + tops.len()), candidates(), tops);
+        }
+    }
+
+    fn scan<'r>(&self, queries: Rows<'_>, candidates: impl Iterator<Item = (u64, &'r [f32])>, tops: &mut [TopK]) {
         let width = self.product.queries;
         let mut panels: Vec<_> = (0..queries.len())
             .step_by(width)
@@ -99,8 +182,8 @@ impl Batch<'_> {
             .collect();
         let mut block = Block::default();
         let block_len = (BLOCK_BYTES / size_of_val(queries.row(0))).next_multiple_of(self.product.rows);
-        for id in keep.matches_in(first_id..first_id + rows.len() as u64) {
-            self.add(&mut block, id, rows.row((id - first_id) as usize));
+        for (id, row) in candidates {
+            self.add(&mut block, id, row);
             if block.ids.len() == block_len {
                 panels.iter_mut().for_each(|panel| self.pass(panel, &block));
                 block.clear();

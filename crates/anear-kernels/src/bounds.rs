@@ -14,7 +14,12 @@
 //! * inner product: `-s <= t + gamma(m) |q| |x|`, so `p >= -t (1 + e) - e |q| |x|` (for positive `t`; else `1 - e`).
 //! * cosine: `s >= (1 - t - e) |q| |x|`, and so is `p`.
 //!
-//! Each is `slope[q] * weight[x] + offset[q]`. Underflow adds at most `2^-150` per rounding, taken off the offset.
+//! The nearest of some candidates is found by fused values `v`: `|c|^2 / 2 - p` for L2, `-p` for the inner product.
+//! Let `n = |x|^2 + max |c|^2`. A product is off by at most `gamma(dim) n / 2`; the halved norm, the roundings of `v`
+//! and the canonical distance, halved for L2, together by less than `(2 gamma(m) + 4 u) n`. So of two candidates whose
+//! `v` differ by more than `e n`, the canonical distances differ the same way.
+//!
+//! Each bound of a pair is `slope[q] * weight[x] + offset[q]`. Underflow adds at most `2^-150` per rounding, taken off the offset.
 //! Where a norm is too large or small to trust, NaN lets the pair pass.
 
 use crate::metric::{Metric, cosine::SAFE_SQUARED_NORM};
@@ -67,6 +72,16 @@ impl Margin {
             _ => ((1.0 - threshold - e) * squared_norm.sqrt(), 0.0),
         };
         (below(slope), below(offset - self.absolute))
+    }
+
+    /// By how much a candidate's fused value must exceed another's to be farther for certain, where no candidate's
+    /// squared norm is beyond `largest`; NaN if never.
+    pub(crate) fn gap(&self, squared_norm: f32, largest: f32) -> f32 {
+        if !self.is_trusted(squared_norm) || !self.is_trusted(largest) {
+            return f32::NAN;
+        }
+        let norms = f64::from(squared_norm) + f64::from(largest);
+        -below(-(norms * self.relative + self.absolute))
     }
 
     /// Whether a computed squared norm is within `relative` of the true one, and the product cannot overflow.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     isa::{self, Isa, scalar},
     metric::Metric,
+    packed,
     product::Product,
     rows::Rows,
 };
@@ -18,6 +19,9 @@ pub struct Kernels {
     pub(crate) isa: Isa,
     pub(crate) metrics: &'static [Entry],
     pub(crate) product: Option<Product>,
+    /// Arguments: rows, positions of some, a weight for each of them, where the sum goes.
+    pub(crate) weighted_sum: unsafe fn(Rows<'_>, &[usize], &[f32], &mut [f32]),
+    pub(crate) packed: packed::Table,
 }
 
 /// The kernels of one metric: a pair of vectors, a query and a run of rows, a query and a list of rows.

@@ -14,34 +14,43 @@
 //! | look at a slice as vectors | [`Rows`], [`RowsMut`] |
 //! | measure | [`Metric`] |
 //! | search | [`scan`], [`scan_batch`], [`scan_range`] |
+//! | find the one nearest of few for each of many | [`Nearest`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
+//! | compare bit vectors | [`Bits`], [`hamming`] |
 //! | restrict | [`IdSelector`], [`Bitmap`] |
-//! | prepare | [`normalize()`], [`first_non_finite`] |
+//! | prepare | [`normalize()`], [`first_non_finite`], [`weighted_sum`] |
 //! | know the machine | [`isa()`], [`isa_report`], [`Isa`] |
 
 mod batch;
 mod bitmap;
 mod bounds;
+pub mod hamming;
 mod isa;
 mod kernels;
 mod metric;
 mod names;
+mod nearest;
 mod normalize;
+mod packed;
 mod pairwise;
 mod product;
 mod rows;
 mod scan;
 mod select;
 mod selector;
+mod sum;
 
-pub use batch::scan_batch;
+pub use batch::{scan_batch, scan_batch_listed};
 pub use bitmap::Bitmap;
 pub use isa::{Isa, isa, isa_report};
 pub use kernels::Kernels;
 pub use metric::Metric;
 pub use names::UnknownName;
+pub use nearest::Nearest;
 pub use normalize::{first_non_finite, normalize};
-pub use rows::{Rows, RowsMut};
+pub use packed::{PackedQuery, Packing};
+pub use rows::{Bits, Rows, RowsMut};
 pub use scan::{scan, scan_range};
 pub use select::{Neighbor, TopK, faiss_tie_order};
 pub use selector::{IdSelector, Predicate};
+pub use sum::weighted_sum;

@@ -3,7 +3,7 @@
 //! The inner products here are fused and in any order, so they are not distances, only a filter:
 //! a pair is dropped if even its most favorable rounding keeps it beyond the threshold. `bounds.rs` has the proof.
 
-use crate::isa::simd::Fused;
+use crate::{isa::simd::Fused, nearest::Columns};
 
 /// The most rows that any instruction set compares in one tile.
 pub(crate) const TILE_ROWS: usize = 12;
@@ -19,6 +19,10 @@ pub(crate) struct Product {
     pub(crate) rows: usize,
     /// Arguments: a panel, as many rows as `rows` says, the bounds of both.
     pub(crate) tile: unsafe fn(&[f32], &[&[f32]], &Bounds<'_>) -> Tile,
+    /// Lanes of a register.
+    pub(crate) lanes: usize,
+    /// Arguments: a panel with what goes with it, as many rows as `rows` says, the running minima of each.
+    pub(crate) nearest: unsafe fn(&Columns<'_>, &[&[f32]], &mut [f32]),
 }
 
 /// What the inner product of query `q` and row `x` must not be below: `slope[q] * weight[x] + offset[q]`.
@@ -39,6 +43,17 @@ pub(crate) fn tile<S: Fused, const W: usize, const R: usize>(
     rows: &[&[f32]],
     bounds: &Bounds<'_>,
 ) -> Tile {
+    let products = products::<S, W, R>(simd, panel, rows);
+    passing::<S, W, R>(simd, &products, bounds)
+}
+
+/// The inner products of `W` registers of queries with `R` rows, fused, in the order of the components.
+#[inline(always)]
+pub(crate) fn products<S: Fused, const W: usize, const R: usize>(
+    simd: S,
+    panel: &[f32],
+    rows: &[&[f32]],
+) -> [[S::Reg; W]; R] {
     let dim = panel.len() / (W * S::LANES);
     let rows: &[&[f32]; R] = rows.try_into().expect("as many rows as the tile has");
     assert!(rows.iter().all(|row| row.len() == dim), "rows as long as the panel");
@@ -56,7 +71,7 @@ pub(crate) fn tile<S: Fused, const W: usize, const R: usize>(
             }
         }
     }
-    passing::<S, W, R>(simd, &products, bounds)
+    products
 }
 
 #[inline(always)]

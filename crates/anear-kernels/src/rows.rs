@@ -19,6 +19,11 @@ pub struct Rows<'a, T = f32> {
     dim: usize,
 }
 
+/// Many bit vectors, packed eight to a byte: `dim()` of these rows counts bytes, `8 * dim()` bits.
+///
+/// Bit `i` of a vector is bit `i % 8`, from the low end, of its byte `i / 8`, as in Faiss.
+pub type Bits<'a> = Rows<'a, u8>;
+
 impl<'a, T> Rows<'a, T> {
     /// `data` as rows of `dim` components, or `None` if `dim` is 0 or `data` does not end with a whole row.
     pub fn new(data: &'a [T], dim: usize) -> Option<Self> {

@@ -3,7 +3,7 @@
 mod common;
 
 use anear_kernels::{IdSelector, Kernels, Metric, Rows, TopK};
-use common::{Random, every_isa, sorted_bits};
+use common::{Random, adversarial, every_isa, sorted_bits};
 use proptest::prelude::*;
 
 fn alone(
@@ -47,39 +47,6 @@ fn check(queries: &[f32], rows: &[f32], dim: usize, keep: &IdSelector<'_>) {
                 assert!(got == want, "{kernels:?} {metric} {queries:?} {rows:?} k={k} {keep:?}");
             }
         }
-    }
-}
-
-/// Rows that are hard to tell apart in f32, each kind for its own reason.
-fn adversarial(kind: usize, random: &mut Random, len: usize, dim: usize) -> Vec<f32> {
-    let data = random.floats(len * dim);
-    let of = |f: &dyn Fn(usize, f32) -> f32| data.iter().enumerate().map(|(i, &x)| f(i, x)).collect();
-    match kind {
-        // Plain.
-        0 => data,
-        // A large offset: the product loses all the digits that tell rows apart.
-        1 => of(&|_, x| 10_000.0 + x),
-        // Few values: duplicates and ties.
-        2 => of(&|_, x| (x * 1.5).round()),
-        // Tiny: squares underflow.
-        3 => of(&|_, x| x * 1e-22),
-        // Below the normal numbers.
-        4 => of(&|_, x| x * 1e-39),
-        // Huge: squares overflow.
-        5 => of(&|_, x| x * 1e20),
-        // Every magnitude at once.
-        6 => of(&|i, x| x * 10_f32.powi((i / dim % 70) as i32 - 35)),
-        // One component drowns the others.
-        7 => of(&|i, x| if i % dim == 0 { 3e6 } else { x }),
-        // Zero vectors, infinities and NaN among the rest.
-        8 => of(&|i, x| match i / dim % 8 {
-            0 => 0.0,
-            1 if i % dim == 0 => f32::INFINITY,
-            2 if i % dim == 0 => f32::NAN,
-            _ => x,
-        }),
-        // All the same.
-        _ => of(&|_, _| 0.1),
     }
 }
 

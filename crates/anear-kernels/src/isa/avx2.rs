@@ -1,19 +1,23 @@
-//! AVX2 and FMA: 256-bit registers of x86-64.
+//! AVX2, FMA and F16C: 256-bit registers of x86-64.
 //!
-//! The unsafe blocks below all rest on one fact: a value of type [`Avx2`] exists only where AVX2 and FMA do.
+//! The unsafe blocks below all rest on one fact: a value of type [`Avx2`] exists only where AVX2, FMA and F16C do.
 
 use std::arch::x86_64::*;
 
 use super::{
     Isa,
-    simd::{Fused, Registers},
+    simd::{Fused, Registers, WIDE},
+    widen::Widen,
 };
 use crate::{
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
+    nearest::{self, Columns},
+    packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
     rows::Rows,
+    sum,
 };
 
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -23,38 +27,63 @@ pub(crate) static KERNELS: Kernels = Kernels {
         queries: 16,
         rows: 6,
         tile,
+        lanes: LANES,
+        nearest,
     }),
+    weighted_sum,
+    packed: packed_entries!(),
 };
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
     pairwise::pair::<_, M>(Avx2::here(), x, y)
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
     pairwise::run::<_, M>(Avx2::here(), query, rows, out);
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
     pairwise::list::<_, M>(Avx2::here(), query, rows, list, out);
 }
 
 /// 2 x 6 totals, 2 of queries, 1 of a row: 15 of 16 registers.
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
     product::tile::<_, 2, 6>(Avx2::here(), panel, rows, bounds)
 }
 
-/// Proof that this CPU has AVX2 and FMA.
+/// The registers of `tile`; the running minima are in memory.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
+    nearest::tile::<_, 2, 6>(Avx2::here(), columns, rows, minima);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
+    sum::strips(Avx2::here(), rows, list, weights, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut [f32]) {
+    packed::run::<_, N, T>(Avx2::here(), query, codes, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn packed_list<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+    packed::list::<_, N, T>(Avx2::here(), query, codes, list, out);
+}
+
+/// Proof that this CPU has AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 struct Avx2(());
 
 impl Avx2 {
     /// Callable without `unsafe` only where the compiler knows that the features are on.
     #[inline]
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2,fma,f16c")]
     fn here() -> Self {
         Self(())
     }
@@ -72,6 +101,12 @@ impl Registers for Avx2 {
     fn zero(self) -> [__m256; 4] {
         // SAFETY: `self` proves AVX2.
         [unsafe { _mm256_setzero_ps() }; 4]
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_set1_ps(value) }
     }
 
     #[inline(always)]
@@ -93,6 +128,13 @@ impl Registers for Avx2 {
     }
 
     #[inline(always)]
+    fn store(self, a: __m256, to: &mut [f32]) {
+        let to: &mut [f32; LANES] = to.first_chunk_mut().expect("at least 8 floats");
+        // SAFETY: `self` proves AVX2; `to` is 8 writable floats, and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), a) }
+    }
+
+    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_add_ps(a, b) }
@@ -108,6 +150,12 @@ impl Registers for Avx2 {
     fn mul(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: `self` proves FMA.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
     }
 
     #[inline(always)]
@@ -144,25 +192,132 @@ impl Registers for Avx2 {
     fn prefetch(self, at: *const f32) {
         prefetch(at);
     }
+
+    #[inline(always)]
+    fn prefetch_line(self, at: *const u8) {
+        prefetch_line(at);
+    }
+}
+
+/// Each register is widened on its own, from a load that puts the packed numbers of each lane where it can shift them
+/// into place: loads and shifts are cheaper than the shuffles that unpacking 32 bytes at once would take.
+impl Widen for Avx2 {
+    #[inline(always)]
+    fn bytes(self, packed: &[u8; WIDE]) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            // SAFETY: `self` proves AVX2; each load is of 8 readable bytes.
+            *register = unsafe {
+                let eight = _mm_loadl_epi64(packed[8 * i..][..8].as_ptr().cast());
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight))
+            };
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn nibbles(self, packed: &[u8; WIDE / 2]) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            // SAFETY: `self` proves AVX2.
+            *register = unsafe {
+                let eight = _mm256_set1_epi32(i32::from_le_bytes(chunk(&packed[4 * i..])));
+                numbers::<15>(_mm256_srlv_epi32(eight, _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28)))
+            };
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn sextets(self, packed: &[u8; WIDE / 4 * 3]) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            // SAFETY: `self` proves AVX2.
+            *register = unsafe { sextets(packed, i) };
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn halves(self, packed: &[u8; 2 * WIDE]) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            // SAFETY: `self` proves F16C; each load is of 16 readable bytes.
+            *register = unsafe { _mm256_cvtph_ps(_mm_loadu_si128(packed[16 * i..][..16].as_ptr().cast())) };
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn bfloats(self, packed: &[u8; 2 * WIDE]) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            // SAFETY: `self` proves AVX2; each load is of 16 readable bytes.
+            *register = unsafe {
+                let upper = _mm256_cvtepu16_epi32(_mm_loadu_si128(packed[16 * i..][..16].as_ptr().cast()));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(upper))
+            };
+        }
+        wide
+    }
+}
+
+#[inline(always)]
+pub(super) fn chunk<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    *bytes.first_chunk().expect("as many bytes as a register has lanes for")
+}
+
+/// The `i`-th 8 of 32 numbers of six bits.
+///
+/// # Safety
+/// This CPU has AVX2.
+#[inline(always)]
+unsafe fn sextets(packed: &[u8; WIDE / 4 * 3], i: usize) -> __m256 {
+    // 6 bytes are wanted and 8 are loaded: the last 6 of them in the end, the first 6 everywhere else.
+    let (at, skip) = if i == 3 { (16, 2) } else { (6 * i, 0) };
+    // Bytes 0 to 2 into four lanes, bytes 3 to 5 into the other four.
+    let (low, high) = (0x0002_0100 + 0x0001_0101 * skip, 0x0005_0403 + 0x0001_0101 * skip);
+    // SAFETY: the caller knows that there is AVX2.
+    unsafe {
+        let eight = _mm256_set1_epi64x(i64::from_le_bytes(chunk(&packed[at..])));
+        let threes = _mm256_shuffle_epi8(eight, _mm256_setr_epi32(low, low, low, low, high, high, high, high));
+        numbers::<63>(_mm256_srlv_epi32(threes, _mm256_setr_epi32(0, 6, 12, 18, 0, 6, 12, 18)))
+    }
+}
+
+/// The numbers in the low bits of each lane.
+///
+/// # Safety
+/// This CPU has AVX2.
+#[inline(always)]
+unsafe fn numbers<const MASK: i32>(lanes: __m256i) -> __m256 {
+    // SAFETY: the caller knows that there is AVX2.
+    unsafe { _mm256_cvtepi32_ps(_mm256_and_si256(lanes, _mm256_set1_epi32(MASK))) }
 }
 
 impl Fused for Avx2 {
     #[inline(always)]
-    fn splat(self, value: f32) -> __m256 {
-        // SAFETY: `self` proves AVX2.
-        unsafe { _mm256_set1_ps(value) }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
-        // SAFETY: `self` proves FMA.
-        unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> u32 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) as u32 }
+    }
+
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
     }
 }
 
@@ -186,9 +341,13 @@ pub(super) fn largest(four: __m128i) -> f32 {
 /// Fetches the two cache lines of 32 floats.
 #[inline(always)]
 pub(super) fn prefetch(at: *const f32) {
+    prefetch_line(at.cast());
+    prefetch_line(at.wrapping_byte_add(64).cast());
+}
+
+/// Fetches a cache line.
+#[inline(always)]
+pub(super) fn prefetch_line(at: *const u8) {
     // SAFETY: part of every x86-64, and a hint may name any address.
-    unsafe {
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_byte_add(64).cast());
-    }
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
 }

@@ -7,13 +7,17 @@ use std::arch::aarch64::*;
 use super::{
     Isa,
     simd::{Fused, Registers},
+    widen::Widen,
 };
 use crate::{
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
+    nearest::{self, Columns},
+    packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
     rows::Rows,
+    sum,
 };
 
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -23,7 +27,11 @@ pub(crate) static KERNELS: Kernels = Kernels {
         queries: 12,
         rows: 8,
         tile,
+        lanes: LANES,
+        nearest,
     }),
+    weighted_sum,
+    packed: packed_entries!(),
 };
 
 #[target_feature(enable = "neon")]
@@ -45,6 +53,27 @@ fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f3
 #[target_feature(enable = "neon")]
 fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
     product::tile::<_, 3, 8>(Neon::here(), panel, rows, bounds)
+}
+
+/// The registers of `tile`; the running minima are in memory.
+#[target_feature(enable = "neon")]
+fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
+    nearest::tile::<_, 3, 8>(Neon::here(), columns, rows, minima);
+}
+
+#[target_feature(enable = "neon")]
+fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
+    sum::strips(Neon::here(), rows, list, weights, out);
+}
+
+#[target_feature(enable = "neon")]
+fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut [f32]) {
+    packed::run::<_, N, T>(Neon::here(), query, codes, out);
+}
+
+#[target_feature(enable = "neon")]
+fn packed_list<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+    packed::list::<_, N, T>(Neon::here(), query, codes, list, out);
 }
 
 /// Proof that this CPU has NEON.
@@ -75,6 +104,12 @@ impl Registers for Neon {
     }
 
     #[inline(always)]
+    fn splat(self, value: f32) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vdupq_n_f32(value) }
+    }
+
+    #[inline(always)]
     fn load(self, from: &[f32]) -> float32x4_t {
         let from: &[f32; LANES] = from.first_chunk().expect("at least 4 floats");
         // SAFETY: `self` proves NEON; `from` is 4 readable floats, and the load needs no alignment.
@@ -87,6 +122,13 @@ impl Registers for Neon {
         let mut lanes = [0.0; LANES];
         lanes[..len].copy_from_slice(&from[..len]);
         self.load(&lanes)
+    }
+
+    #[inline(always)]
+    fn store(self, a: float32x4_t, to: &mut [f32]) {
+        let to: &mut [f32; LANES] = to.first_chunk_mut().expect("at least 4 floats");
+        // SAFETY: `self` proves NEON; `to` is 4 writable floats, and the store needs no alignment.
+        unsafe { vst1q_f32(to.as_mut_ptr(), a) }
     }
 
     #[inline(always)]
@@ -105,6 +147,12 @@ impl Registers for Neon {
     fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: `self` proves NEON.
         unsafe { vmulq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vfmaq_f32(c, a, b) }
     }
 
     #[inline(always)]
@@ -135,23 +183,31 @@ impl Registers for Neon {
     }
 }
 
+impl Widen for Neon {}
+
 impl Fused for Neon {
-    #[inline(always)]
-    fn splat(self, value: f32) -> float32x4_t {
-        // SAFETY: `self` proves NEON.
-        unsafe { vdupq_n_f32(value) }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        // SAFETY: `self` proves NEON.
-        unsafe { vfmaq_f32(c, a, b) }
-    }
-
     #[inline(always)]
     fn less(self, a: float32x4_t, b: float32x4_t) -> u32 {
         const BITS: [u32; LANES] = [1, 2, 4, 8];
         // SAFETY: `self` proves NEON; `BITS` is 4 readable integers.
         unsafe { vaddvq_u32(vandq_u32(vcltq_f32(a, b), vld1q_u32(BITS.as_ptr()))) }
+    }
+
+    #[inline(always)]
+    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vminq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vmaxq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vbslq_f32(vcltq_f32(a, b), x, y) }
     }
 }

@@ -7,7 +7,7 @@ pub(crate) const WIDE: usize = 32;
 /// The registers of an instruction set, and the operations on them.
 ///
 /// A value is the proof that this CPU has the instructions. Every operation is a single IEEE operation per lane,
-/// so that all instruction sets agree to the bit; in particular none of them fuses `a * b + c`.
+/// so that all instruction sets agree to the bit; `a * b + c` is fused where `mul_add` says so, and nowhere else.
 pub(crate) trait Registers: Copy {
     /// `LANES` floats.
     type Reg: Copy;
@@ -17,13 +17,18 @@ pub(crate) trait Registers: Copy {
     const LANES: usize;
 
     fn zero(self) -> Self::Wide;
+    fn splat(self, value: f32) -> Self::Reg;
     /// The first `LANES` floats of `from`.
     fn load(self, from: &[f32]) -> Self::Reg;
     /// The first `len` floats of `from`, at most `LANES`; zeros follow.
     fn load_first(self, len: usize, from: &[f32]) -> Self::Reg;
+    /// Writes `a` to the first `LANES` floats of `to`.
+    fn store(self, a: Self::Reg, to: &mut [f32]);
     fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
     fn abs(self, a: Self::Reg) -> Self::Reg;
     /// The larger of two floats without sign; NaN is larger than any number. (So are their bits, as integers.)
     fn max_magnitude(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
@@ -33,15 +38,19 @@ pub(crate) trait Registers: Copy {
     fn largest(self, a: Self::Reg) -> f32;
     /// Hints that the 32 floats at `at`, any address, are needed soon.
     fn prefetch(self, _at: *const f32) {}
+    /// Hints that the cache line of the byte at `at`, any address, is needed soon.
+    fn prefetch_line(self, _at: *const u8) {}
 }
 
-/// Registers that can also multiply and add in one step, for products that need not be canonical.
+/// Registers that multiply and add as fast as they multiply, for products that need not be canonical.
 pub(crate) trait Fused: Registers {
-    fn splat(self, value: f32) -> Self::Reg;
-    /// `a * b + c`, rounded once.
-    fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
     /// One bit per lane, lowest first: whether `a < b`. Never for NaN.
     fn less(self, a: Self::Reg, b: Self::Reg) -> u32;
+    /// The smaller float per lane; which one for NaN is left open, as for `max`.
+    fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// Per lane `x` where `a < b`, else `y`.
+    fn if_less(self, a: Self::Reg, b: Self::Reg, x: Self::Reg, y: Self::Reg) -> Self::Reg;
 }
 
 /// Arithmetic on 32 floats at once.
@@ -56,6 +65,8 @@ pub(crate) trait Simd: Copy {
     fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     fn sub(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    /// `a * b + c`, rounded once.
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
     fn abs(self, a: Self::Wide) -> Self::Wide;
     /// The larger of two floats without sign; NaN is larger than any number.
     fn max_magnitude(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -65,6 +76,8 @@ pub(crate) trait Simd: Copy {
     fn largest(self, a: Self::Wide) -> f32;
     /// Hints that the 32 floats at `at`, any address, are needed soon.
     fn prefetch(self, at: *const f32);
+    /// Hints that the cache line of the byte at `at`, any address, is needed soon.
+    fn prefetch_line(self, at: *const u8);
 }
 
 impl<R: Registers> Simd for R {
@@ -110,6 +123,14 @@ impl<R: Registers> Simd for R {
     }
 
     #[inline(always)]
+    fn mul_add(self, mut a: R::Wide, b: R::Wide, c: R::Wide) -> R::Wide {
+        for ((a, b), c) in a.as_mut().iter_mut().zip(b.as_ref()).zip(c.as_ref()) {
+            *a = Registers::mul_add(self, *a, *b, *c);
+        }
+        a
+    }
+
+    #[inline(always)]
     fn abs(self, mut a: R::Wide) -> R::Wide {
         for register in a.as_mut() {
             *register = Registers::abs(self, *register);
@@ -135,6 +156,11 @@ impl<R: Registers> Simd for R {
     #[inline(always)]
     fn prefetch(self, at: *const f32) {
         Registers::prefetch(self, at);
+    }
+
+    #[inline(always)]
+    fn prefetch_line(self, at: *const u8) {
+        Registers::prefetch_line(self, at);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     isa::simd::Simd,
     kernels::Kernels,
     names::{self, UnknownName},
+    rows::Rows,
 };
 
 /// The one place where metrics are listed: hands `variant, name, implementation, doc` to the macro `$then`.
@@ -77,6 +78,23 @@ impl Metric {
     /// If the vectors differ in length.
     pub fn distance(self, x: &[f32], y: &[f32]) -> f32 {
         Kernels::get().distance(self, x, y)
+    }
+
+    /// The distances of `query` to each of `rows`, into `out`: as [`distance`](Self::distance), at a fraction of the
+    /// calls.
+    ///
+    /// # Panics
+    /// If a length does not fit.
+    pub fn distances(self, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+        Kernels::get().distances(self, query, rows, out);
+    }
+
+    /// The distances of `query` to the rows at the positions of `list`, into `out`; rows ahead are fetched early.
+    ///
+    /// # Panics
+    /// If a length does not fit, or a position is not below `rows.len()`.
+    pub fn distances_at(self, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
+        Kernels::get().distances_at(self, query, rows, list, out);
     }
 }
 

@@ -46,6 +46,39 @@ impl Random {
     }
 }
 
+/// Rows that are hard to tell apart in f32, each kind for its own reason.
+pub fn adversarial(kind: usize, random: &mut Random, len: usize, dim: usize) -> Vec<f32> {
+    let data = random.floats(len * dim);
+    let of = |f: &dyn Fn(usize, f32) -> f32| data.iter().enumerate().map(|(i, &x)| f(i, x)).collect();
+    match kind {
+        // Plain.
+        0 => data,
+        // A large offset: the product loses all the digits that tell rows apart.
+        1 => of(&|_, x| 10_000.0 + x),
+        // Few values: duplicates and ties.
+        2 => of(&|_, x| (x * 1.5).round()),
+        // Tiny: squares underflow.
+        3 => of(&|_, x| x * 1e-22),
+        // Below the normal numbers.
+        4 => of(&|_, x| x * 1e-39),
+        // Huge: squares overflow.
+        5 => of(&|_, x| x * 1e20),
+        // Every magnitude at once.
+        6 => of(&|i, x| x * 10_f32.powi((i / dim % 70) as i32 - 35)),
+        // One component drowns the others.
+        7 => of(&|i, x| if i % dim == 0 { 3e6 } else { x }),
+        // Zero vectors, infinities and NaN among the rest.
+        8 => of(&|i, x| match i / dim % 8 {
+            0 => 0.0,
+            1 if i % dim == 0 => f32::INFINITY,
+            2 if i % dim == 0 => f32::NAN,
+            _ => x,
+        }),
+        // All the same.
+        _ => of(&|_, _| 0.1),
+    }
+}
+
 /// The textbook formula in f64.
 pub fn oracle(metric: Metric, x: &[f32], y: &[f32]) -> f64 {
     let pairs = || x.iter().zip(y).map(|(&x, &y)| (f64::from(x), f64::from(y)));

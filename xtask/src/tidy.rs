@@ -14,12 +14,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("anear-pool", &[]),
     ("anear-pickle", &[]),
     ("anear-static-model", &[]),
-    ("anear-quant", &["anear-kernels", "anear-bytes"]),
+    ("anear-cluster", &["anear-kernels", "anear-pool"]),
+    ("anear-quant", &["anear-kernels", "anear-bytes", "anear-pool"]),
     ("anear-documents", &["anear-pool"]),
     ("anear-embeddings", &["anear-pool", "anear-static-model"]),
     (
         "anear-index",
-        &["anear-kernels", "anear-bytes", "anear-quant", "anear-pool"],
+        &[
+            "anear-kernels",
+            "anear-bytes",
+            "anear-cluster",
+            "anear-quant",
+            "anear-pool",
+        ],
     ),
     (
         "anear-store",

@@ -10,57 +10,90 @@
 //!
 //! # Adding a quantizer
 //!
-//! Write a module with a type that implements [`Quantizer`]; only `encode`, `decode` and `scorer` are needed.
-//! Training is not part of the trait: parameters have a `train` that returns the quantizer, so an untrained one does
-//! not exist. [`Raw`] is the shortest example.
+//! Write a module with a type that implements [`Quantizer`]; the scans are provided. Training is not part of the trait:
+//! parameters have a `train` that returns the quantizer, so an untrained one does not exist. [`Raw`] is the shortest
+//! example. Then give it a variant in [`QuantizerSpec`], in reading, printing, training, loading and
+//! [`EXAMPLES`](QuantizerSpec::EXAMPLES): the conformance suites run over that list.
 //!
 //! ```
-//! use anear_bytes::AlignedBytes;
 //! use anear_kernels::{IdSelector, Metric, Rows, TopK};
-//! use anear_quant::{Quantizer, Raw};
+//! use anear_quant::{CodeRun, Quantizer, Raw};
 //!
 //! let raw = Raw::new(2);
-//! let mut codes = AlignedBytes::new();
-//! raw.encode(Rows::new(&[0.0, 0.0, 3.0, 4.0], 2).unwrap(), &mut codes);
+//! let codes = raw.codes_of(Rows::new(&[0.0, 0.0, 3.0, 4.0], 2).unwrap())?;
 //!
 //! let query = Rows::new(&[3.0, 3.0], 2).unwrap();
 //! let mut tops = [TopK::new(1)];
-//! raw.scan(Metric::L2, query, codes.as_slice(), 0, &IdSelector::All, &mut tops);
+//! raw.scan(Metric::L2, query, &CodeRun::all(&codes), &IdSelector::All, &mut tops);
 //! let [top] = tops;
 //! assert_eq!(top.into_sorted()[0].id, 1);
+//! # Ok::<(), anear_quant::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 
+use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 
 use anear_bytes::AlignedBytes;
 use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 
+mod codes;
+mod error;
 mod raw;
+mod scalar;
+mod spec;
 
+pub use codes::{BLOCK_LEN, Codes, Layout};
+pub use error::{Error, Result};
 pub use raw::Raw;
+pub use scalar::{RangeStat, Scalar, ScalarKind, ScalarParams};
+pub use spec::{QuantizerSpec, Training};
 
 /// Codes scored per virtual call: 256 distances are 1 KiB of stack and hide the call behind any code length.
-const BLOCK: usize = 256;
+const BLOCK: usize = 8 * BLOCK_LEN;
 
 /// How a vector becomes bytes, and how those bytes are compared with a query.
 ///
-/// Codes are packed, [`code_len`](Self::code_len) bytes each, in a buffer aligned to 64 bytes. A slice of codes handed
-/// back to a quantizer begins at a code of such a buffer.
-pub trait Quantizer: fmt::Debug + Send + Sync {
+/// Codes are [`code_len`](Self::code_len) bytes each. They are made and given back one after the other, and lie in a
+/// [`Codes`] of the quantizer's [`layout`](Self::layout) in between. A quantizer does not change once it is trained:
+/// indexes and their copies share it.
+pub trait Quantizer: Any + fmt::Debug + Send + Sync {
+    /// What trains one like this.
+    fn spec(&self) -> QuantizerSpec;
+
     /// Components per vector.
     fn dim(&self) -> usize;
 
     /// Bytes per vector.
     fn code_len(&self) -> usize;
 
-    /// Appends one code per row.
+    /// How its codes lie in memory.
+    fn layout(&self) -> Layout {
+        Layout::Rows
+    }
+
+    /// Whether vectors can be compared by `metric`.
+    fn supports(&self, metric: Metric) -> bool;
+
+    /// Whether codes are the vectors themselves: nothing is lost.
+    fn is_exact(&self) -> bool {
+        false
+    }
+
+    /// Whether preparing a [`Scorer`] costs more than comparing some hundred codes: then lists of residuals are compared
+    /// through their inner products with the query, which are prepared once for all lists.
+    fn scorer_is_costly(&self) -> bool {
+        false
+    }
+
+    /// Appends one code per row, one after the other whatever the layout.
     ///
     /// # Panics
     /// When the rows have another dimension.
     fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes);
 
-    /// Appends one row per code; what the code lost stays lost.
+    /// Appends one row per code; what the code lost stays lost. The codes lie one after the other.
     ///
     /// # Panics
     /// When `codes` is not a whole number of codes.
@@ -69,102 +102,173 @@ pub trait Quantizer: fmt::Debug + Send + Sync {
     /// Distances from one query. Metric, layout and instruction set are resolved here, once per query.
     ///
     /// # Panics
-    /// When the query has another dimension.
+    /// When the query has another dimension, or the metric is not supported.
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a>;
 
-    /// Pushes the codes that `keep` admits into the `i`-th top-k of the `i`-th query; the `j`-th code has the id
-    /// `first_id + j`.
+    /// Everything that [`QuantizerSpec::load`] needs besides the dimension.
+    fn save(&self) -> Vec<u8>;
+
+    /// No codes yet, in this quantizer's layout.
+    fn new_codes(&self) -> Codes {
+        Codes::new(self.layout(), self.code_len())
+    }
+
+    /// The codes of these vectors.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// # Panics
+    /// When the rows have another dimension.
+    fn codes_of(&self, vectors: Rows<'_>) -> Result<Codes> {
+        let mut codes = self.new_codes();
+        let mut rows = AlignedBytes::new();
+        self.encode(vectors, &mut rows);
+        codes.extend_from_rows(rows.as_slice())?;
+        Ok(codes)
+    }
+
+    /// Pushes the codes of `run` that `keep` admits into the `i`-th top-k of the `i`-th query.
     ///
     /// Provided: one [`Scorer`] per query. Override it where many queries at once are cheaper; the answer must be the
     /// same.
     ///
     /// # Panics
     /// When the dimensions differ or there is not one top-k per query.
-    fn scan(
+    fn scan(&self, metric: Metric, queries: Rows<'_>, run: &CodeRun<'_>, keep: &IdSelector<'_>, tops: &mut [TopK]) {
+        assert_eq!(queries.len(), tops.len(), "one top-k per query");
+        for (query, top) in queries.iter().zip(tops) {
+            let scorer = self.scorer(metric, query);
+            run.for_each_block(|codes, ids| scorer.scan(codes, ids, keep, top));
+        }
+    }
+
+    /// Whether [`scan_list`](Self::scan_list) compares many queries at once for less than one after the other.
+    fn scans_batches(&self) -> bool {
+        false
+    }
+
+    /// Pushes the codes of a list, of which the `i`-th has the id `ids[i]`, into the `i`-th top-k of the `i`-th query
+    /// where `keep` admits them.
+    ///
+    /// Provided like [`scan`](Self::scan).
+    ///
+    /// # Panics
+    /// When the dimensions differ, or there is not one top-k per query and one id per code.
+    fn scan_list(
         &self,
         metric: Metric,
         queries: Rows<'_>,
-        codes: &[u8],
-        first_id: u64,
+        codes: &Codes,
+        ids: &[u64],
         keep: &IdSelector<'_>,
         tops: &mut [TopK],
     ) {
         assert_eq!(queries.len(), tops.len(), "one top-k per query");
+        assert_eq!(codes.len(), ids.len(), "one id per code");
         for (query, top) in queries.iter().zip(tops) {
             let scorer = self.scorer(metric, query);
-            for_each_block(codes, self.code_len(), first_id, |codes, ids| {
-                scorer.scan(codes, ids, keep, top);
-            });
+            for (start, ids) in (0..).step_by(BLOCK).zip(ids.chunks(BLOCK)) {
+                scorer.scan(codes.bytes_of(start..start + ids.len()), ids, keep, top);
+            }
         }
     }
 
-    /// The codes that `keep` admits and that are closer than `radius`, by ascending id; the `j`-th code has the id
-    /// `first_id + j`.
+    /// The codes of `run` that `keep` admits and that are closer than `radius`, by ascending id.
     ///
     /// Provided over [`Scorer`], like [`scan`](Self::scan).
     fn scan_range(
         &self,
         metric: Metric,
         query: &[f32],
-        codes: &[u8],
-        first_id: u64,
+        run: &CodeRun<'_>,
         keep: &IdSelector<'_>,
         radius: f32,
     ) -> Vec<Neighbor> {
         let mut out = Vec::new();
         let scorer = self.scorer(metric, query);
-        let mut distances = [0.0; BLOCK];
-        for_each_block(codes, self.code_len(), first_id, |codes, ids| {
-            let distances = &mut distances[..ids.len()];
-            scorer.score_block(codes, distances);
-            out.extend(neighbors(ids, distances).filter(|n| n.distance < radius && keep.contains(n.id)));
-        });
+        run.for_each_block(|codes, ids| scorer.scan_range(codes, ids, keep, radius, &mut out));
         out
+    }
+}
+
+/// Codes that lie together and have consecutive ids.
+#[derive(Clone, Debug)]
+pub struct CodeRun<'a> {
+    /// Where they are.
+    pub codes: &'a Codes,
+    /// Which of them; in a layout of blocks they begin at a block.
+    pub slots: Range<usize>,
+    /// The id of the first.
+    pub first_id: u64,
+}
+
+impl<'a> CodeRun<'a> {
+    /// All codes, numbered from 0.
+    pub fn all(codes: &'a Codes) -> Self {
+        Self {
+            codes,
+            slots: 0..codes.len(),
+            first_id: 0,
+        }
+    }
+
+    /// The bytes, as they lie.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.codes.bytes_of(self.slots.clone())
+    }
+
+    /// Calls `visit` with at most [`BLOCK`] codes and their ids at a time.
+    fn for_each_block(&self, mut visit: impl FnMut(&[u8], &[u64])) {
+        let mut ids: [u64; BLOCK] = std::array::from_fn(|i| self.first_id + i as u64);
+        for start in self.slots.clone().step_by(BLOCK) {
+            let end = self.slots.end.min(start + BLOCK);
+            visit(self.codes.bytes_of(start..end), &ids[..end - start]);
+            ids.iter_mut().for_each(|id| *id += BLOCK as u64);
+        }
     }
 }
 
 /// Distances from one fixed query to many codes; smaller is closer.
 ///
-/// One virtual call per block, never per code.
-///
-/// Its only users so far are the default [`Quantizer::scan`] and [`Quantizer::scan_range`] and the tests: it is the
-/// border that quantizers and indexes to come are built on.
+/// One virtual call per block, never per code. Codes are given as they lie in the quantizer's layout, from the beginning
+/// of a block on where there are blocks; how many they are is told by the ids or the places for distances.
 pub trait Scorer: Send {
-    /// `out[i]` = distance to the `i`-th of the packed `codes`: for lists, which are read in order.
+    /// From here on codes stand for `vector - origin`: lists of residuals.
     ///
-    /// No index calls it yet: the defaults of [`scan`](Self::scan) and [`Quantizer::scan_range`] do.
+    /// Only for L2 and inner product.
+    ///
+    /// # Panics
+    /// When the origin has another dimension, or the metric is another one.
+    fn rebase(&mut self, origin: &[f32]);
+
+    /// `out[i]` = distance to the `i`-th of `codes`: for lists, which are read in order.
     fn score_block(&self, codes: &[u8], out: &mut [f32]);
 
     /// `out[i]` = distance to the code in slot `slots[i]` of `codes`: for graphs, which jump.
-    ///
-    /// Only tests call it yet; the graphs to come will.
     fn score_at(&self, codes: &[u8], slots: &[u32], out: &mut [f32]);
 
-    /// Pushes the packed `codes`, of which the `i`-th has the id `ids[i]`, into `top` where `keep` admits them.
+    /// Pushes the `codes`, at most 256, of which the `i`-th has the id `ids[i]`, into `top` where `keep` admits them.
     ///
     /// Override it to prune against [`TopK::threshold`].
     fn scan(&self, codes: &[u8], ids: &[u64], keep: &IdSelector<'_>, top: &mut TopK) {
-        let code_len = codes.len().checked_div(ids.len()).unwrap_or(1).max(1);
         let mut distances = [0.0; BLOCK];
-        for (codes, ids) in codes.chunks(BLOCK * code_len).zip(ids.chunks(BLOCK)) {
-            let distances = &mut distances[..ids.len()];
-            self.score_block(codes, distances);
-            for neighbor in neighbors(ids, distances) {
-                // An equal distance may still win its place by a smaller id.
-                if neighbor.distance <= top.threshold() && keep.contains(neighbor.id) {
-                    top.push(neighbor);
-                }
+        let distances = &mut distances[..ids.len()];
+        self.score_block(codes, distances);
+        for neighbor in neighbors(ids, distances) {
+            // An equal distance may still win its place by a smaller id.
+            if neighbor.distance <= top.threshold() && keep.contains(neighbor.id) {
+                top.push(neighbor);
             }
         }
     }
-}
 
-/// Calls `visit` with at most [`BLOCK`] codes and their consecutive ids at a time.
-fn for_each_block(codes: &[u8], code_len: usize, first_id: u64, mut visit: impl FnMut(&[u8], &[u64])) {
-    let mut ids: [u64; BLOCK] = std::array::from_fn(|i| first_id + i as u64);
-    for codes in codes.chunks(BLOCK * code_len) {
-        visit(codes, &ids[..codes.len() / code_len]);
-        ids.iter_mut().for_each(|id| *id += BLOCK as u64);
+    /// Appends those of `codes`, at most 256, that `keep` admits and that are closer than `radius`.
+    fn scan_range(&self, codes: &[u8], ids: &[u64], keep: &IdSelector<'_>, radius: f32, out: &mut Vec<Neighbor>) {
+        let mut distances = [0.0; BLOCK];
+        let distances = &mut distances[..ids.len()];
+        self.score_block(codes, distances);
+        out.extend(neighbors(ids, distances).filter(|n| n.distance < radius && keep.contains(n.id)));
     }
 }
 

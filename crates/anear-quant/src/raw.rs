@@ -1,9 +1,9 @@
 //! Raw: every component kept as the `f32` it is (Faiss: the codes of `IndexFlat`).
 
 use anear_bytes::AlignedBytes;
-use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK, scan_batch, scan_range};
+use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK, scan_batch, scan_batch_listed, scan_range};
 
-use crate::{Quantizer, Scorer};
+use crate::{CodeRun, Codes, Quantizer, QuantizerSpec, Scorer};
 
 // Codes are the machine's own floats and go into files as they are; those files are little-endian.
 #[cfg(target_endian = "big")]
@@ -47,12 +47,24 @@ impl Raw {
 }
 
 impl Quantizer for Raw {
+    fn spec(&self) -> QuantizerSpec {
+        QuantizerSpec::Raw
+    }
+
     fn dim(&self) -> usize {
         self.dim
     }
 
     fn code_len(&self) -> usize {
         self.dim * size_of::<f32>()
+    }
+
+    fn supports(&self, _metric: Metric) -> bool {
+        true
+    }
+
+    fn is_exact(&self) -> bool {
+        true
     }
 
     fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
@@ -70,55 +82,111 @@ impl Quantizer for Raw {
             raw: *self,
             metric,
             query,
+            shift: None,
         })
     }
 
-    fn scan(
+    fn save(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn scan(&self, metric: Metric, queries: Rows<'_>, run: &CodeRun<'_>, keep: &IdSelector<'_>, tops: &mut [TopK]) {
+        scan_batch(metric, queries, self.rows(run.bytes()), run.first_id, keep, tops);
+    }
+
+    fn scans_batches(&self) -> bool {
+        true
+    }
+
+    fn scan_list(
         &self,
         metric: Metric,
         queries: Rows<'_>,
-        codes: &[u8],
-        first_id: u64,
+        codes: &Codes,
+        ids: &[u64],
         keep: &IdSelector<'_>,
         tops: &mut [TopK],
     ) {
-        scan_batch(metric, queries, self.rows(codes), first_id, keep, tops);
+        scan_batch_listed(metric, queries, self.rows(codes.as_bytes()), ids, keep, tops);
     }
 
     fn scan_range(
         &self,
         metric: Metric,
         query: &[f32],
-        codes: &[u8],
-        first_id: u64,
+        run: &CodeRun<'_>,
         keep: &IdSelector<'_>,
         radius: f32,
     ) -> Vec<Neighbor> {
         let mut out = Vec::new();
-        scan_range(metric, query, self.rows(codes), first_id, keep, radius, &mut out);
+        let rows = self.rows(run.bytes());
+        scan_range(metric, query, rows, run.first_id, keep, radius, &mut out);
         out
     }
 }
 
-/// The metric itself, pair by pair.
+/// The metric itself, a run of rows or a list of them at a time.
 struct Pairwise<'a> {
     raw: Raw,
     metric: Metric,
+    /// What codes are compared with.
     query: &'a [f32],
+    /// What was taken from every vector before it was encoded.
+    shift: Option<Shift>,
+}
+
+/// How to compare with vectors from which an origin was taken.
+struct Shift {
+    /// The query without the origin, for L2.
+    query: Vec<f32>,
+    /// What every distance lacks: for inner product that of query and origin.
+    distance: f32,
+}
+
+impl Pairwise<'_> {
+    fn query(&self) -> &[f32] {
+        self.shift.as_ref().map_or(self.query, |shift| &shift.query)
+    }
+
+    fn finish(&self, out: &mut [f32]) {
+        if let Some(shift) = &self.shift {
+            out.iter_mut().for_each(|distance| *distance += shift.distance);
+        }
+    }
 }
 
 impl Scorer for Pairwise<'_> {
+    fn rebase(&mut self, origin: &[f32]) {
+        self.shift = Some(match self.metric {
+            Metric::L2 => Shift {
+                query: self.query.iter().zip(origin).map(|(q, o)| q - o).collect(),
+                distance: 0.0,
+            },
+            Metric::InnerProduct => Shift {
+                query: self.query.to_vec(),
+                distance: self.metric.distance(self.query, origin),
+            },
+            other => panic!("residuals are not compared by {other}"),
+        });
+    }
+
     fn score_block(&self, codes: &[u8], out: &mut [f32]) {
-        for (row, out) in self.raw.rows(codes).iter().zip(out) {
-            *out = self.metric.distance(self.query, row);
-        }
+        self.metric.distances(self.query(), self.raw.rows(codes), out);
+        self.finish(out);
     }
 
     fn score_at(&self, codes: &[u8], slots: &[u32], out: &mut [f32]) {
         let rows = self.raw.rows(codes);
-        for (&slot, out) in slots.iter().zip(out) {
-            *out = self.metric.distance(self.query, rows.row(slot as usize));
+        let mut positions = [0; 64];
+        for (slots, out) in slots.chunks(positions.len()).zip(out.chunks_mut(positions.len())) {
+            let positions = &mut positions[..slots.len()];
+            positions
+                .iter_mut()
+                .zip(slots)
+                .for_each(|(position, slot)| *position = *slot as usize);
+            self.metric.distances_at(self.query(), rows, positions, out);
         }
+        self.finish(out);
     }
 }
 
@@ -133,11 +201,17 @@ mod tests {
     struct Unfused(Raw);
 
     impl Quantizer for Unfused {
+        fn spec(&self) -> QuantizerSpec {
+            self.0.spec()
+        }
         fn dim(&self) -> usize {
             self.0.dim()
         }
         fn code_len(&self) -> usize {
             self.0.code_len()
+        }
+        fn supports(&self, metric: Metric) -> bool {
+            self.0.supports(metric)
         }
         fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
             self.0.encode(vectors, codes);
@@ -148,6 +222,9 @@ mod tests {
         fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
             self.0.scorer(metric, query)
         }
+        fn save(&self) -> Vec<u8> {
+            self.0.save()
+        }
     }
 
     /// `n` vectors of small integers: many equal distances.
@@ -155,17 +232,22 @@ mod tests {
         (0..n * DIM).map(|i| ((i * 7919) % 13) as f32 - 6.0).collect()
     }
 
-    fn encoded(raw: Raw, vectors: &[f32]) -> AlignedBytes {
-        let mut codes = AlignedBytes::new();
-        raw.encode(Rows::new(vectors, DIM).unwrap(), &mut codes);
-        codes
+    fn encoded(raw: Raw, vectors: &[f32]) -> Codes {
+        raw.codes_of(Rows::new(vectors, DIM).unwrap()).unwrap()
     }
 
-    fn top(quantizer: &dyn Quantizer, metric: Metric, queries: &[f32], codes: &[u8]) -> Vec<Vec<Neighbor>> {
+    fn run(codes: &Codes, first_id: u64) -> CodeRun<'_> {
+        CodeRun {
+            first_id,
+            ..CodeRun::all(codes)
+        }
+    }
+
+    fn top(quantizer: &dyn Quantizer, metric: Metric, queries: &[f32], codes: &Codes) -> Vec<Vec<Neighbor>> {
         let queries = Rows::new(queries, DIM).unwrap();
         let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(9)).collect();
         let keep = IdSelector::Range(105..1_000);
-        quantizer.scan(metric, queries, codes, 100, &keep, &mut tops);
+        quantizer.scan(metric, queries, &run(codes, 100), &keep, &mut tops);
         tops.into_iter().map(TopK::into_sorted).collect()
     }
 
@@ -174,7 +256,7 @@ mod tests {
         let raw = Raw::new(DIM);
         let vectors = vectors(5);
         let mut decoded = Vec::new();
-        raw.decode(encoded(raw, &vectors).as_slice(), &mut decoded);
+        raw.decode(encoded(raw, &vectors).as_bytes(), &mut decoded);
         assert_eq!(decoded, vectors);
     }
 
@@ -184,13 +266,29 @@ mod tests {
         let (base, queries) = (vectors(700), vectors(40));
         let codes = encoded(raw, &base);
         for &metric in Metric::ALL {
-            let fused = top(&raw, metric, &queries, codes.as_slice());
-            assert_eq!(
-                fused,
-                top(&Unfused(raw), metric, &queries, codes.as_slice()),
-                "{metric}"
-            );
+            let fused = top(&raw, metric, &queries, &codes);
+            assert_eq!(fused, top(&Unfused(raw), metric, &queries, &codes), "{metric}");
             assert!(fused.iter().flatten().all(|n| (105..800).contains(&n.id)));
+        }
+    }
+
+    #[test]
+    fn fused_list_scan_equals_the_provided_one() {
+        let raw = Raw::new(DIM);
+        let (base, queries) = (vectors(700), vectors(40));
+        let codes = encoded(raw, &base);
+        let ids: Vec<u64> = (0..700).map(|i| (i * 7_919) % 1_009).collect();
+        let keep = IdSelector::Range(105..900);
+        for &metric in Metric::ALL {
+            for count in [1, 3, 40] {
+                let queries = Rows::new(&queries, DIM).unwrap().slice(0..count);
+                let [fused, provided] = [&raw as &dyn Quantizer, &Unfused(raw)].map(|quantizer| {
+                    let mut tops: Vec<_> = (0..count).map(|_| TopK::new(9)).collect();
+                    quantizer.scan_list(metric, queries, &codes, &ids, &keep, &mut tops);
+                    tops.into_iter().map(TopK::into_sorted).collect::<Vec<_>>()
+                });
+                assert_eq!(fused, provided, "{metric}");
+            }
         }
     }
 
@@ -201,9 +299,9 @@ mod tests {
         let codes = encoded(raw, &base);
         for &metric in Metric::ALL {
             // A radius that some vectors meet exactly: the comparison is strict.
-            let radius = metric.distance(&query, raw.rows(codes.as_slice()).row(400));
+            let radius = metric.distance(&query, raw.rows(codes.as_bytes()).row(400));
             let [fused, provided] = [&raw as &dyn Quantizer, &Unfused(raw)]
-                .map(|quantizer| quantizer.scan_range(metric, &query, codes.as_slice(), 3, &IdSelector::All, radius));
+                .map(|quantizer| quantizer.scan_range(metric, &query, &run(&codes, 3), &IdSelector::All, radius));
             assert_eq!(fused, provided, "{metric}");
             assert!(fused.iter().all(|n| n.distance < radius && n.id != 403));
         }
@@ -216,8 +314,26 @@ mod tests {
         let codes = encoded(raw, &base);
         let scorer = raw.scorer(Metric::L1, &query);
         let (mut block, mut picked) = ([0.0; 10], [0.0; 3]);
-        scorer.score_block(codes.as_slice(), &mut block);
-        scorer.score_at(codes.as_slice(), &[9, 0, 4], &mut picked);
+        scorer.score_block(codes.as_bytes(), &mut block);
+        scorer.score_at(codes.as_bytes(), &[9, 0, 4], &mut picked);
         assert_eq!(picked, [block[9], block[0], block[4]]);
+    }
+
+    #[test]
+    fn residuals_are_compared_as_the_vectors_they_came_from() {
+        let raw = Raw::new(DIM);
+        let (base, query, origin) = (vectors(10), vectors(1), vectors(3)[2 * DIM..].to_vec());
+        let residuals: Vec<f32> = base.iter().zip(origin.iter().cycle()).map(|(x, o)| x - o).collect();
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            let [plain, rebased] = [(&base, None), (&residuals, Some(&origin))].map(|(vectors, origin)| {
+                let mut scorer = raw.scorer(metric, &query);
+                origin.into_iter().for_each(|origin| scorer.rebase(origin));
+                let mut distances = [0.0; 10];
+                scorer.score_block(encoded(raw, vectors).as_bytes(), &mut distances);
+                distances
+            });
+            // Small integers: all arithmetic is exact.
+            assert_eq!(plain, rebased, "{metric}");
+        }
     }
 }

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (dim, k) = (dim.parse()?, k.parse()?);
     let metric: Metric = metric.parse()?;
     let pool = Pool::new(threads.parse()?)?;
-    let mut index = IndexSpec::Flat.build(dim, metric)?;
+    let mut index = "Flat".parse::<IndexSpec>()?.build(dim, metric)?;
     index.add(Rows::new(&read(base)?, dim).ok_or("the base is not rows of DIM components")?)?;
     let queries = read(queries)?;
     let queries = Rows::new(&queries, dim).ok_or("the queries are not rows of DIM components")?;

@@ -25,6 +25,28 @@ pub enum Error {
         /// The dimension that was asked for.
         got: usize,
     },
+    /// A dimension no index over bits can have.
+    #[error("the dimension of a binary index must be a multiple of 8 between 8 and {MAX_DIM}, got {got}")]
+    BinaryDimension {
+        /// The dimension that was asked for, in bits.
+        got: usize,
+    },
+    /// An index that must see vectors before it can take any.
+    #[error("`{index}` must be trained on a sample of vectors before it can take any; use train instead of build")]
+    NeedsTraining {
+        /// The factory string.
+        index: String,
+    },
+    /// A sample too small to train on.
+    #[error("training {what} needs at least {needed} vectors, got {got}")]
+    TooFewTrainingVectors {
+        /// What is trained.
+        what: String,
+        /// The smallest sample that would do.
+        needed: usize,
+        /// The size of the sample.
+        got: usize,
+    },
     /// NaN or an infinity among the components.
     #[error("{what} {row} has {value} at component {column}; only finite numbers can be compared")]
     NotFinite {
@@ -70,6 +92,32 @@ pub enum Error {
         name: String,
         /// The names it has, or "none".
         known: String,
+    },
+    /// Vectors cannot be compared that way by this kind of index.
+    #[error("{what} cannot compare vectors by {metric}; it can by {supported}")]
+    Metric {
+        /// The kind, as a factory string.
+        what: String,
+        /// The metric that was asked for.
+        metric: Metric,
+        /// Those it can.
+        supported: String,
+    },
+    /// An index that must learn from vectors first.
+    #[error("`{what}` must be trained on vectors like those to come before it can be built")]
+    Untrained {
+        /// The factory string.
+        what: String,
+    },
+    /// A search parameter with a value it cannot have.
+    #[error("{name} must be {expected}, got {value}")]
+    KnobValue {
+        /// The parameter.
+        name: &'static str,
+        /// What it can be.
+        expected: String,
+        /// What came.
+        value: f64,
     },
     /// No vector has this id.
     #[error("id {id} is not in the index, which holds {len} vectors")]
@@ -161,6 +209,12 @@ pub enum Error {
     /// A Faiss file that contradicts itself, or is none.
     #[error("not a sound Faiss index: {0}")]
     Faiss(String),
+    /// A quantizer that could not be trained or loaded, or codes that could not be kept.
+    #[error(transparent)]
+    Quantizer(#[from] anear_quant::Error),
+    /// Centroids that could not be found.
+    #[error(transparent)]
+    Cluster(#[from] anear_cluster::Error),
     /// The bytes themselves: truncated, changed or of another format.
     #[error(transparent)]
     Bytes(#[from] anear_bytes::Error),

@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use anear_bytes::ContainerWriter;
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
+use anear_pool::Pool;
 
+use crate::request::unknown_knob;
 use crate::{Error, IndexSpec, Knob, Neighbors, NeighborsMut, RangeRequest, Result, SearchRequest, faiss_value};
 
 /// An index over vectors of one dimension, compared by one metric.
@@ -34,9 +36,29 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
         self.len() == 0
     }
 
+    /// Whether ids stay what they are when others are removed.
+    ///
+    /// Otherwise ids are positions, and those behind a removed one move up, as in Faiss's flat indexes.
+    fn keeps_ids(&self) -> bool {
+        false
+    }
+
     /// The search parameters it understands.
     fn knobs(&self) -> Vec<&'static Knob> {
         Vec::new()
+    }
+
+    /// The value of a search parameter for requests that do not name it; `None` when there is no such parameter.
+    fn knob(&self, _name: &str) -> Option<f64> {
+        None
+    }
+
+    /// Sets the value of a search parameter for requests that do not name it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKnob`], [`Error::KnobValue`].
+    fn set_knob(&mut self, name: &str, _value: f64) -> Result<()> {
+        Err(unknown_knob(name, &self.knobs()))
     }
 
     /// Pushes the neighbors of the `i`-th query into `tops[i]`, with `first_id` added to each id.
@@ -89,6 +111,20 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// What to add to the ids of another index so that none of them is taken here; 0 where ids are the caller's.
+    fn merge_offset(&self) -> u64 {
+        0
+    }
+
+    /// Refuses another index whose vectors this one cannot take over with `add_id` added to their ids.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where nothing can be merged, [`Error::Mismatch`], [`Error::DuplicateId`],
+    /// [`Error::IdTooLarge`].
+    fn check_merge(&self, _other: &dyn VectorIndex, _add_id: u64) -> Result<()> {
+        Err(unsupported(self.kind(), "merging"))
+    }
+
     /// Adds what [`spec`](Self::spec), dimension, metric and length do not tell already, as sections of a container.
     ///
     /// [`to_bytes`](crate::to_bytes) writes the rest.
@@ -130,13 +166,13 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
     }
 }
 
-/// An index that numbers its vectors by position.
+/// An index that numbers its vectors as they come.
 pub trait Add {
-    /// Appends the vectors; returns their ids.
+    /// Appends the vectors; returns their ids. The threads of `pool` encode them; without it the calling one does.
     ///
     /// # Errors
     /// [`Error::Dimension`], [`Error::NotFinite`], [`Error::OutOfMemory`].
-    fn add(&mut self, vectors: Rows<'_>) -> Result<Range<u64>>;
+    fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>>;
 }
 
 /// An index whose ids are the caller's.
@@ -145,15 +181,15 @@ pub trait AddWithIds {
     ///
     /// # Errors
     /// [`Error::IdCount`], [`Error::DuplicateId`], [`Error::RepeatedId`], [`Error::IdTooLarge`], and those of
-    /// [`Add::add`].
-    fn add_with_ids(&mut self, vectors: Rows<'_>, ids: &[u64]) -> Result<()>;
+    /// [`Add::add_on`].
+    fn add_with_ids_on(&mut self, vectors: Rows<'_>, ids: &[u64], pool: Option<&Pool>) -> Result<()>;
 }
 
 /// An index that forgets.
 pub trait Remove {
     /// Removes the vectors whose ids are selected; returns how many. Ids that are not there are no error.
     ///
-    /// Where ids are positions, those behind move up, as in Faiss.
+    /// Where ids are positions, those behind move up, as in Faiss; see [`VectorIndex::keeps_ids`].
     ///
     /// # Errors
     /// Those of the index within, if there is one.
@@ -188,35 +224,38 @@ pub trait Reconstruct {
 
 /// An index that takes over another's vectors.
 pub trait Merge {
-    /// Moves all vectors of `other` behind this index's own (Faiss: `merge_from`); `other` is empty then.
+    /// Moves all vectors of `other` behind this index's own, `add_id` added to their ids (Faiss: `merge_from`); `other`
+    /// is empty then. Where ids are positions, `add_id` is of no account.
     ///
     /// Everything is checked first: after an error both are as before.
     ///
     /// # Errors
-    /// [`Error::Mismatch`], [`Error::DuplicateId`], [`Error::OutOfMemory`].
-    fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()>;
+    /// Those of [`VectorIndex::check_merge`], and [`Error::OutOfMemory`].
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()>;
 }
 
 /// The everyday surface: implemented for every index, never by hand.
 ///
 /// Each method is the ability of that name, or [`Error::Unsupported`] where the index does not have it.
 pub trait VectorIndexExt: VectorIndex {
-    /// [`Add::add`].
+    /// [`Add::add_on`] the calling thread.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and those of the ability.
     fn add(&mut self, vectors: Rows<'_>) -> Result<Range<u64>> {
         let missing = unsupported(self.kind(), "adding without ids; use add_with_ids");
-        self.as_add().ok_or(missing)?.add(vectors)
+        self.as_add().ok_or(missing)?.add_on(vectors, None)
     }
 
-    /// [`AddWithIds::add_with_ids`].
+    /// [`AddWithIds::add_with_ids_on`] the calling thread.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and those of the ability.
     fn add_with_ids(&mut self, vectors: Rows<'_>, ids: &[u64]) -> Result<()> {
         let missing = unsupported(self.kind(), "adding with ids; build it as `IDMap,...`");
-        self.as_add_with_ids().ok_or(missing)?.add_with_ids(vectors, ids)
+        self.as_add_with_ids()
+            .ok_or(missing)?
+            .add_with_ids_on(vectors, ids, None)
     }
 
     /// [`Remove::remove`].
@@ -257,13 +296,13 @@ pub trait VectorIndexExt: VectorIndex {
         self.as_reconstruct().ok_or(missing)?.reconstruct_n(ids, out)
     }
 
-    /// [`Merge::merge`].
+    /// [`Merge::merge_from`] with ids that are raised no more than they must be.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and those of the ability.
     fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()> {
-        let missing = unsupported(self.kind(), "merging");
-        self.as_merge().ok_or(missing)?.merge(other)
+        let (missing, offset) = (unsupported(self.kind(), "merging"), self.merge_offset());
+        self.as_merge().ok_or(missing)?.merge_from(other, offset)
     }
 
     /// The value Faiss reports for a distance of this index: [`faiss_value`].
@@ -274,6 +313,7 @@ pub trait VectorIndexExt: VectorIndex {
 
 impl<T: VectorIndex + ?Sized> VectorIndexExt for T {}
 
-fn unsupported(index: &'static str, operation: &'static str) -> Error {
+/// The error of an ability that an index does not have.
+pub(crate) fn unsupported(index: &'static str, operation: &'static str) -> Error {
     Error::Unsupported { index, operation }
 }

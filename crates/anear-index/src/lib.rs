@@ -36,26 +36,30 @@
 //! - in `persist.rs`, name its sections in the list of all sections, and load it in the head's `load`.
 #![forbid(unsafe_code)]
 
+pub mod binary;
+mod combine;
 pub mod compat;
 #[cfg(test)]
 mod conformance;
 mod error;
 mod flat;
-mod id_map;
 mod index;
+mod ivf;
 mod neighbors;
 mod persist;
 mod request;
 mod spec;
 
+pub use anear_quant::Training;
+pub use combine::{Cosine, IdMap, Refine};
 pub use error::{Error, Result};
 pub use flat::Flat;
-pub use id_map::IdMap;
 pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
+pub use ivf::{Ivf, List};
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
 pub use persist::{from_bytes, to_bytes};
-pub use request::{Knob, RangeRequest, SearchRequest};
-pub use spec::{IdMapKind, IndexSpec};
+pub use request::{Knob, Knobs, RangeRequest, SearchRequest};
+pub use spec::{IdMapKind, IndexSpec, IvfSpec};
 
 /// The longest vector an index takes, as in Faiss's reader.
 pub const MAX_DIM: usize = 1 << 20;

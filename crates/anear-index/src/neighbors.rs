@@ -46,6 +46,32 @@ impl Neighbors {
         (0..self.len()).map(|i| self.row(i))
     }
 
+    /// Appends the neighbors of one more query.
+    pub fn push_row(&mut self, row: &[Neighbor]) {
+        self.all.extend_from_slice(row);
+        self.ends.push(self.all.len());
+    }
+
+    /// Pushes the neighbors of the `i`-th query into `tops[i]`, with `first_id` added to each id.
+    ///
+    /// # Panics
+    /// When there is not one top-k per query.
+    pub(crate) fn push_into(&self, tops: &mut [TopK], first_id: u64) {
+        assert_eq!(self.len(), tops.len(), "one top-k per query");
+        for (top, row) in tops.iter_mut().zip(self.iter()) {
+            for &Neighbor { id, distance } in row {
+                let id = id + first_id;
+                top.push(Neighbor { id, distance });
+            }
+        }
+    }
+
+    /// The neighbors that `keep` accepts.
+    pub(crate) fn filtered(&self, keep: impl Fn(&Neighbor) -> bool) -> Self {
+        let kept = |row: &[Neighbor]| row.iter().copied().filter(&keep).collect();
+        self.iter().map(kept).collect()
+    }
+
     /// The neighbors of all queries, to rename their ids.
     pub(crate) fn all_mut(&mut self) -> &mut [Neighbor] {
         &mut self.all
@@ -55,10 +81,7 @@ impl Neighbors {
 impl FromIterator<Vec<Neighbor>> for Neighbors {
     fn from_iter<I: IntoIterator<Item = Vec<Neighbor>>>(rows: I) -> Self {
         let mut neighbors = Self::default();
-        for row in rows {
-            neighbors.all.extend_from_slice(&row);
-            neighbors.ends.push(neighbors.all.len());
-        }
+        rows.into_iter().for_each(|row| neighbors.push_row(&row));
         neighbors
     }
 }

@@ -9,17 +9,35 @@
 //!
 //! Putting the bytes where a crash cannot tear them is the business of whoever writes the file.
 
+use std::sync::Arc;
+
 use anear_bytes::{Container, ContainerWriter, Cursor};
 use anear_kernels::Metric;
+use anear_quant::{Quantizer, QuantizerSpec};
 
-use crate::{Error, Flat, IdMap, IndexSpec, Result, VectorIndex, flat, id_map};
+use crate::combine::{cosine, id_map, refine};
+use crate::{Cosine, Error, Flat, IdMap, IndexSpec, Ivf, Refine, Result, VectorIndex, flat, ivf};
 
 const KIND: [u8; 4] = *b"indx";
 const HEAD: [u8; 4] = *b"head";
 const VERSION: u32 = 1;
 
 /// Every section of any kind of index.
-const SECTIONS: &[[u8; 4]] = &[HEAD, flat::VECTORS, id_map::IDS];
+const SECTIONS: &[[u8; 4]] = &[
+    HEAD,
+    QUANTIZER,
+    flat::VECTORS,
+    id_map::IDS,
+    cosine::INNER,
+    refine::BASE,
+    refine::REFINE,
+    ivf::COARSE,
+    ivf::ENTRIES,
+    ivf::LISTS,
+];
+
+/// What a quantizer learned.
+const QUANTIZER: [u8; 4] = *b"qant";
 
 /// The index as one block of bytes, which [`from_bytes`] reads.
 ///
@@ -49,7 +67,26 @@ pub fn to_bytes(index: &dyn VectorIndex) -> Vec<u8> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
     let container = Container::parse(bytes, KIND, SECTIONS)?;
     let head = Head::parse(container.section(HEAD)?)?;
-    head.load(&head.spec, &container)
+    let index = head.load(&head.spec, &container)?;
+    head.check(&*index)?;
+    Ok(index)
+}
+
+/// Adds what the quantizer learned; raw vectors need nothing.
+pub(crate) fn save_quantizer<'a>(quantizer: &dyn Quantizer, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
+    match quantizer.spec() {
+        QuantizerSpec::Raw => out,
+        _ => out.section(QUANTIZER, quantizer.save()),
+    }
+}
+
+/// The quantizer that [`save_quantizer`] wrote.
+pub(crate) fn load_quantizer(spec: &QuantizerSpec, dim: usize, from: &Container<'_>) -> Result<Arc<dyn Quantizer>> {
+    let learned = match spec {
+        QuantizerSpec::Raw => &[],
+        _ => from.section(QUANTIZER)?,
+    };
+    Ok(spec.load(dim, learned)?)
 }
 
 struct Head {
@@ -95,10 +132,24 @@ impl Head {
     }
 
     fn load(&self, spec: &IndexSpec, from: &Container<'_>) -> Result<Box<dyn VectorIndex>> {
+        if self.metric == Metric::Cosine && !spec.knows_cosine() {
+            return Ok(Box::new(Cosine::load(from)?));
+        }
         Ok(match spec {
-            IndexSpec::Flat => Box::new(Flat::load(self.dim, self.metric, self.len, from)?),
+            IndexSpec::Flat(codes) => Box::new(Flat::load(codes, self.dim, self.metric, self.len, from)?),
+            IndexSpec::Ivf(spec) => Box::new(Ivf::load(spec, self.dim, self.metric, from)?),
             IndexSpec::IdMap(kind, inner) => Box::new(IdMap::load(*kind, self.load(inner, from)?, from)?),
+            IndexSpec::Refine(_, refine) => Box::new(Refine::load(refine, from)?),
         })
+    }
+
+    /// Refuses an index that is not what the head says.
+    fn check(&self, index: &dyn VectorIndex) -> Result<()> {
+        if (index.dim(), index.len(), index.metric()) == (self.dim, self.len, self.metric) && index.spec() == self.spec
+        {
+            return Ok(());
+        }
+        Err(Error::Damaged("the index is not what its head says".into()))
     }
 }
 
@@ -153,7 +204,7 @@ mod tests {
     }
 
     fn head(dim: usize, len: usize) -> Vec<u8> {
-        let (metric, spec) = (Metric::L2, IndexSpec::Flat);
+        let (metric, spec) = (Metric::L2, IndexSpec::Flat(QuantizerSpec::Raw));
         Head { dim, len, metric, spec }.to_bytes()
     }
 
@@ -182,7 +233,7 @@ mod tests {
             (crate::MAX_DIM, usize::MAX / 4),
         ] {
             let error = forged(&head(dim, len), &[0; 12]).unwrap_err();
-            assert!(matches!(error, Error::Damaged(_)), "{error}");
+            assert!(matches!(error, Error::Damaged(_) | Error::Quantizer(_)), "{error}");
         }
         assert!(matches!(
             forged(&head(0, 1), &[]),

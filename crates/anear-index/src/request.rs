@@ -13,14 +13,98 @@ use crate::{Error, Result};
 /// One constant beside the code that reads it feeds every surface: the command line, servers, tuners.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Knob {
-    /// Its name in a request, for example `nprobe`.
+    /// Its name in a request, for example `ef_search`.
     pub name: &'static str,
+    /// Faiss's name, which a request may use as well, for example `efSearch`.
+    pub alias: &'static str,
     /// One sentence.
     pub doc: &'static str,
-    /// The value of a request that does not name it.
+    /// The value of a request that does not name it, in an index for which no other was set.
     pub default: f64,
     /// Values worth trying, from fast to thorough.
     pub ladder: &'static [f64],
+}
+
+impl Knob {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.alias == name
+    }
+}
+
+/// Values of search parameters, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Knobs(BTreeMap<String, f64>);
+
+impl Knobs {
+    /// Sets the parameter called `name`.
+    pub fn set(&mut self, name: impl Into<String>, value: f64) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// Whether nothing was set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was set, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// The value of `knob`, under either of its names.
+    pub fn get(&self, knob: &Knob) -> Option<f64> {
+        self.0.get(knob.name).or_else(|| self.0.get(knob.alias)).copied()
+    }
+
+    /// The value of `knob` as a number of things, at least 1; `own` where it is not set.
+    ///
+    /// # Errors
+    /// [`Error::KnobValue`].
+    pub fn count(&self, knob: &'static Knob, own: usize) -> Result<usize> {
+        self.get(knob).map_or(Ok(own), |value| as_count(knob, value))
+    }
+
+    /// Without those that only `knobs` know: for the index within.
+    pub fn without(&self, knobs: &[&Knob]) -> Self {
+        let foreign = |name: &str| !knobs.iter().any(|knob| knob.is_called(name));
+        let rest = self.0.iter().filter(|(name, _)| foreign(name));
+        Self(rest.map(|(name, value)| (name.clone(), *value)).collect())
+    }
+
+    /// Refuses names that none of `knobs` has.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKnob`].
+    pub fn check(&self, knobs: &[&Knob]) -> Result<()> {
+        let is_known = |name: &str| knobs.iter().any(|knob| knob.is_called(name));
+        match self.0.keys().find(|name| !is_known(name)) {
+            Some(name) => Err(unknown_knob(name, knobs)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `value` as a number of things, at least 1; infinity stands for all.
+///
+/// # Errors
+/// [`Error::KnobValue`].
+pub(crate) fn as_count(knob: &'static Knob, value: f64) -> Result<usize> {
+    if value >= 1.0 && (value.fract() == 0.0 || value.is_infinite()) {
+        return Ok(value as usize);
+    }
+    Err(Error::KnobValue {
+        name: knob.name,
+        expected: "a whole number of at least 1".into(),
+        value,
+    })
+}
+
+/// The error for a search parameter that an index does not have.
+pub(crate) fn unknown_knob(name: &str, knobs: &[&Knob]) -> Error {
+    Error::UnknownKnob {
+        name: name.into(),
+        known: known(knobs),
+    }
 }
 
 /// A k-nearest-neighbor search.
@@ -38,8 +122,8 @@ pub struct SearchRequest<'a> {
     pub k: usize,
     /// Which ids may be returned.
     pub selector: IdSelector<'a>,
-    /// Search parameters by name; what an index does not know is an error.
-    pub knobs: BTreeMap<String, f64>,
+    /// Search parameters; one that an index does not know is an error.
+    pub knobs: Knobs,
     /// The threads to search on; without a pool the calling thread does it all.
     pub pool: Option<&'a Pool>,
 }
@@ -50,7 +134,7 @@ impl<'a> SearchRequest<'a> {
         Self {
             k,
             selector: IdSelector::All,
-            knobs: BTreeMap::new(),
+            knobs: Knobs::default(),
             pool: None,
         }
     }
@@ -63,7 +147,7 @@ impl<'a> SearchRequest<'a> {
 
     /// With a search parameter other than its default.
     pub fn with(mut self, name: impl Into<String>, value: f64) -> Self {
-        self.knobs.insert(name.into(), value);
+        self.knobs.set(name, value);
         self
     }
 
@@ -73,31 +157,26 @@ impl<'a> SearchRequest<'a> {
         self
     }
 
-    /// The value of `knob` here, or its default.
-    pub fn knob(&self, knob: &Knob) -> f64 {
-        self.knobs.get(knob.name).copied().unwrap_or(knob.default)
-    }
-
     /// Refuses what an index of dimension `dim` with `knobs` cannot answer: the first line of every search.
     ///
     /// # Errors
     /// [`Error::Dimension`], [`Error::ZeroK`], [`Error::UnknownKnob`], [`Error::NotFinite`].
     pub fn check(&self, dim: usize, knobs: &[&Knob], queries: Rows<'_>) -> Result<()> {
         check_dim(dim, queries)?;
+        self.check_parameters(knobs)?;
+        check_finite("query", queries)
+    }
+
+    /// Refuses a `k` and search parameters that an index with `knobs` cannot answer.
+    pub(crate) fn check_parameters(&self, knobs: &[&Knob]) -> Result<()> {
         if self.k == 0 {
             return Err(Error::ZeroK);
         }
-        if let Some(name) = self.knobs.keys().find(|name| knobs.iter().all(|k| k.name != **name)) {
-            return Err(Error::UnknownKnob {
-                name: name.clone(),
-                known: known(knobs),
-            });
-        }
-        check_finite("query", queries)
+        self.knobs.check(knobs)
     }
 }
 
-fn known(knobs: &[&Knob]) -> String {
+pub(crate) fn known(knobs: &[&Knob]) -> String {
     if knobs.is_empty() {
         return "none".into();
     }
@@ -112,6 +191,8 @@ pub struct RangeRequest<'a> {
     pub radius: f32,
     /// Which ids may be returned.
     pub selector: IdSelector<'a>,
+    /// Search parameters; one that an index does not know is an error.
+    pub knobs: Knobs,
     /// The threads to search on; without a pool the calling thread does it all.
     pub pool: Option<&'a Pool>,
 }
@@ -122,6 +203,7 @@ impl<'a> RangeRequest<'a> {
         Self {
             radius,
             selector: IdSelector::All,
+            knobs: Knobs::default(),
             pool: None,
         }
     }
@@ -132,18 +214,25 @@ impl<'a> RangeRequest<'a> {
         self
     }
 
+    /// With a search parameter other than its default.
+    pub fn with(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.knobs.set(name, value);
+        self
+    }
+
     /// On the threads of `pool`.
     pub fn on(mut self, pool: &'a Pool) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// Refuses what an index of dimension `dim` cannot answer.
+    /// Refuses what an index of dimension `dim` with `knobs` cannot answer.
     ///
     /// # Errors
-    /// [`Error::Dimension`], [`Error::RadiusNaN`], [`Error::NotFinite`].
-    pub fn check(&self, dim: usize, queries: Rows<'_>) -> Result<()> {
+    /// [`Error::Dimension`], [`Error::RadiusNaN`], [`Error::UnknownKnob`], [`Error::NotFinite`].
+    pub fn check(&self, dim: usize, knobs: &[&Knob], queries: Rows<'_>) -> Result<()> {
         check_dim(dim, queries)?;
+        self.knobs.check(knobs)?;
         if self.radius.is_nan() {
             return Err(Error::RadiusNaN);
         }
@@ -157,6 +246,7 @@ mod tests {
 
     static NPROBE: Knob = Knob {
         name: "nprobe",
+        alias: "nProbe",
         doc: "Lists visited per query.",
         default: 1.0,
         ladder: &[1.0, 4.0],
@@ -164,8 +254,21 @@ mod tests {
 
     #[test]
     fn a_knob_has_its_default_until_it_is_set() {
-        assert_eq!(SearchRequest::new(1).knob(&NPROBE), 1.0);
-        assert_eq!(SearchRequest::new(1).with("nprobe", 8.0).knob(&NPROBE), 8.0);
+        let count = |request: SearchRequest<'_>| request.knobs.count(&NPROBE, 1).unwrap();
+        assert_eq!(count(SearchRequest::new(1)), 1);
+        assert_eq!(count(SearchRequest::new(1).with("nprobe", 8.0)), 8);
+        assert_eq!(count(SearchRequest::new(1).with("nProbe", f64::INFINITY)), usize::MAX);
+        for value in [0.0, -1.0, 1.5, f64::NAN] {
+            let error = SearchRequest::new(1)
+                .with("nprobe", value)
+                .knobs
+                .count(&NPROBE, 1)
+                .unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("nprobe must be a whole number of at least 1, got {value}")
+            );
+        }
     }
 
     #[test]

@@ -97,19 +97,18 @@ impl IndexFlat {
     #[pyo3(signature = (n0 = 0, ni = -1))]
     fn reconstruct_n<'py>(&self, py: Python<'py>, n0: usize, ni: i64) -> PyResult<Bound<'py, PyArray2<f32>>> {
         guarded(|| {
-            let (vectors, dim) = self
-                .read(py, |flat| {
-                    let len = flat.len();
-                    let end = usize::try_from(ni).map_or(len, |ni| n0.saturating_add(ni));
-                    match n0 <= end && end <= len {
-                        true => Ok((
-                            flat.rows().as_slice()[n0 * flat.dim()..end * flat.dim()].to_vec(),
-                            flat.dim(),
-                        )),
-                        false => Err(format!("vectors {n0} to {end} were asked for, the index holds {len}")),
-                    }
-                })
-                .map_err(PyValueError::new_err)?;
+            let (vectors, dim) = self.read(py, |flat| {
+                let len = flat.len();
+                let end = usize::try_from(ni).map_or(len, |ni| n0.saturating_add(ni));
+                if n0 > end || end > len {
+                    return Err(PyValueError::new_err(format!(
+                        "vectors {n0} to {end} were asked for, the index holds {len}"
+                    )));
+                }
+                let mut vectors = Vec::new();
+                flat.reconstruct_n(n0 as u64..end as u64, &mut vectors).map_err(raise)?;
+                Ok((vectors, flat.dim()))
+            })?;
             let rows = vectors.len() / dim;
             vectors.into_pyarray(py).reshape([rows, dim])
         })

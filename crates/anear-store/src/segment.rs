@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentSet, SlotSet};
-use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
+use anear_index::{Flat, SearchRequest, VectorIndex, VectorIndexExt};
 use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 
@@ -33,9 +33,9 @@ pub(crate) struct Part {
 impl Segment {
     /// Indexes `documents` (each with its id) and their `vectors`, in the same order.
     pub(crate) fn build(documents: Vec<Document>, vectors: Rows<'_>, metric: Metric) -> Result<Self> {
-        let mut index = IndexSpec::Flat.build(vectors.dim(), metric)?;
+        let mut index = Flat::new(vectors.dim(), metric)?;
         index.add(vectors)?;
-        Self::new(DocumentSet::new(documents)?, index)
+        Self::new(DocumentSet::new(documents)?, Box::new(index))
     }
 
     /// Puts the two halves together.

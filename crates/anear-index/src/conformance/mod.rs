@@ -4,7 +4,9 @@
 //! every metric: kinds of index are a closed set, so there is nobody else to call it.
 //!
 //! Components are small integers, so that all arithmetic but cosine's is exact and ties are everywhere: the order of the
-//! neighbors is then checked to the last place.
+//! neighbors is then checked to the last place. Where codes lose something, the oracle compares with what the index gives
+//! back. Search parameters are set so high that nothing is left out: what an index does with less is its own tests' and
+//! the benchmarks' business.
 
 mod subject;
 
@@ -24,6 +26,9 @@ use crate::{
 /// When a promise is not kept; the message says which and with what.
 fn check(spec: &IndexSpec, metric: Metric) {
     let new = |vectors| Subject::new(spec, metric, vectors);
+    if !subject::can_compare(spec, metric) {
+        return;
+    }
     an_empty_index_finds_nothing(&new(0));
     search_equals_the_oracle(&new(300));
     a_selector_restricts_the_search(&new(300));
@@ -41,11 +46,11 @@ fn check(spec: &IndexSpec, metric: Metric) {
 
 fn an_empty_index_finds_nothing(subject: &Subject) {
     assert!(subject.index.is_empty());
-    let found = subject.search(&SearchRequest::new(3));
+    let found = subject.search(&subject.request(3));
     assert!(found.iter().all(<[_]>::is_empty) && found.len() == subject.queries().len());
     assert!(
         subject
-            .range_search(&RangeRequest::new(f32::INFINITY))
+            .range_search(&subject.range_request(f32::INFINITY))
             .iter()
             .all(<[_]>::is_empty)
     );
@@ -61,8 +66,8 @@ fn search_equals_the_oracle(subject: &Subject) {
         ids: &mut ids,
         distances: &mut distances,
     };
-    subject.index.search_into(queries, &SearchRequest::new(k), out).unwrap();
-    let found = subject.search(&SearchRequest::new(k));
+    subject.index.search_into(queries, &subject.request(k), out).unwrap();
+    let found = subject.search(&subject.request(k));
     for (i, row) in found.iter().enumerate() {
         let places = || ids[i * k..].iter().zip(&distances[i * k..]).take(k);
         assert!(
@@ -86,7 +91,7 @@ fn range_search_equals_the_oracle(subject: &Subject) {
     with_selectors(subject, |keep| {
         // Every fourth neighbor's own distance: there strictness shows.
         let radii: Vec<_> = subject
-            .search(&SearchRequest::new(30))
+            .search(&subject.request(30))
             .row(0)
             .iter()
             .step_by(4)
@@ -126,7 +131,7 @@ fn vectors_come_back(subject: &Subject) {
     assert_eq!(subject.index.len(), subject.model.len());
     for (id, vector) in &subject.model {
         let returned = subject.index.reconstruct(*id).unwrap();
-        if subject.index.metric() == Metric::Cosine {
+        if subject.index.metric() == Metric::Cosine && subject.is_exact() {
             let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
             assert_eq!(returned.len(), vector.len());
             assert!(returned.iter().zip(vector).all(|(a, b)| (a - b / length).abs() < 1e-6));
@@ -183,15 +188,14 @@ fn merging_is_as_if_added_here(new: &dyn Fn(usize) -> Subject) {
     merged.add(5);
     merged.check_nearest(9, &IdSelector::All);
 
-    let spec = merged.index.spec();
-    let other_metric = if merged.index.metric() == Metric::L2 {
-        Metric::L1
+    let metric = merged.index.metric();
+    let other_metric = if metric == Metric::L2 {
+        Metric::InnerProduct
     } else {
         Metric::L2
     };
-    let dim = merged.index.dim();
-    for (dim, metric) in [(dim + 1, merged.index.metric()), (dim, other_metric)] {
-        let mut stranger = spec.build(dim, metric).unwrap();
+    for (more_dims, metric) in [(1, metric), (0, other_metric)] {
+        let mut stranger = merged.stranger(more_dims, metric);
         let error = merged.index.merge(&mut *stranger).unwrap_err();
         assert!(matches!(error, Error::Mismatch { .. }), "{error}");
     }
@@ -201,7 +205,7 @@ fn merging_is_as_if_added_here(new: &dyn Fn(usize) -> Subject) {
 fn bytes_bring_everything_back(subject: &Subject) {
     let bytes = to_bytes(&*subject.index);
     let restored = from_bytes(&bytes).unwrap();
-    assert_same_index(&*subject.index, &*restored, subject.queries());
+    assert_same_index(subject, &*restored);
     assert_eq!(restored.metric(), subject.index.metric());
     assert_eq!(to_bytes(&*restored), bytes);
 }
@@ -214,14 +218,14 @@ fn faiss_files_bring_everything_back(subject: &Subject) {
         assert_eq!(restored.metric(), Metric::InnerProduct);
         return;
     }
-    assert_same_index(&*subject.index, &*restored, subject.queries());
+    assert_same_index(subject, &*restored);
 }
 
-fn assert_same_index(index: &dyn VectorIndex, other: &dyn VectorIndex, queries: Rows<'_>) {
-    let request = SearchRequest::new(20);
+fn assert_same_index(subject: &Subject, other: &dyn VectorIndex) {
+    let (index, queries) = (&*subject.index, subject.queries());
     assert_eq!(
-        index.search(queries, &request).unwrap(),
-        other.search(queries, &request).unwrap()
+        subject.search(&subject.request(20)),
+        other.search(queries, &subject.request(20)).unwrap()
     );
     assert_eq!(
         (index.spec(), index.dim(), index.len()),
@@ -232,21 +236,34 @@ fn assert_same_index(index: &dyn VectorIndex, other: &dyn VectorIndex, queries: 
 fn threads_and_batches_do_not_show(subject: &Subject) {
     let mut third: Vec<u64> = subject.ids().into_iter().step_by(3).collect();
     third.sort_unstable();
-    for keep in [IdSelector::All, IdSelector::Sorted(&third)] {
-        let request = SearchRequest::new(17).selecting(keep.clone());
-        let alone = subject.search(&request);
-        let radius = alone.row(0)[9].distance;
-        let within = subject.range_search(&RangeRequest::new(radius).selecting(keep.clone()));
-        for threads in [1, 2, 7] {
-            let pool = Pool::new(threads).unwrap();
-            assert_eq!(subject.search(&request.clone().on(&pool)), alone, "{threads} threads");
-            let request = RangeRequest::new(radius).selecting(keep.clone()).on(&pool);
-            assert_eq!(subject.range_search(&request), within, "{threads} threads");
+    let few: Vec<u64> = third.iter().copied().step_by(100).collect();
+    for keep in [IdSelector::All, IdSelector::Sorted(&third), IdSelector::Sorted(&few)] {
+        // As it comes, and with nothing left out.
+        for request in [SearchRequest::new(17), subject.request(17)] {
+            let request = request.selecting(keep.clone());
+            let alone = subject.search(&request);
+            for threads in [1, 2, 7] {
+                let pool = Pool::new(threads).unwrap();
+                assert_eq!(subject.search(&request.clone().on(&pool)), alone, "{threads} threads");
+            }
+            let queries = subject.queries();
+            for (i, row) in alone.iter().enumerate() {
+                let one = subject.index.search(queries.slice(i..i + 1), &request).unwrap();
+                assert_eq!(one.row(0), row, "query {i} alone");
+            }
         }
-        let queries = subject.queries();
-        for (i, row) in alone.iter().enumerate() {
-            let one = subject.index.search(queries.slice(i..i + 1), &request).unwrap();
-            assert_eq!(one.row(0), row, "query {i} alone");
+        let radius = subject.search(&subject.request(17)).row(0)[9].distance;
+        for request in [RangeRequest::new(radius), subject.range_request(radius)] {
+            let request = request.selecting(keep.clone());
+            let within = subject.range_search(&request);
+            for threads in [1, 2, 7] {
+                let pool = Pool::new(threads).unwrap();
+                assert_eq!(
+                    subject.range_search(&request.clone().on(&pool)),
+                    within,
+                    "{threads} threads"
+                );
+            }
         }
     }
 }
@@ -260,15 +277,12 @@ fn segments_are_searched_as_one(subject: &Subject) {
     let second = subject.successor(90);
     let mut whole = subject.copy();
     whole.index.merge(&mut *second.index.boxed_clone()).unwrap();
-    let first_len = subject.index.len() as u64;
+    let offset = subject.index.merge_offset();
     let pool = Pool::new(2).unwrap();
-    for request in [SearchRequest::new(11), SearchRequest::new(11).on(&pool)] {
+    for request in [subject.request(11), subject.request(11).on(&pool)] {
         let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(11)).collect();
         subject.index.search_top(queries, &request, 0, &mut tops).unwrap();
-        second
-            .index
-            .search_top(queries, &request, first_len, &mut tops)
-            .unwrap();
+        second.index.search_top(queries, &request, offset, &mut tops).unwrap();
         let together = Neighbors::from_tops(whole.index.metric(), tops);
         assert_eq!(together, whole.search(&request));
     }
@@ -280,7 +294,7 @@ fn pushed_ids_are_offset(subject: &Subject) {
     let (queries, offset) = (subject.queries(), 10_000);
     let ids = subject.ids();
     let keep = IdSelector::Range(0..ids[ids.len() / 2]);
-    let request = SearchRequest::new(5).selecting(keep.clone());
+    let request = subject.request(5).selecting(keep.clone());
     let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(5)).collect();
     subject.index.search_top(queries, &request, offset, &mut tops).unwrap();
     for (top, row) in tops.into_iter().zip(subject.search(&request).iter()) {

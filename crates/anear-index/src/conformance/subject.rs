@@ -2,20 +2,57 @@
 
 use anear_kernels::{IdSelector, Metric, Neighbor, Rows};
 
-use crate::{Error, IndexSpec, Neighbors, RangeRequest, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
+use anear_quant::QuantizerSpec;
+
+use crate::{
+    Error, IndexSpec, Neighbors, RangeRequest, Result, SearchRequest, Training, VectorIndex, VectorIndexExt as _,
+};
 
 const DIM: usize = 5;
 const WIDE_DIM: usize = 37;
 const QUERIES: usize = 9;
 const WIDE_QUERIES: usize = 70;
 
-/// What rounding may do to a cosine distance.
-const COSINE_TOLERANCE: f64 = 1e-6;
+/// What rounding may do to a distance, for lengths around 1: cosine, and vectors that came out of codes.
+const TOLERANCE: f64 = 1e-6;
+
+/// Vectors that an index learns from.
+const SAMPLE: u64 = 400;
+
+/// Whether indexes of this kind compare by `metric`; if not, they say so.
+pub(super) fn can_compare(spec: &IndexSpec, metric: Metric) -> bool {
+    match trained(spec, DIM, metric) {
+        Ok(_) => true,
+        Err(Error::Metric { .. }) => {
+            let everybody = [Metric::L2, Metric::InnerProduct, Metric::Cosine];
+            assert!(!everybody.contains(&metric), "{spec} does not know {metric}");
+            false
+        }
+        Err(error) => panic!("{spec} by {metric}: {error}"),
+    }
+}
+
+/// An empty index that has learned what there is to learn.
+fn trained(spec: &IndexSpec, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>> {
+    let sample: Vec<f32> = (0..SAMPLE).flat_map(|i| vector(i, dim)).collect();
+    let sample = Rows::new(&sample, dim).expect("whole vectors");
+    spec.train(metric, sample, &Training::default())
+}
+
+/// Whether an index of this kind keeps vectors as they are.
+fn is_exact(spec: &IndexSpec) -> bool {
+    match spec {
+        IndexSpec::Flat(codes) => *codes == QuantizerSpec::Raw,
+        IndexSpec::Ivf(spec) => spec.codes == QuantizerSpec::Raw && !spec.by_residual,
+        IndexSpec::IdMap(_, inner) | IndexSpec::Refine(_, inner) => is_exact(inner),
+    }
+}
 
 /// An index and what it should hold.
 pub(super) struct Subject {
     pub(super) index: Box<dyn VectorIndex>,
     pub(super) model: Vec<(u64, Vec<f32>)>,
+    spec: IndexSpec,
     queries: Vec<f32>,
     /// Vectors made so far, by this subject and those before it: no two are made from the same number.
     made: u64,
@@ -34,8 +71,9 @@ impl Subject {
 
     fn build(spec: &IndexSpec, metric: Metric, dim: usize, queries: usize, vectors: usize) -> Self {
         let mut subject = Self {
-            index: spec.build(dim, metric).unwrap(),
+            index: trained(spec, dim, metric).unwrap(),
             model: Vec::new(),
+            spec: spec.clone(),
             queries: (0..queries).flat_map(|i| vector(1_000_000 + i as u64, dim)).collect(),
             made: 0,
         };
@@ -46,8 +84,9 @@ impl Subject {
     /// A second subject like this one, with vectors and ids that follow its own.
     pub(super) fn successor(&self, vectors: usize) -> Self {
         let mut next = Self {
-            index: self.index.spec().build(self.index.dim(), self.index.metric()).unwrap(),
+            index: self.stranger(0, self.index.metric()),
             model: Vec::new(),
+            spec: self.spec.clone(),
             queries: self.queries.clone(),
             made: self.made,
         };
@@ -55,8 +94,40 @@ impl Subject {
         next
     }
 
+    /// An empty index of the same kind for longer vectors or another metric.
+    pub(super) fn stranger(&self, more_dims: usize, metric: Metric) -> Box<dyn VectorIndex> {
+        trained(&self.spec, self.index.dim() + more_dims, metric).unwrap()
+    }
+
+    /// Whether vectors are kept as they are.
+    pub(super) fn is_exact(&self) -> bool {
+        is_exact(&self.spec)
+    }
+
+    /// Whether a range search may miss what candidates with coarser codes put beyond the radius.
+    fn range_may_miss(&self) -> bool {
+        matches!(&self.spec, IndexSpec::Refine(base, _) if !is_exact(base))
+    }
+
+    /// A search that leaves nothing out.
+    pub(super) fn request<'a>(&self, k: usize) -> SearchRequest<'a> {
+        let knobs = self.index.knobs();
+        knobs.iter().fold(SearchRequest::new(k), |request, knob| {
+            request.with(knob.name, f64::INFINITY)
+        })
+    }
+
+    /// A range search that leaves nothing out.
+    pub(super) fn range_request<'a>(&self, radius: f32) -> RangeRequest<'a> {
+        let knobs = self.index.knobs();
+        knobs.iter().fold(RangeRequest::new(radius), |request, knob| {
+            request.with(knob.name, f64::INFINITY)
+        })
+    }
+
     pub(super) fn copy(&self) -> Self {
         Self {
+            spec: self.spec.clone(),
             index: self.index.boxed_clone(),
             model: self.model.clone(),
             queries: self.queries.clone(),
@@ -66,7 +137,9 @@ impl Subject {
 
     /// Takes over the model of a subject whose index was merged.
     pub(super) fn adopt(&mut self, other: &mut Self) {
-        self.model.append(&mut other.model);
+        let offset = if self.has_own_ids() { 0 } else { self.next_id() };
+        self.model
+            .extend(other.model.drain(..).map(|(id, vector)| (id + offset, vector)));
         self.made = other.made;
         self.renumber();
     }
@@ -81,7 +154,12 @@ impl Subject {
 
     /// Whether ids are the caller's; otherwise they are positions.
     pub(super) fn has_own_ids(&self) -> bool {
-        matches!(self.index.spec(), IndexSpec::IdMap(..))
+        matches!(self.spec, IndexSpec::IdMap(..))
+    }
+
+    /// The id that comes next where the index counts them.
+    fn next_id(&self) -> u64 {
+        self.model.iter().map(|(id, _)| id + 1).max().unwrap_or(0)
     }
 
     /// Adds vectors to the index and to the model.
@@ -90,15 +168,23 @@ impl Subject {
         let made = self.made..self.made + vectors as u64;
         let rows: Vec<f32> = made.clone().flat_map(|i| vector(i, dim)).collect();
         let rows = Rows::new(&rows, dim).expect("whole vectors");
-        if self.has_own_ids() {
+        let ids: Vec<u64> = if self.has_own_ids() {
             let ids: Vec<u64> = made.clone().map(own_id).collect();
             self.index.add_with_ids(rows, &ids).unwrap();
+            ids
         } else {
-            let first = self.index.len() as u64;
-            assert_eq!(self.index.add(rows).unwrap(), first..first + vectors as u64);
-        }
+            self.index.add(rows).unwrap().collect()
+        };
+        assert_eq!(ids.len(), vectors);
         self.made = made.end;
-        self.model.extend(made.map(|i| (own_id(i), vector(i, dim))));
+        for (id, row) in ids.iter().zip(rows) {
+            let vector = if self.is_exact() {
+                row.to_vec()
+            } else {
+                self.index.reconstruct(*id).unwrap()
+            };
+            self.model.push((*id, vector));
+        }
         self.renumber();
     }
 
@@ -124,7 +210,7 @@ impl Subject {
 
     /// Where ids are positions, those of the model are, too.
     fn renumber(&mut self) {
-        if !self.has_own_ids() {
+        if !self.index.keeps_ids() {
             self.model
                 .iter_mut()
                 .zip(0..)
@@ -143,7 +229,7 @@ impl Subject {
 
     /// The index finds what sorting everything finds.
     pub(super) fn check_nearest(&self, k: usize, keep: &IdSelector<'_>) {
-        let found = self.search(&SearchRequest::new(k).selecting(keep.clone()));
+        let found = self.search(&self.request(k).selecting(keep.clone()));
         assert_eq!(found.len(), self.queries().len());
         for (query, found) in self.queries().iter().zip(found.iter()) {
             let mut expected = self.distances(query, keep);
@@ -159,20 +245,24 @@ impl Subject {
 
     /// The index finds everything within the radius, and nothing else.
     pub(super) fn check_within(&self, radius: f32, keep: &IdSelector<'_>) {
-        let found = self.range_search(&RangeRequest::new(radius).selecting(keep.clone()));
+        let found = self.range_search(&self.range_request(radius).selecting(keep.clone()));
         for (query, found) in self.queries().iter().zip(found.iter()) {
             assert!(found.iter().all(|n| n.distance < radius));
-            // Rounding decides about what is on the very edge of a cosine radius.
+            // Rounding decides about what is on the very edge of a radius.
             let edge =
                 |distance: f64| self.tolerance() > 0.0 && (distance - f64::from(radius)).abs() < self.tolerance();
-            let expected = self.distances(query, keep);
+            let mut expected = self.distances(query, keep);
+            expected.sort_by_key(|(id, _)| *id);
             let is_on_edge = |id: u64| expected.iter().any(|(other, distance)| *other == id && edge(*distance));
-            let found: Vec<_> = found.iter().copied().filter(|n| !is_on_edge(n.id)).collect();
+            let mut found: Vec<_> = found.iter().copied().filter(|n| !is_on_edge(n.id)).collect();
+            found.sort_by_key(|n| n.id);
             let inside = |distance: f64| distance < f64::from(radius) && !edge(distance);
+            let may_miss = self.range_may_miss();
+            let is_found = |id: u64| found.iter().any(|neighbor| neighbor.id == id);
             let expected: Vec<_> = expected
                 .iter()
                 .copied()
-                .filter(|(_, distance)| inside(*distance))
+                .filter(|(id, distance)| inside(*distance) && (!may_miss || is_found(*id)))
                 .collect();
             self.assert_same(&found, &expected);
         }
@@ -211,17 +301,30 @@ impl Subject {
 
     /// Ids and distances of the selected vectors, in the order in which they were added.
     fn distances(&self, query: &[f32], keep: &IdSelector<'_>) -> Vec<(u64, f64)> {
-        let metric = self.index.metric();
         let selected = self.model.iter().filter(|(id, _)| keep.contains(*id));
         selected
-            .map(|(id, vector)| (*id, distance(metric, query, vector)))
+            .map(|(id, vector)| (*id, self.distance(query, vector)))
             .collect()
+    }
+
+    fn distance(&self, query: &[f32], vector: &[f32]) -> f64 {
+        match self.index.metric() {
+            Metric::Cosine if !self.is_exact() => {
+                // Codes stand for unit vectors and are taken by their word.
+                let length = -distance(Metric::InnerProduct, query, query);
+                let product = -distance(Metric::InnerProduct, query, vector);
+                (1.0 - product / length.sqrt().max(f64::MIN_POSITIVE)).max(0.0)
+            }
+            metric => distance(metric, query, vector),
+        }
     }
 
     fn tolerance(&self) -> f64 {
         match self.index.metric() {
-            Metric::Cosine => COSINE_TOLERANCE,
-            _ => 0.0,
+            Metric::Cosine => TOLERANCE,
+            _ if self.is_exact() => 0.0,
+            // Squared lengths of the vectors here, and then some.
+            _ => TOLERANCE * 100.0 * self.index.dim() as f64,
         }
     }
 }

@@ -1,21 +1,26 @@
-//! The exact index: every vector is compared (Faiss: `IndexFlat`).
+//! Every code is compared: exact over raw vectors (Faiss: `IndexFlat`), as good as its codes over any other quantizer
+//! (`IndexScalarQuantizer`, `IndexPQ`, ...).
 //!
 //! How a search is spread over threads is in `search.rs`.
 
 use std::any::Any;
 use std::ops::Range;
+use std::sync::Arc;
 
 use anear_bytes::{AlignedBytes, Container, ContainerWriter};
 use anear_kernels::{IdSelector, Metric, Rows, RowsMut, TopK, normalize};
-use anear_quant::{Quantizer, Raw};
+use anear_pool::Pool;
+use anear_quant::{Codes, Quantizer, QuantizerSpec, Raw};
 
+pub(crate) use self::search::{on_pool, parts};
 use crate::error::{check_dim, check_finite, check_index_dim, describe};
+use crate::persist;
 use crate::{
     Add, Error, IndexSpec, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result, SearchRequest,
     VectorIndex,
 };
 
-mod search;
+pub(crate) mod search;
 
 /// The section that holds the vectors.
 pub(crate) const VECTORS: [u8; 4] = *b"vecs";
@@ -23,10 +28,11 @@ pub(crate) const VECTORS: [u8; 4] = *b"vecs";
 /// Vectors of a cosine index may differ from length 1 by this much: what normalizing in f32 leaves, generously.
 const UNIT_TOLERANCE: f32 = 1e-3;
 
-/// Every vector is kept as it is and compared with every query (Faiss: `IndexFlat`).
+/// Every code is kept and compared with every query (Faiss: `IndexFlat`, `IndexScalarQuantizer`, `IndexPQ`, ...).
 ///
-/// The answer is exact, by position, and the same to the bit for any number of threads and any batching of queries.
-/// A cosine index normalizes what it is given and keeps that; a zero vector stays zero, at distance 1 from everything.
+/// The answer is that of the codes, exact over raw vectors, by position, and the same to the bit for any number of
+/// threads and any batching of queries. A cosine index normalizes what it is given and keeps that; a zero vector stays
+/// zero, at distance 1 from everything.
 ///
 /// ```
 /// use anear_index::{Flat, SearchRequest, VectorIndex, VectorIndexExt};
@@ -43,27 +49,63 @@ const UNIT_TOLERANCE: f32 = 1e-3;
 #[derive(Clone, Debug)]
 pub struct Flat {
     metric: Metric,
-    quantizer: Raw,
-    codes: AlignedBytes,
+    quantizer: Arc<dyn Quantizer>,
+    codes: Codes,
 }
 
 impl Flat {
-    /// An empty index for vectors of `dim` components.
+    /// An empty index for vectors of `dim` components, kept as they are.
     ///
     /// # Errors
     /// [`Error::DimensionRange`].
     pub fn new(dim: usize, metric: Metric) -> Result<Self> {
         check_index_dim(dim)?;
+        Self::over(Arc::new(Raw::new(dim)), metric)
+    }
+
+    /// An empty index of codes.
+    ///
+    /// # Errors
+    /// [`Error::Metric`] when the quantizer cannot compare by `metric`.
+    pub fn over(quantizer: Arc<dyn Quantizer>, metric: Metric) -> Result<Self> {
+        let codes = quantizer.new_codes();
+        Self::with_codes(quantizer, metric, codes)
+    }
+
+    /// An index of codes that are there already.
+    ///
+    /// # Errors
+    /// [`Error::Metric`] when the quantizer cannot compare by `metric`.
+    ///
+    /// # Panics
+    /// When the codes are not the quantizer's.
+    pub fn with_codes(quantizer: Arc<dyn Quantizer>, metric: Metric, codes: Codes) -> Result<Self> {
+        check_metric(&*quantizer, metric)?;
+        assert_eq!(
+            (codes.layout(), codes.code_len()),
+            (quantizer.layout(), quantizer.code_len()),
+            "codes of the quantizer"
+        );
         Ok(Self {
             metric,
-            quantizer: Raw::new(dim),
-            codes: AlignedBytes::new(),
+            quantizer,
+            codes,
         })
     }
 
-    /// The vectors as they are stored.
-    pub fn rows(&self) -> Rows<'_> {
-        self.quantizer.rows(self.codes.as_slice())
+    /// The vectors as they are stored, where codes are the vectors themselves.
+    pub fn rows(&self) -> Option<Rows<'_>> {
+        self.raw().map(|raw| raw.rows(self.codes.as_bytes()))
+    }
+
+    /// How vectors are stored.
+    pub fn quantizer(&self) -> &Arc<dyn Quantizer> {
+        &self.quantizer
+    }
+
+    /// What is stored.
+    pub fn codes(&self) -> &Codes {
+        &self.codes
     }
 
     /// Appends the selected vectors of `other`, bit for bit; returns how many.
@@ -76,7 +118,7 @@ impl Flat {
         let selected = keep.count_in(ids.clone()) as usize;
         self.reserve(selected)?;
         for run in runs(keep.matches_in(ids)) {
-            self.codes.extend_from_slice(other.codes_of(run));
+            self.codes.extend_from_range(&other.codes, run)?;
         }
         Ok(selected)
     }
@@ -87,7 +129,8 @@ impl Flat {
     /// # Errors
     /// [`Error::NotNormalized`] when a vector is neither of length 1, to rounding, nor zero.
     pub fn into_cosine(self) -> Result<Self> {
-        for (row, vector) in self.rows().iter().enumerate() {
+        let rows = self.rows().into_iter().flat_map(|rows| rows.iter());
+        for (row, vector) in rows.enumerate() {
             let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
             let unit = (length - 1.0).abs() <= UNIT_TOLERANCE;
             if !unit && length != 0.0 {
@@ -100,41 +143,82 @@ impl Flat {
         })
     }
 
-    /// An index over bytes that a file holds: `len` vectors, or it is damaged.
-    pub(crate) fn from_codes(dim: usize, metric: Metric, len: usize, codes: &[u8]) -> Result<Self> {
-        let mut index = Self::new(dim, metric)?;
-        let expected = len.checked_mul(index.quantizer.code_len());
-        if expected != Some(codes.len()) {
-            return Err(Error::Damaged(format!(
-                "{len} vectors of dimension {dim} do not fill {} bytes",
-                codes.len()
-            )));
-        }
-        index.reserve(len)?;
-        index.codes.extend_from_slice(codes);
-        Ok(index)
-    }
-
     /// What [`VectorIndex::save`] wrote.
-    pub(crate) fn load(dim: usize, metric: Metric, len: usize, from: &Container<'_>) -> Result<Self> {
-        Self::from_codes(dim, metric, len, from.section(VECTORS)?)
+    pub(crate) fn load(
+        spec: &QuantizerSpec,
+        dim: usize,
+        metric: Metric,
+        len: usize,
+        from: &Container<'_>,
+    ) -> Result<Self> {
+        check_index_dim(dim)?;
+        let quantizer = persist::load_quantizer(spec, dim, from)?;
+        let codes = from.section(VECTORS)?;
+        let codes = Codes::from_bytes(quantizer.layout(), quantizer.code_len(), len, codes)?;
+        Self::with_codes(quantizer, metric, codes)
     }
 
-    fn codes_of(&self, positions: Range<usize>) -> &[u8] {
-        let code_len = self.quantizer.code_len();
-        &self.codes.as_slice()[positions.start * code_len..positions.end * code_len]
+    fn raw(&self) -> Option<&Raw> {
+        let quantizer: &dyn Any = &*self.quantizer;
+        quantizer.downcast_ref()
     }
 
     fn reserve(&mut self, vectors: usize) -> Result<()> {
-        let bytes = vectors.saturating_mul(self.quantizer.code_len());
-        self.codes.try_reserve(bytes).map_err(|_| Error::OutOfMemory { bytes })
+        Ok(self.codes.try_reserve(vectors)?)
     }
 
     fn check_match(&self, other: &Self) -> Result<()> {
-        if self.metric == other.metric && self.quantizer == other.quantizer {
+        let is_same = is_same_quantizer(&self.quantizer, &other.quantizer);
+        if self.metric == other.metric && is_same {
             return Ok(());
         }
         Err(mismatch(self, other))
+    }
+}
+
+/// Whether codes of one mean the same to the other.
+pub(crate) fn is_same_quantizer(one: &Arc<dyn Quantizer>, other: &Arc<dyn Quantizer>) -> bool {
+    let description = |quantizer: &Arc<dyn Quantizer>| (quantizer.spec(), quantizer.dim(), quantizer.save());
+    Arc::ptr_eq(one, other) || description(one) == description(other)
+}
+
+/// Refuses a metric by which the codes cannot be compared.
+pub(crate) fn check_metric(quantizer: &dyn Quantizer, metric: Metric) -> Result<()> {
+    if quantizer.supports(metric) {
+        return Ok(());
+    }
+    let supported = Metric::ALL.iter().filter(|metric| quantizer.supports(**metric));
+    Err(Error::Metric {
+        what: format!("`{}`", quantizer.spec()),
+        metric,
+        supported: supported.map(|metric| metric.name()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The codes of `vectors`, one after the other, made on the threads of `pool`.
+pub(crate) fn encode(quantizer: &dyn Quantizer, vectors: Rows<'_>, pool: Option<&Pool>) -> AlignedBytes {
+    let mut codes = AlignedBytes::with_capacity(vectors.len() * quantizer.code_len());
+    let parts = encode_parts(vectors, pool);
+    if parts.len() <= 1 {
+        quantizer.encode(vectors, &mut codes);
+        return codes;
+    }
+    let encoded = on_pool(pool, parts.len(), |i| {
+        let mut codes = AlignedBytes::new();
+        quantizer.encode(vectors.slice(parts[i].clone()), &mut codes);
+        codes
+    });
+    encoded.iter().for_each(|part| codes.extend_from_slice(part.as_slice()));
+    codes
+}
+
+/// Vectors that are worth a task of their own: enough to hide handing it over, few enough that all threads end together.
+const ENCODE_PART: usize = 256;
+
+fn encode_parts(vectors: Rows<'_>, pool: Option<&Pool>) -> Vec<Range<usize>> {
+    match pool {
+        Some(pool) if pool.threads() > 1 => parts(vectors.len(), ENCODE_PART).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -144,7 +228,7 @@ impl VectorIndex for Flat {
     }
 
     fn spec(&self) -> IndexSpec {
-        IndexSpec::Flat
+        IndexSpec::Flat(self.quantizer.spec())
     }
 
     fn dim(&self) -> usize {
@@ -156,7 +240,7 @@ impl VectorIndex for Flat {
     }
 
     fn len(&self) -> usize {
-        self.codes.len() / self.quantizer.code_len()
+        self.codes.len()
     }
 
     fn search_top(
@@ -172,8 +256,18 @@ impl VectorIndex for Flat {
         Ok(())
     }
 
+    fn merge_offset(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn check_merge(&self, other: &dyn VectorIndex, _add_id: u64) -> Result<()> {
+        let refused = mismatch(self, other);
+        let other = (other as &dyn Any).downcast_ref::<Self>().ok_or(refused)?;
+        self.check_match(other)
+    }
+
     fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
-        out.section(VECTORS, self.codes.as_slice())
+        persist::save_quantizer(&*self.quantizer, out).section(VECTORS, self.codes.as_bytes())
     }
 
     fn boxed_clone(&self) -> Box<dyn VectorIndex> {
@@ -202,49 +296,42 @@ impl VectorIndex for Flat {
 }
 
 impl Add for Flat {
-    fn add(&mut self, vectors: Rows<'_>) -> Result<Range<u64>> {
+    fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>> {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
         self.reserve(vectors.len())?;
-        let (start, first_byte) = (self.len(), self.codes.len());
-        self.quantizer.encode(vectors, &mut self.codes);
+        let start = self.len() as u64;
+        let mut codes = encode(&*self.quantizer, vectors, pool);
         if self.metric == Metric::Cosine {
-            let added = bytemuck::cast_slice_mut(&mut self.codes.as_mut_slice()[first_byte..]);
-            let dim = self.quantizer.dim();
-            normalize(&mut RowsMut::new(added, dim).expect("whole vectors were added"));
+            // Only raw vectors are compared by cosine.
+            let rows = bytemuck::cast_slice_mut(codes.as_mut_slice());
+            normalize(&mut RowsMut::new(rows, vectors.dim()).expect("whole vectors were encoded"));
         }
-        Ok(start as u64..self.len() as u64)
+        self.codes.extend_from_rows(codes.as_slice())?;
+        Ok(start..self.len() as u64)
     }
 }
 
 impl Remove for Flat {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        let (len, code_len) = (self.len(), self.quantizer.code_len());
+        let len = self.len();
         let kept = IdSelector::Not(Box::new(ids.clone()));
-        let mut end = 0;
-        for run in runs(kept.matches_in(0..len as u64)) {
-            let bytes = run.start * code_len..run.end * code_len;
-            self.codes.as_mut_slice().copy_within(bytes, end * code_len);
-            end += run.len();
-        }
-        self.codes.truncate(end * code_len);
-        Ok(len - end)
+        self.codes.keep(runs(kept.matches_in(0..len as u64)));
+        Ok(len - self.len())
     }
 }
 
 impl RangeSearch for Flat {
     fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
-        request.check(self.dim(), queries)?;
+        request.check(self.dim(), &self.knobs(), queries)?;
         Ok(search::within(self, queries, request))
     }
 }
 
 impl Reconstruct for Flat {
     fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()> {
-        let position = usize::try_from(id).ok().filter(|position| *position < self.len());
-        let position = position.ok_or(Error::UnknownId { id, len: self.len() })?;
-        self.quantizer.decode(self.codes_of(position..position + 1), out);
-        Ok(())
+        let end = id.checked_add(1).ok_or(Error::UnknownId { id, len: self.len() })?;
+        self.reconstruct_n(id..end, out)
     }
 
     fn reconstruct_n(&self, ids: Range<u64>, out: &mut Vec<f32>) -> Result<()> {
@@ -254,19 +341,20 @@ impl Reconstruct for Flat {
             return Err(Error::UnknownId { id: first_missing, len });
         }
         if !ids.is_empty() {
-            let positions = ids.start as usize..ids.end as usize;
-            self.quantizer.decode(self.codes_of(positions), out);
+            let mut codes = Vec::new();
+            self.codes.copy_to(ids.start as usize..ids.end as usize, &mut codes);
+            self.quantizer.decode(&codes, out);
         }
         Ok(())
     }
 }
 
 impl Merge for Flat {
-    fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, _add_id: u64) -> Result<()> {
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         self.extend_from(other, &IdSelector::All)?;
-        other.codes = AlignedBytes::new();
+        other.codes = other.quantizer.new_codes();
         Ok(())
     }
 }
@@ -280,7 +368,7 @@ pub(crate) fn mismatch(own: &dyn VectorIndex, other: &dyn VectorIndex) -> Error 
 }
 
 /// Ascending positions as runs without gaps.
-fn runs(positions: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn runs(positions: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<usize>> {
     let mut positions = positions.map(|position| position as usize).peekable();
     std::iter::from_fn(move || {
         let start = positions.next()?;
@@ -295,6 +383,7 @@ fn runs(positions: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::VectorIndexExt as _;
 
     fn index(metric: Metric, vectors: &[f32]) -> Flat {
         let mut index = Flat::new(2, metric).unwrap();
@@ -306,11 +395,11 @@ mod tests {
     fn extending_copies_the_selected_vectors_bit_for_bit() {
         let other = index(Metric::Cosine, &[0.1, 0.7, 3.0, 1.0, 0.0, 0.0, -2.0, 0.3]);
         let mut own = index(Metric::Cosine, &[1.0, 1.0]);
-        let before = own.rows().row(0).to_vec();
+        let before = own.rows().unwrap().row(0).to_vec();
         assert_eq!(own.extend_from(&other, &IdSelector::Sorted(&[0, 2, 3, 9])).unwrap(), 3);
-        let rows = other.rows();
+        let rows = other.rows().unwrap();
         assert_eq!(
-            own.rows().as_slice(),
+            own.rows().unwrap().as_slice(),
             [&before, rows.row(0), rows.row(2), rows.row(3)].concat()
         );
         assert_eq!(other.len(), 4);
@@ -328,7 +417,7 @@ mod tests {
     #[test]
     fn a_zero_vector_stays_zero_and_is_at_distance_one() {
         let index = index(Metric::Cosine, &[0.0, 0.0, 0.0, 2.0]);
-        assert_eq!(index.rows().as_slice(), [0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(index.rows().unwrap().as_slice(), [0.0, 0.0, 0.0, 1.0]);
         let query = Rows::new(&[0.0, 1e30], 2).unwrap();
         let found = index.search(query, &SearchRequest::new(2)).unwrap();
         let found: Vec<_> = found.row(0).iter().map(|n| (n.id, n.distance)).collect();

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 use anear_pool::Pool;
-use anear_quant::Quantizer as _;
+use anear_quant::{BLOCK_LEN, CodeRun};
 
 use super::Flat;
 use crate::{Neighbors, RangeRequest, SearchRequest, VectorIndex as _};
@@ -23,9 +23,9 @@ const TASKS_PER_THREAD: usize = 2;
 
 /// What one task compares.
 #[derive(Debug, PartialEq)]
-struct Tile {
-    queries: Range<usize>,
-    vectors: Range<usize>,
+pub(crate) struct Tile {
+    pub(crate) queries: Range<usize>,
+    pub(crate) vectors: Range<usize>,
 }
 
 /// Pushes the nearest of each query, with `first_id` added to the positions.
@@ -33,10 +33,13 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
     let tiles = tiles(index, queries.len(), request.pool);
     let positions_are_ids = first_id == 0 || matches!(request.selector, IdSelector::All);
     if tiles.len() <= 1 && positions_are_ids {
-        let codes = index.codes.as_slice();
+        let run = CodeRun {
+            first_id,
+            ..CodeRun::all(&index.codes)
+        };
         index
             .quantizer
-            .scan(index.metric, queries, codes, first_id, &request.selector, tops);
+            .scan(index.metric, queries, &run, &request.selector, tops);
         return;
     }
     let k = request.k.min(index.len());
@@ -49,11 +52,11 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
             .iter()
             .map(|top| TopK::new(k.min(top.k())))
             .collect();
-        let (codes, first) = (index.codes_of(vectors.clone()), vectors.start as u64);
         let queries = queries.slice(range.clone());
+        let run = run(index, vectors);
         index
             .quantizer
-            .scan(index.metric, queries, codes, first, &request.selector, &mut tops);
+            .scan(index.metric, queries, &run, &request.selector, &mut tops);
         tops
     });
     for (tile, found) in tiles.iter().zip(found) {
@@ -76,11 +79,11 @@ pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>
             queries: range,
             vectors,
         } = &tiles[i];
-        let (codes, first) = (index.codes_of(vectors.clone()), vectors.start as u64);
+        let run = run(index, vectors);
         let scan = |query| {
             index
                 .quantizer
-                .scan_range(index.metric, query, codes, first, &request.selector, request.radius)
+                .scan_range(index.metric, query, &run, &request.selector, request.radius)
         };
         queries.slice(range.clone()).iter().map(scan).collect::<Vec<_>>()
     });
@@ -93,7 +96,17 @@ pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>
     rows.into_iter().collect()
 }
 
-fn on_pool<T: Send>(pool: Option<&Pool>, tasks: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+/// These vectors under their positions.
+fn run<'a>(index: &'a Flat, vectors: &Range<usize>) -> CodeRun<'a> {
+    CodeRun {
+        codes: &index.codes,
+        slots: vectors.clone(),
+        first_id: vectors.start as u64,
+    }
+}
+
+/// `[task(0), .., task(tasks - 1)]`, on the threads of `pool` if there is one.
+pub(crate) fn on_pool<T: Send>(pool: Option<&Pool>, tasks: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
     match pool {
         Some(pool) if tasks > 1 => pool.map(tasks, task),
         _ => (0..tasks).map(task).collect(),
@@ -107,7 +120,7 @@ fn tiles(index: &Flat, queries: usize, pool: Option<&Pool>) -> Vec<Tile> {
 
 /// Cuts between queries where every task still has a register tile of them, otherwise between vectors: then each
 /// vector is read from memory once, by one thread, whatever the number of queries.
-fn tiling(queries: usize, vectors: usize, dim: usize, threads: usize) -> Vec<Tile> {
+pub(crate) fn tiling(queries: usize, vectors: usize, dim: usize, threads: usize) -> Vec<Tile> {
     let work = queries.saturating_mul(vectors).saturating_mul(dim);
     let tasks = match threads {
         0 | 1 => 1,
@@ -122,7 +135,8 @@ fn tiling(queries: usize, vectors: usize, dim: usize, threads: usize) -> Vec<Til
             })
             .collect()
     } else {
-        parts(vectors, vectors.div_ceil(tasks).max(1))
+        // Codes may lie in blocks; none is cut.
+        parts(vectors, vectors.div_ceil(tasks).max(1).next_multiple_of(BLOCK_LEN))
             .map(|vectors| Tile {
                 queries: 0..queries,
                 vectors,
@@ -132,7 +146,7 @@ fn tiling(queries: usize, vectors: usize, dim: usize, threads: usize) -> Vec<Til
 }
 
 /// `0..total` in parts of `len`, the last one shorter.
-fn parts(total: usize, len: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn parts(total: usize, len: usize) -> impl Iterator<Item = Range<usize>> {
     (0..total).step_by(len).map(move |start| start..total.min(start + len))
 }
 

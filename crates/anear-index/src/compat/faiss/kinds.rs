@@ -1,16 +1,13 @@
 //! The names of Faiss's kinds of index, for those who bring a file that is not read yet.
 
-use super::{FLAT, FLAT_IP, FLAT_L2, ID_MAP, ID_MAP_2};
 use crate::Error;
 
-const READABLE: &str = "IxF2, IxFI, IxFl, IxMp and IxM2";
+const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IwFl, IwSq, IxMp, IxM2 and IxRF";
 
 /// Codes of objects that Faiss writes or has written and their classes.
 const UNREADABLE: &[(&[u8; 4], &str)] = &[
     (b"IxPT", "IndexPreTransform"),
-    (b"IxRF", "IndexRefine"),
     (b"IxRP", "IndexRefinePanorama"),
-    (b"IxSQ", "IndexScalarQuantizer"),
     (b"IxPQ", "IndexPQ"),
     (b"IxPo", "IndexPQ"),
     (b"IxPq", "IndexPQ"),
@@ -20,10 +17,7 @@ const UNREADABLE: &[(&[u8; 4], &str)] = &[
     (b"IxLS", "IndexLocalSearchQuantizer"),
     (b"IxPR", "IndexProductResidualQuantizer"),
     (b"IxPL", "IndexProductLocalSearchQuantizer"),
-    (b"IwFl", "IndexIVFFlat"),
     (b"IwFd", "IndexIVFFlatDedup"),
-    (b"IwSq", "IndexIVFScalarQuantizer"),
-    (b"IwSQ", "IndexIVFScalarQuantizer"),
     (b"IwPQ", "IndexIVFPQ"),
     (b"IwQR", "IndexIVFPQR"),
     (b"IwPf", "IndexIVFPQFastScan"),
@@ -96,7 +90,6 @@ const UNREADABLE: &[(&[u8; 4], &str)] = &[
 
 /// Why an object with this code is not read.
 pub(super) fn unreadable(code: [u8; 4]) -> Error {
-    debug_assert!(![FLAT_L2, FLAT_IP, FLAT, ID_MAP, ID_MAP_2].contains(&code));
     let fourcc = code.escape_ascii().to_string();
     match UNREADABLE.iter().find(|(known, _)| **known == code) {
         Some((_, name)) => Error::FaissKind {

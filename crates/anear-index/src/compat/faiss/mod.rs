@@ -1,17 +1,20 @@
 //! Faiss's index files, both ways: what `faiss.write_index` writes and `faiss.read_index` reads.
 //!
-//! An object is a four-character code, a header and a body; an id map holds another object. Nothing in a file is
-//! believed before it was checked against the bytes that are there.
+//! An object is a four-character code, a header and a body, and may hold further objects. Nothing in a file is believed
+//! before it was checked against the bytes that are there. Each kind of object has one file here, which both reads and
+//! writes it.
 //!
 //! | code | Faiss's class | here |
 //! |---|---|---|
-//! | `IxF2` | `IndexFlatL2` | [`Flat`](crate::Flat) by squared L2 |
-//! | `IxFI` | `IndexFlatIP` | [`Flat`](crate::Flat) by inner product; a cosine index is written as this |
-//! | `IxFl` | `IndexFlat` | [`Flat`](crate::Flat) by another metric |
-//! | `IxMp`, `IxM2` | `IndexIDMap`, `IndexIDMap2` | [`IdMap`](crate::IdMap) |
+//! | `IxF2`, `IxFI`, `IxFl` | `IndexFlatL2`, `IndexFlatIP`, `IndexFlat` | [`Flat`] over raw vectors |
+//! | `IxSQ` | `IndexScalarQuantizer` | [`Flat`] over [`Scalar`](anear_quant::Scalar) |
+//! | `IwFl` | `IndexIVFFlat` | [`Ivf`] over raw vectors |
+//! | `IwSq`, `IwSQ` | `IndexIVFScalarQuantizer` | [`Ivf`] over [`Scalar`](anear_quant::Scalar) |
+//! | `IxMp`, `IxM2` | `IndexIDMap`, `IndexIDMap2` | [`IdMap`] |
+//! | `IxRF` | `IndexRefine`, `IndexRefineFlat` | [`Refine`] |
 //!
-//! Faiss has no cosine metric: an index of unit vectors comes back by inner product, and whoever knows better says so
-//! with [`Flat::into_cosine`](crate::Flat::into_cosine).
+//! Faiss has no cosine metric: an index of unit vectors is written and comes back by inner product, and whoever knows
+//! better says so with [`Flat::into_cosine`](crate::Flat::into_cosine) or [`Cosine::new`](crate::Cosine::new).
 //!
 //! ```
 //! use anear_index::compat::faiss::{read_index, write_index};
@@ -26,40 +29,89 @@
 //! # Ok::<(), anear_index::Error>(())
 //! ```
 
+mod combine;
+mod flat;
+mod header;
+mod ivf;
 mod kinds;
-mod read;
-mod write;
+mod quantizers;
+mod sink;
+mod source;
 
-pub use read::read_index;
-pub use write::write_index;
+use std::any::Any;
 
-use anear_kernels::Metric;
+use self::sink::Sink;
+use self::source::Source;
+use crate::{Cosine, Error, Flat, IdMap, Ivf, Refine, Result, VectorIndex};
 
-const FLAT_L2: [u8; 4] = *b"IxF2";
-const FLAT_IP: [u8; 4] = *b"IxFI";
-const FLAT: [u8; 4] = *b"IxFl";
-const ID_MAP: [u8; 4] = *b"IxMp";
-const ID_MAP_2: [u8; 4] = *b"IxM2";
+/// The index in a file that Faiss wrote, all of it.
+///
+/// Vectors with NaN or infinities are taken as they are: Faiss lets them in, and they are never found.
+///
+/// # Errors
+/// [`Error::FaissKind`] for kinds that are not read, [`Error::Faiss`] and [`Error::Bytes`] for files that are cut, go
+/// on after their end or contradict themselves, [`Error::RepeatedId`] where two vectors have one id.
+pub fn read_index(file: &[u8]) -> Result<Box<dyn VectorIndex>> {
+    let mut source = Source::new(file);
+    let index = read_object(&mut source)?;
+    source.finish()?;
+    Ok(index)
+}
 
-/// Stands twice in every header, where versions long past had fields.
-const DUMMY: i64 = 1 << 20;
+/// The file that Faiss would write for this index.
+///
+/// A cosine index is written as what Faiss users make of cosine: unit vectors, by inner product.
+///
+/// # Errors
+/// [`Error::Unsupported`] for indexes of types that Faiss does not have.
+pub fn write_index(index: &dyn VectorIndex) -> Result<Vec<u8>> {
+    let mut sink = Sink::default();
+    write_object(index, &mut sink)?;
+    Ok(sink.into_bytes())
+}
 
-/// Faiss's numbers of the metrics that both sides have. Cosine is not one of Faiss's.
-const METRICS: &[(i32, Metric)] = &[
-    (0, Metric::InnerProduct),
-    (1, Metric::L2),
-    (2, Metric::L1),
-    (3, Metric::Linf),
-];
+/// One object of any kind, which may be within another.
+fn read_object(source: &mut Source<'_>) -> Result<Box<dyn VectorIndex>> {
+    let code = source.code()?;
+    source.within(|source| -> Result<Box<dyn VectorIndex>> {
+        Ok(match &code {
+            b"IxF2" | b"IxFI" | b"IxFl" => Box::new(flat::read_raw(code, source)?) as _,
+            b"IxSQ" => Box::new(flat::read_scalar(source)?),
+            b"IwFl" => Box::new(ivf::read_raw(source)?),
+            b"IwSq" | b"IwSQ" => Box::new(ivf::read_scalar(code, source)?),
+            b"IxMp" | b"IxM2" => Box::new(combine::read_id_map(code, source)?),
+            b"IxRF" => Box::new(combine::read_refine(source)?),
+            _ => return Err(kinds::unreadable(code)),
+        })
+    })
+}
 
-/// Metrics above this number carry an argument in the header.
-const LAST_WITHOUT_ARGUMENT: i32 = 1;
-
-/// The code of a flat index by this metric.
-fn flat_code(metric: Metric) -> [u8; 4] {
-    match metric {
-        Metric::L2 => FLAT_L2,
-        Metric::InnerProduct => FLAT_IP,
-        _ => FLAT,
+fn write_object(index: &dyn VectorIndex, sink: &mut Sink) -> Result<()> {
+    let any: &dyn Any = index;
+    if let Some(flat) = any.downcast_ref::<Flat>() {
+        flat::write(flat, sink)
+    } else if let Some(ivf) = any.downcast_ref::<Ivf>() {
+        ivf::write(ivf, sink)
+    } else if let Some(map) = any.downcast_ref::<IdMap>() {
+        combine::write_id_map(map, sink)
+    } else if let Some(refine) = any.downcast_ref::<Refine>() {
+        combine::write_refine(refine, sink)
+    } else if let Some(cosine) = any.downcast_ref::<Cosine>() {
+        write_object(cosine.inner(), sink)
+    } else {
+        Err(unsupported(index))
     }
+}
+
+/// The error for what Faiss has no form for.
+fn unsupported(index: &dyn VectorIndex) -> Error {
+    Error::Unsupported {
+        index: index.kind(),
+        operation: "Faiss files; save it in anear's own format",
+    }
+}
+
+/// The error for a file that contradicts itself.
+fn unsound(reason: impl Into<String>) -> Error {
+    Error::Faiss(reason.into())
 }

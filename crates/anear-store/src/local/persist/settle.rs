@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anear_documents::DocumentSet;
 use anear_index::{Flat, VectorIndex, VectorIndexExt};
-use anear_kernels::Metric;
+use anear_kernels::{Metric, Rows};
 
 use super::Opened;
 use crate::error::{Error, Result};
@@ -87,6 +87,8 @@ fn with_metric(index: Box<dyn VectorIndex>, metric: Metric) -> Result<Box<dyn Ve
 /// The vectors added to a new index, as if they had just been embedded.
 fn rebuilt(flat: &Flat, metric: Metric) -> Result<Box<dyn VectorIndex>> {
     let mut index = Flat::new(flat.dim(), metric)?;
-    index.add(flat.rows())?;
+    let mut vectors = Vec::new();
+    flat.reconstruct_n(0..flat.len() as u64, &mut vectors)?;
+    index.add(Rows::new(&vectors, flat.dim()).expect("whole vectors were given back"))?;
     Ok(Box::new(index))
 }

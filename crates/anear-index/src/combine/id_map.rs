@@ -4,10 +4,11 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use anear_bytes::{Container, ContainerWriter};
-use anear_kernels::{Bitmap, IdSelector, Metric, Neighbor, Rows, TopK};
+use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
+use anear_pool::Pool;
 
 use crate::flat::mismatch;
-use crate::index::VectorIndexExt as _;
+use crate::index::{VectorIndexExt as _, unsupported};
 use crate::{
     AddWithIds, Error, IdMapKind, IndexSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
     Result, SearchRequest, VectorIndex,
@@ -15,6 +16,9 @@ use crate::{
 
 /// The section that holds the ids.
 pub(crate) const IDS: [u8; 4] = *b"ids ";
+
+/// Stands in the list of ids where the index within has no vector any more.
+const GONE: u64 = u64::MAX;
 
 /// Ids above this do not fit Faiss's signed ones.
 const MAX_ID: u64 = i64::MAX as u64;
@@ -66,7 +70,7 @@ impl IdMap {
             ids: Vec::new(),
             positions: HashMap::new(),
         };
-        if matches!(index.inner.spec(), IndexSpec::IdMap(..)) {
+        if index.inner.as_add().is_none() {
             return Err(Error::Unsupported {
                 index: "id_map",
                 operation: "an index within that has ids of its own",
@@ -78,7 +82,7 @@ impl IdMap {
         Ok(index)
     }
 
-    /// The id of each vector, by position.
+    /// The id of each vector, by its id in the index within; `u64::MAX` where that has none any more.
     pub fn ids(&self) -> &[u64] {
         &self.ids
     }
@@ -126,27 +130,25 @@ impl IdMap {
     /// Numbers the newest vectors; the ids were checked.
     fn append(&mut self, ids: &[u64]) {
         let first = self.ids.len() as u64;
-        self.positions.extend(ids.iter().copied().zip(first..));
+        let numbered = ids.iter().copied().zip(first..).filter(|(id, _)| *id != GONE);
+        self.positions.extend(numbered);
         self.ids.extend_from_slice(ids);
     }
 
-    /// The positions whose ids are selected; `None` for all of them.
-    fn selected(&self, selector: &IdSelector<'_>) -> Option<Bitmap> {
-        let mut selected = match selector {
-            IdSelector::All => return None,
-            _ => Bitmap::with_len(self.ids.len()),
-        };
+    /// The positions whose ids are selected.
+    fn selected(&self, selector: &IdSelector<'_>) -> Positions {
         match selector {
-            IdSelector::Sorted(ids) => ids.iter().filter_map(|id| self.positions.get(id)).for_each(|position| {
-                selected.insert(*position as usize);
-            }),
-            _ => (0..self.ids.len())
-                .filter(|i| selector.contains(self.ids[*i]))
-                .for_each(|i| {
-                    selected.insert(i);
-                }),
+            IdSelector::All => Positions::All,
+            IdSelector::Sorted(ids) => {
+                let mut listed: Vec<u64> = ids.iter().filter_map(|id| self.positions.get(id)).copied().collect();
+                listed.sort_unstable();
+                Positions::Listed(listed)
+            }
+            _ => {
+                let marked = (0..self.ids.len()).filter(|i| selector.contains(self.ids[*i]));
+                Positions::Marked(Bitmap::from_indices(self.ids.len(), marked))
+            }
         }
-        Some(selected)
     }
 
     fn to_id(&self, position: u64) -> u64 {
@@ -161,8 +163,22 @@ impl IdMap {
     }
 }
 
-fn positions_selector(selected: Option<&Bitmap>) -> IdSelector<'_> {
-    selected.map_or(IdSelector::All, IdSelector::Bitmap)
+/// Positions in the index within.
+enum Positions {
+    All,
+    /// Ascending.
+    Listed(Vec<u64>),
+    Marked(Bitmap),
+}
+
+impl Positions {
+    fn selector(&self) -> IdSelector<'_> {
+        match self {
+            Self::All => IdSelector::All,
+            Self::Listed(positions) => IdSelector::Sorted(positions),
+            Self::Marked(positions) => IdSelector::Bitmap(positions),
+        }
+    }
 }
 
 impl VectorIndex for IdMap {
@@ -183,11 +199,23 @@ impl VectorIndex for IdMap {
     }
 
     fn len(&self) -> usize {
-        self.ids.len()
+        self.positions.len()
+    }
+
+    fn keeps_ids(&self) -> bool {
+        true
     }
 
     fn knobs(&self) -> Vec<&'static Knob> {
         self.inner.knobs()
+    }
+
+    fn knob(&self, name: &str) -> Option<f64> {
+        self.inner.knob(name)
+    }
+
+    fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
+        self.inner.set_knob(name, value)
     }
 
     fn search_top(
@@ -197,26 +225,25 @@ impl VectorIndex for IdMap {
         first_id: u64,
         tops: &mut [TopK],
     ) -> Result<()> {
-        assert_eq!(queries.len(), tops.len(), "one top-k per query");
-        let found = self.search(queries, request)?;
-        for (top, row) in tops.iter_mut().zip(found.iter()) {
-            for &Neighbor { id, distance } in row {
-                top.push(Neighbor {
-                    id: id + first_id,
-                    distance,
-                });
-            }
-        }
+        self.search(queries, request)?.push_into(tops, first_id);
         Ok(())
     }
 
     fn search(&self, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
         let selected = self.selected(&request.selector);
         let request = SearchRequest {
-            selector: positions_selector(selected.as_ref()),
+            selector: selected.selector(),
             ..request.clone()
         };
         self.inner.search(queries, &request).map(|found| self.rename(found))
+    }
+
+    fn check_merge(&self, other: &dyn VectorIndex, add_id: u64) -> Result<()> {
+        let refused = mismatch(self, other);
+        let other = (other as &dyn Any).downcast_ref::<Self>().ok_or(refused)?;
+        let raised = other.positions.keys().map(|id| id.saturating_add(add_id));
+        self.check_new(&raised.collect::<Vec<_>>())?;
+        self.inner.check_merge(&*other.inner, self.inner.merge_offset())
     }
 
     fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
@@ -255,10 +282,11 @@ impl VectorIndex for IdMap {
 }
 
 impl AddWithIds for IdMap {
-    fn add_with_ids(&mut self, vectors: Rows<'_>, ids: &[u64]) -> Result<()> {
+    fn add_with_ids_on(&mut self, vectors: Rows<'_>, ids: &[u64], pool: Option<&Pool>) -> Result<()> {
         self.check_count(vectors.len(), ids)?;
         self.check_new(ids)?;
-        self.inner.add(vectors)?;
+        let missing = unsupported(self.inner.kind(), "adding");
+        self.inner.as_add().ok_or(missing)?.add_on(vectors, pool)?;
         self.append(ids);
         Ok(())
     }
@@ -266,8 +294,16 @@ impl AddWithIds for IdMap {
 
 impl Remove for IdMap {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        let removed = self.selected(ids).unwrap_or_else(|| Bitmap::full(self.ids.len()));
-        let count = self.inner.remove(&IdSelector::Bitmap(&removed))?;
+        let removed = self.selected(ids);
+        let removed = removed.selector();
+        let count = self.inner.remove(&removed)?;
+        if self.inner.keeps_ids() {
+            for position in removed.matches_in(0..self.ids.len() as u64) {
+                self.positions
+                    .remove(&std::mem::replace(&mut self.ids[position as usize], GONE));
+            }
+            return Ok(count);
+        }
         let mut position = 0;
         self.ids.retain(|_| {
             position += 1;
@@ -282,7 +318,7 @@ impl RangeSearch for IdMap {
     fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
         let selected = self.selected(&request.selector);
         let request = RangeRequest {
-            selector: positions_selector(selected.as_ref()),
+            selector: selected.selector(),
             ..request.clone()
         };
         self.inner
@@ -301,12 +337,17 @@ impl Reconstruct for IdMap {
 }
 
 impl Merge for IdMap {
-    fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()> {
+        self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
-        self.check_new(&other.ids)?;
         self.inner.merge(&mut *other.inner)?;
-        self.append(&std::mem::take(&mut other.ids));
+        let ids = std::mem::take(&mut other.ids);
+        let ids: Vec<u64> = ids
+            .into_iter()
+            .map(|id| if id == GONE { GONE } else { id + add_id })
+            .collect();
+        self.append(&ids);
         other.positions = HashMap::new();
         Ok(())
     }

@@ -1,0 +1,68 @@
+//! Indexes that hold indexes: id maps and refinement.
+
+use super::header::Header;
+use super::sink::Sink;
+use super::source::Source;
+use super::{read_object, unsound, unsupported, write_object};
+use crate::{IdMap, IdMapKind, IndexSpec, Refine, Result, VectorIndex as _};
+
+const ID_MAP_2: [u8; 4] = *b"IxM2";
+
+/// `IxMp`, `IxM2`.
+pub(super) fn read_id_map(code: [u8; 4], source: &mut Source<'_>) -> Result<IdMap> {
+    let header = Header::read(source)?;
+    let inner = read_object(source)?;
+    header.check_within(&*inner)?;
+    let ids = source.ids("ids")?;
+    if ids.len() != header.len {
+        return Err(unsound(format!("{} vectors have {} ids", header.len, ids.len())));
+    }
+    let kind = if code == ID_MAP_2 {
+        IdMapKind::IdMap2
+    } else {
+        IdMapKind::IdMap
+    };
+    IdMap::with_ids(kind, inner, ids)
+}
+
+pub(super) fn write_id_map(index: &IdMap, sink: &mut Sink) -> Result<()> {
+    // Where the index within keeps its ids, those that are gone have no place in Faiss's list.
+    if index.ids().len() != index.len() {
+        return Err(unsupported(index));
+    }
+    sink.put(match index.spec() {
+        IndexSpec::IdMap(IdMapKind::IdMap2, _) => ID_MAP_2,
+        _ => *b"IxMp",
+    });
+    Header::write(index, sink)?;
+    write_object(index.inner(), sink)?;
+    sink.u64(index.len());
+    sink.ids(index.ids());
+    Ok(())
+}
+
+/// `IxRF`: base, refining index, and how many candidates there are for each neighbor.
+pub(super) fn read_refine(source: &mut Source<'_>) -> Result<Refine> {
+    let header = Header::read(source)?;
+    let base = read_object(source)?;
+    let refine = read_object(source)?;
+    header.check_within(&*base)?;
+    header.check_within(&*refine)?;
+    let k_factor = source.f32("k_factor")?;
+    if !(1.0..=1000.0).contains(&k_factor) {
+        return Err(unsound(format!("its k_factor is {k_factor}, expected 1 to 1000")));
+    }
+    let mut index = Refine::with_vectors(base, refine)?;
+    // Ours counts whole candidates.
+    index.set_k_factor(k_factor.ceil() as usize);
+    Ok(index)
+}
+
+pub(super) fn write_refine(index: &Refine, sink: &mut Sink) -> Result<()> {
+    sink.put(b"IxRF");
+    Header::write(index, sink)?;
+    write_object(index.base(), sink)?;
+    write_object(index.by_position().ok_or_else(|| unsupported(index))?, sink)?;
+    sink.f32(index.k_factor() as f32);
+    Ok(())
+}

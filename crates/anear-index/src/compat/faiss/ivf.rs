@@ -1,0 +1,249 @@
+//! Inverted files: `IndexIVFFlat` and those over codes.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use anear_quant::{Codes, Layout, Quantizer, Raw, Scalar};
+
+use super::header::Header;
+use super::sink::Sink;
+use super::source::{Source, labels};
+use super::{quantizers, read_object, unsound, unsupported, write_object};
+use crate::{Ivf, List, Result, VectorIndex};
+
+/// What every inverted file begins with.
+struct Head {
+    header: Header,
+    nlist: usize,
+    nprobe: usize,
+    coarse: Box<dyn VectorIndex>,
+}
+
+impl Head {
+    fn read(source: &mut Source<'_>) -> Result<Self> {
+        let header = Header::read(source)?;
+        let (nlist, nprobe) = (source.size("nlist")?, source.size("nprobe")?);
+        let coarse = read_object(source)?;
+        if (coarse.dim(), coarse.len()) != (header.dim, nlist) {
+            return Err(unsound(format!(
+                "{nlist} lists of dimension {} have {} centroids of dimension {}",
+                header.dim,
+                coarse.len(),
+                coarse.dim()
+            )));
+        }
+        read_direct_map(source)?;
+        Ok(Self {
+            header,
+            nlist,
+            nprobe,
+            coarse,
+        })
+    }
+
+    fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
+        Header::write(index, sink)?;
+        sink.u64(index.nlist());
+        sink.u64(index.nprobe());
+        write_object(index.coarse(), sink)?;
+        // No direct map: Faiss makes one when it is asked to.
+        sink.u8(0);
+        sink.u64(0);
+        Ok(())
+    }
+
+    /// Reads the lists and puts everything together.
+    fn with_lists(self, quantizer: Arc<dyn Quantizer>, by_residual: bool, source: &mut Source<'_>) -> Result<Ivf> {
+        let mut index = Ivf::new(self.header.metric, self.coarse, quantizer, by_residual)?;
+        index.set_nprobe(self.nprobe.max(1));
+        read_lists(&mut index, self.nlist, source)?;
+        if index.len() != self.header.len {
+            return Err(unsound(format!(
+                "its lists hold {} vectors, not {}",
+                index.len(),
+                self.header.len
+            )));
+        }
+        Ok(index)
+    }
+}
+
+/// Where Faiss found each id; anear finds out by itself.
+fn read_direct_map(source: &mut Source<'_>) -> Result<()> {
+    let kind = source.u8("kind of direct map")?;
+    source.sizes("direct map")?;
+    match kind {
+        0 | 1 => Ok(()),
+        2 => {
+            let entries = source.size("entries of the direct map")?;
+            source.items(entries, 2 * size_of::<i64>(), "direct map").map(drop)
+        }
+        kind => Err(unsound(format!("its direct map is of kind {kind}, expected 0 to 2"))),
+    }
+}
+
+/// `IwFl`: vectors as they are.
+pub(super) fn read_raw(source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let quantizer = Arc::new(Raw::new(head.header.dim));
+    head.with_lists(quantizer, false, source)
+}
+
+/// `IwSq` and the older `IwSQ`, which does not say that its codes are of residuals.
+pub(super) fn read_scalar(code: [u8; 4], source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let quantizer = quantizers::read_scalar(head.header.dim, source)?;
+    quantizers::check_code_len(source.size("code size")?, quantizer.code_len())?;
+    let by_residual = code == *b"IwSQ" || source.bool("by_residual")?;
+    head.with_lists(Arc::new(quantizer), by_residual, source)
+}
+
+pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
+    let quantizer: &dyn Any = &**index.quantizer();
+    if index.quantizer().is_exact() && !index.by_residual() {
+        sink.put(b"IwFl");
+        Head::write(index, sink)?;
+    } else if let Some(scalar) = quantizer.downcast_ref::<Scalar>() {
+        sink.put(b"IwSq");
+        Head::write(index, sink)?;
+        quantizers::write_scalar(scalar, sink);
+        sink.u64(scalar.code_len());
+        sink.bool(index.by_residual());
+    } else {
+        return Err(unsupported(index));
+    }
+    write_lists(index, sink);
+    Ok(())
+}
+
+fn read_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<()> {
+    match &source.code()? {
+        b"ilar" => read_array_lists(index, nlist, source),
+        b"ilbl" => read_block_lists(index, nlist, source),
+        b"il00" => Ok(()),
+        b"ilod" => Err(unsound(
+            "its lists are in another file (`ilod`); make it an index of one file first",
+        )),
+        code => Err(unsound(format!(
+            "its lists are of kind `{}`; anear reads ilar and ilbl",
+            code.escape_ascii()
+        ))),
+    }
+}
+
+/// `ilar`: of each list all codes, then all ids.
+fn read_array_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<()> {
+    let code_len = index.quantizer().code_len();
+    check_shape(source, nlist, code_len)?;
+    for (number, size) in list_sizes(source, nlist)? {
+        let rows = source.items(size, code_len, "codes of a list")?;
+        let ids = labels(source.items(size, size_of::<i64>(), "ids of a list")?)?;
+        let mut codes = index.quantizer().new_codes();
+        codes.extend_from_rows(rows)?;
+        index.fill_list(number, List::new(codes, ids))?;
+    }
+    Ok(())
+}
+
+/// Which lists hold something, and how much; lists that are not mentioned are empty.
+fn list_sizes(source: &mut Source<'_>, nlist: usize) -> Result<Vec<(usize, usize)>> {
+    let form = source.code()?;
+    let numbers = source.sizes("list sizes")?;
+    let as_size = |size: u64| usize::try_from(size).map_err(|_| unsound(format!("a list of {size} vectors")));
+    match &form {
+        b"full" if numbers.len() == nlist => (0..).zip(numbers).map(|(i, size)| Ok((i, as_size(size)?))).collect(),
+        b"sprs" => {
+            let (pairs, rest) = numbers.as_chunks();
+            let pairs = pairs.iter().map(|[list, size]| Ok((as_size(*list)?, as_size(*size)?)));
+            let pairs = pairs.collect::<Result<Vec<_>>>()?;
+            let ascending = pairs.is_sorted_by(|one, next| one.0 < next.0);
+            if rest.is_empty() && ascending && pairs.last().is_none_or(|(list, _)| *list < nlist) {
+                Ok(pairs)
+            } else {
+                Err(unsound("its list sizes are not those of ascending lists"))
+            }
+        }
+        _ => Err(unsound(format!(
+            "{} sizes of kind `{}` do not describe {nlist} lists",
+            numbers.len(),
+            form.escape_ascii()
+        ))),
+    }
+}
+
+/// `ilbl`: of each list all ids, then all blocks of codes.
+fn read_block_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<()> {
+    let quantizer = index.quantizer().clone();
+    let (layout, code_len) = (quantizer.layout(), quantizer.code_len());
+    let lists = source.size("nlist")?;
+    source.u64("code size")?;
+    let (block_len, block_bytes) = (source.size("vectors per block")?, source.size("block size")?);
+    if layout == Layout::Rows || lists != nlist || block_len != anear_quant::BLOCK_LEN {
+        return Err(unsound(format!(
+            "{lists} lists in blocks of {block_len} vectors; anear reads {nlist} lists in blocks of {}",
+            anear_quant::BLOCK_LEN
+        )));
+    }
+    if block_bytes != layout.block_bytes(code_len) {
+        return Err(unsound(format!(
+            "its blocks have {block_bytes} bytes, expected {}",
+            layout.block_bytes(code_len)
+        )));
+    }
+    for number in 0..nlist {
+        let ids = source.ids("ids of a list")?;
+        let codes = Codes::from_bytes(layout, code_len, ids.len(), source.bytes("codes of a list")?)?;
+        index.fill_list(number, List::new(codes, ids))?;
+    }
+    Ok(())
+}
+
+fn check_shape(source: &mut Source<'_>, nlist: usize, code_len: usize) -> Result<()> {
+    let found = (source.size("nlist")?, source.size("code size")?);
+    if found == (nlist, code_len) {
+        return Ok(());
+    }
+    Err(unsound(format!(
+        "its lists are {} of codes of {} bytes, expected {nlist} of {code_len}",
+        found.0, found.1
+    )))
+}
+
+fn write_lists(index: &Ivf, sink: &mut Sink) {
+    let (layout, code_len) = (index.quantizer().layout(), index.quantizer().code_len());
+    let lists = || (0..index.nlist()).map(|number| index.list(number));
+    if layout != Layout::Rows {
+        sink.put(b"ilbl");
+        sink.u64(index.nlist());
+        sink.u64(usize::MAX);
+        sink.u64(anear_quant::BLOCK_LEN);
+        sink.u64(layout.block_bytes(code_len));
+        for list in lists() {
+            sink.u64(list.len());
+            sink.ids(list.ids());
+            sink.bytes(list.codes().as_bytes());
+        }
+        return;
+    }
+    sink.put(b"ilar");
+    sink.u64(index.nlist());
+    sink.u64(code_len);
+    let filled = || (0..).zip(lists()).filter(|(_, list)| !list.is_empty());
+    // Faiss's rule: sizes of all lists, unless at most half of them hold something.
+    if filled().count() > index.nlist() / 2 {
+        sink.put(b"full");
+        sink.u64(index.nlist());
+        lists().for_each(|list| sink.u64(list.len()));
+    } else {
+        sink.put(b"sprs");
+        sink.u64(2 * filled().count());
+        for (number, list) in filled() {
+            sink.u64(number);
+            sink.u64(list.len());
+        }
+    }
+    for (_, list) in filled() {
+        sink.put(list.codes().as_bytes());
+        sink.ids(list.ids());
+    }
+}

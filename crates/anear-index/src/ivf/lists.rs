@@ -1,0 +1,339 @@
+//! Inverted lists in memory: codes and ids of each list, and for each id where it is.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use anear_kernels::IdSelector;
+use anear_quant::{Codes, Quantizer};
+
+use super::MAX_ID;
+use crate::{Error, Result};
+
+/// The vectors of one list.
+#[derive(Clone, Debug)]
+pub struct List {
+    codes: Codes,
+    ids: Vec<u64>,
+}
+
+impl List {
+    /// A list of codes, of which the `i`-th has the id `ids[i]`.
+    ///
+    /// # Panics
+    /// When there is not one id per code.
+    pub fn new(codes: Codes, ids: Vec<u64>) -> Self {
+        assert_eq!(codes.len(), ids.len(), "one id per code");
+        Self { codes, ids }
+    }
+
+    /// The codes.
+    pub fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    /// The id of each code.
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
+    /// Number of vectors.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no vector.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// Where a vector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) list: usize,
+    pub(super) slot: usize,
+}
+
+/// All lists of an index.
+#[derive(Clone, Debug)]
+pub(super) struct Lists {
+    lists: Vec<List>,
+    places: Places,
+}
+
+impl Lists {
+    pub(super) fn new(nlist: usize, quantizer: &dyn Quantizer) -> Self {
+        let list = List::new(quantizer.new_codes(), Vec::new());
+        Self {
+            lists: vec![list; nlist],
+            places: Places::Counted(Vec::new()),
+        }
+    }
+
+    /// Number of lists.
+    pub(super) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Number of vectors in all lists.
+    pub(super) fn vectors(&self) -> usize {
+        self.lists.iter().map(List::len).sum()
+    }
+
+    pub(super) fn get(&self, list: usize) -> &List {
+        &self.lists[list]
+    }
+
+    /// The ids of all vectors, list by list.
+    pub(super) fn ids(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lists.iter().flat_map(|list| list.ids.iter().copied())
+    }
+
+    /// One more than the largest id there has been.
+    pub(super) fn next_id(&self) -> u64 {
+        match &self.places {
+            Places::Counted(places) => places.len() as u64,
+            Places::Named { next_id, .. } => *next_id,
+        }
+    }
+
+    /// Gives no id below this one any more.
+    pub(super) fn count_on_from(&mut self, next_id: u64) {
+        match &mut self.places {
+            Places::Named { next_id: own, .. } => *own = next_id,
+            Places::Counted(words) if next_id == words.len() as u64 => {}
+            Places::Counted(_) => {
+                self.places = self.places.named();
+                self.count_on_from(next_id);
+            }
+        }
+    }
+
+    pub(super) fn place(&self, id: u64) -> Option<Place> {
+        self.places.get(id)
+    }
+
+    /// Refuses ids that are too large, that repeat, or that are taken.
+    pub(super) fn check_new(&self, ids: &[u64]) -> Result<()> {
+        if let Some(&id) = ids.iter().find(|id| **id > MAX_ID) {
+            return Err(Error::IdTooLarge { id });
+        }
+        if let Some(&id) = ids.iter().find(|id| self.place(**id).is_some()) {
+            return Err(Error::DuplicateId { id });
+        }
+        if ids.is_sorted_by(|one, next| one < next) {
+            return Ok(());
+        }
+        let mut sorted = ids.to_vec();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Error::RepeatedId { id: pair[0] }),
+            None => Ok(()),
+        }
+    }
+
+    /// Appends to list `lists[i]` the `i`-th of `codes` under the id `ids[i]`; the ids were checked.
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`]; nothing is appended then.
+    pub(super) fn extend(&mut self, lists: &[u32], ids: &[u64], codes: &[u8]) -> Result<()> {
+        let mut counts = vec![0; self.lists.len()];
+        lists.iter().for_each(|list| counts[*list as usize] += 1);
+        for (list, count) in self.lists.iter_mut().zip(counts) {
+            list.codes.try_reserve(count)?;
+        }
+        let code_len = codes.len().checked_div(ids.len()).unwrap_or(1).max(1);
+        for ((&number, &id), code) in lists.iter().zip(ids).zip(codes.chunks_exact(code_len)) {
+            let list = &mut self.lists[number as usize];
+            list.codes.extend_from_rows(code)?;
+            list.ids.push(id);
+            let place = Place {
+                list: number as usize,
+                slot: list.ids.len() - 1,
+            };
+            self.places.insert(id, place);
+        }
+        Ok(())
+    }
+
+    /// Fills a list that is empty.
+    pub(super) fn fill(&mut self, number: usize, list: List) -> Result<()> {
+        for (slot, &id) in list.ids.iter().enumerate() {
+            if self.place(id).is_some() {
+                return Err(Error::RepeatedId { id });
+            }
+            self.places.insert(id, Place { list: number, slot });
+        }
+        self.lists[number] = list;
+        Ok(())
+    }
+
+    /// Appends the lists of an index with the same centroids; the raised ids were checked.
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`]; nothing is appended then.
+    pub(super) fn append(&mut self, other: &Self, add_id: u64) -> Result<()> {
+        for (list, theirs) in self.lists.iter_mut().zip(&other.lists) {
+            list.codes.try_reserve(theirs.len())?;
+        }
+        for (number, (list, theirs)) in self.lists.iter_mut().zip(&other.lists).enumerate() {
+            list.codes.append(&theirs.codes)?;
+            for id in theirs.ids.iter().map(|id| id + add_id) {
+                list.ids.push(id);
+                let slot = list.ids.len() - 1;
+                self.places.insert(id, Place { list: number, slot });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the selected ids; returns how many there were. The last vector of a list takes a removed one's slot.
+    pub(super) fn remove(&mut self, ids: &IdSelector<'_>) -> usize {
+        let doomed: Vec<u64> = match ids {
+            IdSelector::Sorted(ids) => ids.iter().copied().filter(|id| self.place(*id).is_some()).collect(),
+            _ => self.ids().filter(|id| ids.contains(*id)).collect(),
+        };
+        let removed = doomed.into_iter().filter_map(|id| {
+            let place = self.places.remove(id)?;
+            let list = &mut self.lists[place.list];
+            list.codes.swap_remove(place.slot);
+            list.ids.swap_remove(place.slot);
+            if let Some(&moved) = list.ids.get(place.slot) {
+                self.places.insert(moved, place);
+            }
+            Some(())
+        });
+        removed.count()
+    }
+}
+
+/// Where each id is.
+#[derive(Clone, Debug)]
+enum Places {
+    /// Ids that were counted from 0: one word each, those that are gone too.
+    Counted(Vec<u64>),
+    /// Ids of the caller's.
+    Named { places: HashMap<u64, Place>, next_id: u64 },
+}
+
+/// Stands for an id that is gone.
+const GONE: u64 = u64::MAX;
+
+/// Faiss's form of a place in one word.
+fn pack(place: Place) -> u64 {
+    (place.list as u64) << 32 | place.slot as u64
+}
+
+fn unpack(word: u64) -> Option<Place> {
+    (word != GONE).then_some(Place {
+        list: (word >> 32) as usize,
+        slot: word as u32 as usize,
+    })
+}
+
+impl Places {
+    fn get(&self, id: u64) -> Option<Place> {
+        match self {
+            Self::Counted(words) => unpack(*words.get(usize::try_from(id).ok()?)?),
+            Self::Named { places, .. } => places.get(&id).copied(),
+        }
+    }
+
+    /// Puts an id in its place, whether it is new or moves.
+    fn insert(&mut self, id: u64, place: Place) {
+        match self {
+            Self::Counted(words) if id < words.len() as u64 => words[id as usize] = pack(place),
+            Self::Counted(words) if id == words.len() as u64 => words.push(pack(place)),
+            Self::Counted(_) => {
+                *self = self.named();
+                self.insert(id, place);
+            }
+            Self::Named { places, next_id } => {
+                places.insert(id, place);
+                *next_id = (*next_id).max(id + 1);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Place> {
+        match self {
+            Self::Counted(words) => {
+                let word = words.get_mut(usize::try_from(id).ok()?)?;
+                unpack(std::mem::replace(word, GONE))
+            }
+            Self::Named { places, .. } => match places.entry(id) {
+                Entry::Occupied(entry) => Some(entry.remove()),
+                Entry::Vacant(_) => None,
+            },
+        }
+    }
+
+    /// The same places for ids with gaps.
+    fn named(&self) -> Self {
+        let Self::Counted(words) = self else {
+            return self.clone();
+        };
+        let places = (0..).zip(words).filter_map(|(id, word)| Some((id, unpack(*word)?)));
+        Self::Named {
+            places: places.collect(),
+            next_id: words.len() as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anear_quant::Raw;
+
+    fn lists() -> Lists {
+        Lists::new(3, &Raw::new(1))
+    }
+
+    fn add(lists: &mut Lists, ids: &[u64]) {
+        let numbers: Vec<u32> = ids.iter().map(|id| (id % 3) as u32).collect();
+        let codes: Vec<u8> = ids.iter().flat_map(|id| (*id as f32).to_le_bytes()).collect();
+        lists.extend(&numbers, ids, &codes).unwrap();
+    }
+
+    /// Every id leads to the code that was added under it.
+    fn check(lists: &Lists, expected: &[u64]) {
+        let mut ids: Vec<u64> = lists.ids().collect();
+        ids.sort_unstable();
+        assert_eq!(ids, expected);
+        for &id in expected {
+            let Place { list, slot } = lists.place(id).unwrap();
+            let mut code = Vec::new();
+            lists.get(list).codes().copy_to(slot..slot + 1, &mut code);
+            assert_eq!(code, (id as f32).to_le_bytes());
+            assert_eq!(lists.get(list).ids()[slot], id);
+        }
+    }
+
+    #[test]
+    fn ids_lead_to_their_codes_through_every_change() {
+        let mut lists = lists();
+        add(&mut lists, &[0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(lists.remove(&IdSelector::Sorted(&[0, 3, 6, 99])), 3);
+        check(&lists, &[1, 2, 4, 5]);
+        assert_eq!(lists.next_id(), 7, "an id is not given twice");
+        add(&mut lists, &[7, 50, 40]);
+        check(&lists, &[1, 2, 4, 5, 7, 40, 50]);
+        assert_eq!(lists.next_id(), 51);
+        assert_eq!(lists.remove(&IdSelector::Range(2..45)), 5);
+        check(&lists, &[1, 50]);
+        add(&mut lists, &[2]);
+        check(&lists, &[1, 2, 50]);
+    }
+
+    #[test]
+    fn ids_that_cannot_be_added_are_named() {
+        let mut lists = lists();
+        add(&mut lists, &[0, 1]);
+        let refused = |ids: &[u64]| lists.check_new(ids).unwrap_err();
+        assert!(matches!(refused(&[5, 1]), Error::DuplicateId { id: 1 }));
+        assert!(matches!(refused(&[5, 4, 5]), Error::RepeatedId { id: 5 }));
+        assert!(matches!(refused(&[1 << 63]), Error::IdTooLarge { .. }));
+        assert!(lists.check_new(&[9, 7]).is_ok());
+    }
+}

@@ -1,0 +1,227 @@
+//! Which lists a query visits, and how a search is spread over threads.
+//!
+//! The nearest of the vectors visited are the same in whatever order lists are visited and on however many threads: a
+//! distance has the same bits wherever it is computed, and top-ks are ordered by (distance, id).
+
+use std::mem;
+use std::ops::Range;
+
+use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
+use anear_pool::Pool;
+use anear_quant::Scorer;
+
+use super::{Ivf, List, MAX_CODES, NPROBE};
+use crate::flat::{on_pool, parts};
+use crate::{Knobs, Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
+
+/// Codes scored per call of a scorer; what it takes at most.
+const BLOCK: usize = 256;
+
+/// With fewer queries than this in a list they are compared one after the other: a register tile would be mostly empty.
+const QUERIES_PER_LIST: usize = 4;
+
+/// Queries of one task: enough to hide handing it over, few enough that all threads end together.
+const TASK_QUERIES: usize = 8;
+
+/// The nearest in the lists visited; in further lists, too, as long as fewer than `k` are found.
+pub(super) fn nearest(index: &Ivf, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
+    let visit = Visit::new(index, &request.knobs)?;
+    let k = request.k.min(index.len().max(1));
+    let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(k)).collect();
+    let mut open: Vec<usize> = (0..queries.len()).collect();
+    let (mut visited, mut nprobe) = (0, visit.nprobe);
+    while !open.is_empty() && visited < index.nlist() {
+        let gathered = gather(queries, &open);
+        let rows = Rows::new(&gathered, queries.dim()).expect("whole queries");
+        let probes = visit.lists(rows, nprobe, request.pool)?;
+        let probes: Vec<_> = probes.iter().map(|row| &row[visited.min(row.len())..]).collect();
+        let found = visit_all(index, rows, &probes, k, request);
+        for (&query, top) in open.iter().zip(found) {
+            tops[query].merge(top);
+        }
+        (visited, nprobe) = (nprobe, nprobe.saturating_mul(4).min(index.nlist()));
+        open.retain(|query| visit.goes_on && tops[*query].len() < k);
+    }
+    Ok(Neighbors::from_tops(index.metric, tops))
+}
+
+/// Everything strictly within the radius in the lists visited.
+pub(super) fn within(index: &Ivf, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
+    let visit = Visit::new(index, &request.knobs)?;
+    let probes = visit.lists(queries, visit.nprobe, request.pool)?;
+    let rows = over_queries(queries.len(), request.pool, |i, _| {
+        let mut found = Vec::new();
+        let mut walk = Walk::new(index, queries.row(i));
+        for probe in probes.row(i) {
+            let (scorer, list) = walk.enter(probe);
+            for (codes, ids) in blocks(list) {
+                scorer.scan_range(codes, ids, &request.selector, request.radius, &mut found);
+            }
+        }
+        found
+    });
+    Ok(rows.into_iter().collect())
+}
+
+/// The nearest of each query in its lists: all queries of a list at once where that pays, query by query otherwise.
+fn visit_all(
+    index: &Ivf,
+    queries: Rows<'_>,
+    probes: &[&[Neighbor]],
+    k: usize,
+    request: &SearchRequest<'_>,
+) -> Vec<TopK> {
+    let visits: usize = probes.iter().map(|probes| probes.len()).sum();
+    let by_list = index.quantizer.scans_batches() && !index.by_residual;
+    if !by_list || visits < QUERIES_PER_LIST * index.nlist() {
+        return over_queries(queries.len(), request.pool, |i, threads| {
+            scan(index, queries.row(i), probes[i], k, &request.selector, threads)
+        });
+    }
+    let threads = request.pool.map_or(1, Pool::threads);
+    let shares: Vec<_> = parts(queries.len(), queries.len().div_ceil(threads)).collect();
+    let found = on_pool(request.pool, shares.len(), |share| {
+        let share = shares[share].clone();
+        scan_by_list(
+            index,
+            queries.slice(share.clone()),
+            &probes[share],
+            k,
+            &request.selector,
+        )
+    });
+    found.into_iter().flatten().collect()
+}
+
+/// The nearest of each query in its lists; each list is read once, for all queries that visit it.
+fn scan_by_list(index: &Ivf, queries: Rows<'_>, probes: &[&[Neighbor]], k: usize, keep: &IdSelector<'_>) -> Vec<TopK> {
+    let visits = |(query, probes): (usize, &&[Neighbor])| probes.iter().map(move |p| (p.id, query)).collect::<Vec<_>>();
+    let mut visits: Vec<(u64, usize)> = probes.iter().enumerate().flat_map(visits).collect();
+    visits.sort_unstable();
+    let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(k)).collect();
+    for visit in visits.chunk_by(|one, next| one.0 == next.0) {
+        let visitors: Vec<usize> = visit.iter().map(|(_, query)| *query).collect();
+        let gathered = gather(queries, &visitors);
+        let rows = Rows::new(&gathered, queries.dim()).expect("whole queries");
+        let mut lent: Vec<_> = visitors
+            .iter()
+            .map(|query| mem::replace(&mut tops[*query], TopK::new(0)))
+            .collect();
+        let list = index.lists.get(visit[0].0 as usize);
+        index
+            .quantizer
+            .scan_list(index.metric, rows, list.codes(), list.ids(), keep, &mut lent);
+        for (query, top) in visitors.into_iter().zip(lent) {
+            tops[query] = top;
+        }
+    }
+    tops
+}
+
+fn gather(queries: Rows<'_>, which: &[usize]) -> Vec<f32> {
+    which.iter().flat_map(|i| queries.row(*i)).copied().collect()
+}
+
+/// How far the queries of one request go.
+struct Visit<'a> {
+    index: &'a Ivf,
+    nprobe: usize,
+    max_codes: usize,
+    /// Whether a query that found too few goes on to further lists.
+    goes_on: bool,
+}
+
+impl<'a> Visit<'a> {
+    fn new(index: &'a Ivf, knobs: &Knobs) -> Result<Self> {
+        let max_codes = knobs.count(&MAX_CODES, index.max_codes)?;
+        Ok(Self {
+            index,
+            nprobe: knobs.count(&NPROBE, index.nprobe)?.min(index.nlist()),
+            max_codes,
+            goes_on: max_codes == usize::MAX,
+        })
+    }
+
+    /// The nearest lists of each query, nearest first, as many as `nprobe` and `max_codes` allow.
+    fn lists(&self, queries: Rows<'_>, nprobe: usize, pool: Option<&Pool>) -> Result<Neighbors> {
+        let probes = self.index.router.nearest(queries, nprobe, pool)?;
+        if self.max_codes == usize::MAX {
+            return Ok(probes);
+        }
+        let cut = |row: &[Neighbor]| {
+            let mut codes = 0;
+            let visited = row.iter().take_while(|probe| {
+                let goes_on = codes < self.max_codes;
+                codes += self.index.lists.get(probe.id as usize).len();
+                goes_on
+            });
+            visited.copied().collect()
+        };
+        Ok(probes.iter().map(cut).collect())
+    }
+}
+
+/// `[task(0, ..), ...]`, one per query; fewer queries than threads leave each some threads of its own.
+fn over_queries<T: Send>(
+    queries: usize,
+    pool: Option<&Pool>,
+    task: impl Fn(usize, Option<&Pool>) -> T + Send + Sync,
+) -> Vec<T> {
+    let Some(pool) = pool.filter(|pool| pool.threads() > 1) else {
+        return (0..queries).map(|i| task(i, None)).collect();
+    };
+    if queries < pool.threads() {
+        return (0..queries).map(|i| task(i, Some(pool))).collect();
+    }
+    let tasks: Vec<Range<usize>> = parts(queries, TASK_QUERIES).collect();
+    let done = on_pool(Some(pool), tasks.len(), |part| {
+        tasks[part].clone().map(|i| task(i, None)).collect::<Vec<_>>()
+    });
+    done.into_iter().flatten().collect()
+}
+
+/// The nearest of one query in these lists.
+fn scan(index: &Ivf, query: &[f32], probes: &[Neighbor], k: usize, keep: &IdSelector<'_>, pool: Option<&Pool>) -> TopK {
+    let shares = pool.map_or(1, Pool::threads).min(probes.len()).max(1);
+    let found = on_pool(pool, shares, |share| {
+        let mut top = TopK::new(k);
+        let mut walk = Walk::new(index, query);
+        for probe in probes.iter().skip(share).step_by(shares) {
+            let (scorer, list) = walk.enter(probe);
+            blocks(list).for_each(|(codes, ids)| scorer.scan(codes, ids, keep, &mut top));
+        }
+        top
+    });
+    found.into_iter().fold(TopK::new(k), |mut all, top| {
+        all.merge(top);
+        all
+    })
+}
+
+/// One query on its way through lists.
+struct Walk<'a> {
+    index: &'a Ivf,
+    scorer: Box<dyn Scorer + 'a>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(index: &'a Ivf, query: &'a [f32]) -> Self {
+        let scorer = index.quantizer.scorer(index.metric, query);
+        Self { index, scorer }
+    }
+
+    /// The list, and what compares the query with its codes.
+    fn enter(&mut self, probe: &Neighbor) -> (&dyn Scorer, &'a List) {
+        let number = probe.id as usize;
+        if self.index.by_residual {
+            self.scorer.rebase(self.index.router.centroid(number));
+        }
+        (&*self.scorer, self.index.lists.get(number))
+    }
+}
+
+/// The codes of a list and their ids, a block at a time.
+fn blocks(list: &List) -> impl Iterator<Item = (&[u8], &[u64])> {
+    let block = |slots: Range<usize>| (list.codes().bytes_of(slots.clone()), &list.ids()[slots]);
+    parts(list.len(), BLOCK).map(block)
+}

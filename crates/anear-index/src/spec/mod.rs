@@ -1,0 +1,183 @@
+//! Index blueprints: plain data, parsed from and printed as Faiss's factory strings.
+//!
+//! Reading is in `parse.rs`, printing in `print.rs`.
+
+use anear_kernels::{Metric, Rows};
+use anear_quant::{QuantizerSpec, Training};
+
+use crate::error::check_index_dim;
+use crate::flat::check_metric;
+use crate::{Cosine, Error, Flat, IdMap, Ivf, Refine, Result, VectorIndex};
+
+mod parse;
+mod print;
+
+/// A blueprint of an index, in the words of Faiss's `index_factory`.
+///
+/// ```
+/// use anear_index::{IndexSpec, VectorIndex};
+/// use anear_kernels::Metric;
+///
+/// let spec: IndexSpec = "IDMap2,Flat".parse()?;
+/// assert_eq!(spec.to_string(), "IDMap2,Flat");
+/// assert_eq!(spec.build(64, Metric::Cosine)?.dim(), 64);
+///
+/// let error = "IDMap,Flop".parse::<IndexSpec>().unwrap_err().to_string();
+/// assert!(error.starts_with("cannot read index `IDMap,Flop`: unknown index `Flop` at character 6"), "{error}");
+/// # Ok::<(), anear_index::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IndexSpec {
+    /// `Flat`, `SQ8`, `PQ16` ...: every vector is compared, as it is or by a code of it.
+    Flat(QuantizerSpec),
+    /// `IVF1024,Flat`, `IVF4096_HNSW32,PQ16` ...: only the vectors near the query's nearest centroids are compared.
+    Ivf(IvfSpec),
+    /// `IDMap,...` or `IDMap2,...`: ids of the caller's over another index.
+    IdMap(IdMapKind, Box<IndexSpec>),
+    /// `...,RFlat` or `...,Refine(SQ8)`: the candidates of one index, ranked anew by another.
+    Refine(Box<IndexSpec>, Box<IndexSpec>),
+}
+
+/// The blueprint of an inverted file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IvfSpec {
+    /// Number of inverted lists, each with a centroid of its own.
+    pub nlist: usize,
+    /// The index that finds the centroids nearest to a vector (Faiss: the coarse quantizer).
+    pub coarse: Box<IndexSpec>,
+    /// How the vectors of a list are stored.
+    pub codes: QuantizerSpec,
+    /// Whether codes are of what remains of a vector when its centroid is taken away.
+    pub by_residual: bool,
+}
+
+/// Which of Faiss's two id maps is meant; ours are the same but in name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdMapKind {
+    /// `IDMap` (Faiss: `IndexIDMap`, which cannot reconstruct).
+    IdMap,
+    /// `IDMap2` (Faiss: `IndexIDMap2`).
+    IdMap2,
+}
+
+impl IndexSpec {
+    /// One string for each kind of index there is.
+    pub const EXAMPLES: &[&str] = &[
+        "Flat",
+        "IDMap,Flat",
+        "IDMap2,Flat",
+        "SQ8",
+        "SQfp16",
+        "IVF8,Flat",
+        "IVF8,SQ8",
+        "IVF8(SQ8),SQ4",
+        "IDMap,IVF8,Flat",
+        "Flat,RFlat",
+        "SQ4,RFlat",
+        "IVF8,SQ4,RFlat",
+        "SQ4,Refine(SQfp16)",
+    ];
+
+    /// Whether an index must see vectors before it can be built: [`train`](Self::train) instead of
+    /// [`build`](Self::build).
+    pub fn needs_training(&self) -> bool {
+        match self {
+            Self::Flat(codes) => *codes != QuantizerSpec::Raw,
+            Self::Ivf(_) => true,
+            Self::IdMap(_, inner) => inner.needs_training(),
+            Self::Refine(base, refine) => base.needs_training() || refine.needs_training(),
+        }
+    }
+
+    /// An empty index for vectors of `dim` components, compared by `metric`.
+    ///
+    /// # Errors
+    /// [`Error::DimensionRange`], [`Error::Untrained`] for indexes that must be trained, [`Error::Metric`] for metrics
+    /// by which they cannot compare, and [`Error::Unsupported`] for an id map within another.
+    pub fn build(&self, dim: usize, metric: Metric) -> Result<Box<dyn VectorIndex>> {
+        if self.needs_training() {
+            return Err(Error::Untrained { what: self.to_string() });
+        }
+        let nothing = Rows::new(&[], dim).ok_or(Error::DimensionRange { got: dim })?;
+        self.train(metric, nothing, &Training::default())
+    }
+
+    /// An empty index for vectors like those of `sample`, compared by `metric`, that has learned from the sample.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build) but for [`Error::Untrained`], and [`Error::Quantizer`] or [`Error::Cluster`] when the
+    /// sample is too small, [`Error::NotFinite`] when it has NaN or infinities.
+    pub fn train(&self, metric: Metric, sample: Rows<'_>, training: &Training<'_>) -> Result<Box<dyn VectorIndex>> {
+        check_index_dim(sample.dim())?;
+        if metric == Metric::Cosine && !self.knows_cosine() {
+            return Ok(Box::new(Cosine::train(self, sample, training)?));
+        }
+        Ok(match self {
+            Self::Flat(QuantizerSpec::Raw) => Box::new(Flat::new(sample.dim(), metric)?),
+            Self::Flat(codes) => {
+                let quantizer = codes.train(metric, sample, training)?;
+                check_metric(&*quantizer, metric)?;
+                Box::new(Flat::over(quantizer, metric)?)
+            }
+            Self::Ivf(spec) => Box::new(Ivf::train(spec, metric, sample, training)?),
+            Self::IdMap(kind, inner) => Box::new(IdMap::new(*kind, inner.train(metric, sample, training)?)?),
+            Self::Refine(base, refine) => {
+                let base = base.train(metric, sample, training)?;
+                let refine = refine.train(metric, sample, training)?;
+                Box::new(Refine::new(base, refine)?)
+            }
+        })
+    }
+
+    /// Whether the index itself compares by cosine; the others hold unit vectors by inner product.
+    pub(crate) fn knows_cosine(&self) -> bool {
+        match self {
+            Self::Flat(codes) => *codes == QuantizerSpec::Raw,
+            Self::Ivf(_) => false,
+            Self::IdMap(_, inner) => inner.knows_cosine(),
+            Self::Refine(base, refine) => base.knows_cosine() && refine.knows_cosine(),
+        }
+    }
+}
+
+impl IdMapKind {
+    /// The token in a factory string.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::IdMap => "IDMap",
+            Self::IdMap2 => "IDMap2",
+        }
+    }
+
+    pub(crate) fn from_token(token: &str) -> Option<Self> {
+        [Self::IdMap, Self::IdMap2]
+            .into_iter()
+            .find(|kind| kind.token() == token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dimension_out_of_range_is_refused() {
+        for dim in [0, crate::MAX_DIM + 1, usize::MAX] {
+            let error = IndexSpec::Flat(QuantizerSpec::Raw).build(dim, Metric::L2).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("the dimension of an index must be between 1 and 1048576, got {dim}")
+            );
+        }
+    }
+
+    #[test]
+    fn what_must_be_trained_is_not_built() {
+        let spec: IndexSpec = "IDMap,IVF8,Flat".parse().unwrap();
+        assert_eq!(
+            spec.build(4, Metric::L2).unwrap_err().to_string(),
+            "`IDMap,IVF8,Flat` must be trained on vectors like those to come before it can be built"
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! From a factory string to the blueprint, by the grammar of Faiss's `index_factory`.
+//!
+//! ```text
+//! index  := index ",IDMap2" | "IDMap2," index | index ",IDMap" | "IDMap," index
+//!         | index ",RFlat" | index ",Refine(" index ")"
+//!         | coarse "," codes | codes
+//! coarse := "IVF" number | "IVF" number "(" index ")"
+//! ```
+
+use std::str::FromStr;
+
+use anear_quant::QuantizerSpec;
+
+use super::{IdMapKind, IndexSpec, IvfSpec};
+use crate::{Error, Result};
+
+/// A part between commas, and where it begins, in characters.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    at: usize,
+    text: &'a str,
+}
+
+/// What is wrong, and where.
+struct Fault {
+    at: usize,
+    reason: String,
+}
+
+/// Parentheses may nest this deep, as in Faiss's files.
+const DEPTH_MAX: usize = 50;
+
+impl FromStr for IndexSpec {
+    type Err = Error;
+
+    /// Reads a factory string; an id map may stand before or, as Faiss allows, behind the rest.
+    fn from_str(text: &str) -> Result<Self> {
+        let whole = Part { at: 0, text };
+        index(whole, 0).map_err(|Fault { at, reason }| Error::Spec {
+            text: text.into(),
+            at,
+            reason,
+        })
+    }
+}
+
+/// Reads what stands at the top or between parentheses.
+fn index(whole: Part<'_>, depth: usize) -> Result<IndexSpec, Fault> {
+    if depth > DEPTH_MAX {
+        return Err(whole.fault(format!("more than {DEPTH_MAX} parentheses within each other")));
+    }
+    parts(&whole.split()?, depth)
+}
+
+/// Reads the parts between commas: wrappers first, from the outside in.
+fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
+    let [first, rest @ ..] = all else {
+        unreachable!("splitting gives at least one part");
+    };
+    if let [inner @ .., last] = all
+        && !inner.is_empty()
+    {
+        if let Some(kind) = IdMapKind::from_token(last.text) {
+            return Ok(IndexSpec::IdMap(kind, Box::new(parts(inner, depth)?)));
+        }
+        if let Some(refine) = last.refine(depth) {
+            return Ok(IndexSpec::Refine(Box::new(parts(inner, depth)?), Box::new(refine?)));
+        }
+    }
+    if let Some(kind) = IdMapKind::from_token(first.text) {
+        if rest.is_empty() {
+            return Err(first.fault(format!("`{0}` needs an index within (as `{0},Flat`)", first.text)));
+        }
+        return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth)?)));
+    }
+    match (rest, first.coarse(depth)) {
+        ([codes, rest @ ..], Some(coarse)) => {
+            no_more(rest)?;
+            let (nlist, coarse) = coarse?;
+            let (codes, by_residual) = codes.list_codes()?;
+            Ok(IndexSpec::Ivf(IvfSpec {
+                nlist,
+                coarse: Box::new(coarse),
+                codes,
+                by_residual,
+            }))
+        }
+        ([], Some(_)) => Err(first.fault(format!("`{0}` needs codes behind it (as `{0},Flat`)", first.text))),
+        (rest, None) => {
+            let codes = first.codes()?;
+            no_more(rest)?;
+            Ok(IndexSpec::Flat(codes))
+        }
+    }
+}
+
+fn no_more(rest: &[Part<'_>]) -> Result<(), Fault> {
+    match rest {
+        [] => Ok(()),
+        [part, ..] => Err(part.fault(format!("`{}` is one part too many", part.text))),
+    }
+}
+
+impl<'a> Part<'a> {
+    fn fault(self, reason: String) -> Fault {
+        Fault { at: self.at, reason }
+    }
+
+    /// The part from byte `start` on.
+    fn from(self, start: usize) -> Self {
+        Self {
+            at: self.at + self.text[..start].chars().count(),
+            text: &self.text[start..],
+        }
+    }
+
+    /// The parts between commas that are not within parentheses.
+    fn split(self) -> Result<Vec<Self>, Fault> {
+        let mut parts = Vec::new();
+        let (mut start, mut depth) = (0, 0_usize);
+        for (at, c) in self.text.char_indices() {
+            match c {
+                '(' => depth += 1,
+                ')' => {
+                    let unopened = || self.from(at).fault("`)` without `(`".into());
+                    depth = depth.checked_sub(1).ok_or_else(unopened)?;
+                }
+                ',' if depth == 0 => {
+                    parts.push(self.between(start, at));
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+        if depth > 0 {
+            return Err(self.from(self.text.len()).fault("`)` is missing".into()));
+        }
+        parts.push(self.from(start));
+        Ok(parts)
+    }
+
+    fn between(self, start: usize, end: usize) -> Self {
+        let part = self.from(start);
+        Self {
+            text: &part.text[..end - start],
+            ..part
+        }
+    }
+
+    /// What stands in the parentheses behind `name`, if this part is `name(...)`.
+    fn within(self, name: &str) -> Option<Self> {
+        let inner = self.text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')?;
+        let start = name.len() + 1;
+        Some(self.between(start, start + inner.len()))
+    }
+
+    fn refine(self, depth: usize) -> Option<Result<IndexSpec, Fault>> {
+        match self.text {
+            "RFlat" => Some(Ok(IndexSpec::Flat(QuantizerSpec::Raw))),
+            _ => self.within("Refine").map(|inner| index(inner, depth + 1)),
+        }
+    }
+
+    /// The number of lists and the index over their centroids, if this part begins an inverted file.
+    fn coarse(self, depth: usize) -> Option<Result<(usize, IndexSpec), Fault>> {
+        let digits = self.text.strip_prefix("IVF")?;
+        let len = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let scale_len = usize::from(digits[len..].starts_with(['k', 'M']));
+        let (number, rest) = digits.split_at(len + scale_len);
+        Some(self.nlist(number).and_then(|nlist| {
+            let rest_at = self.from("IVF".len() + number.len());
+            let coarse = match rest {
+                "" => IndexSpec::Flat(QuantizerSpec::Raw),
+                _ => match rest_at.within("") {
+                    Some(inner) => index(inner, depth + 1)?,
+                    None => return Err(rest_at.fault(format!("`{rest}` is no coarse quantizer"))),
+                },
+            };
+            Ok((nlist, coarse))
+        }))
+    }
+
+    fn nlist(self, number: &str) -> Result<usize, Fault> {
+        let at = self.from("IVF".len());
+        let (digits, scale) = match number.strip_suffix(['k', 'M']) {
+            Some(digits) => (digits, if number.ends_with('k') { 1 << 10 } else { 1 << 20 }),
+            None => (number, 1),
+        };
+        let nlist = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(scale));
+        let nlist = nlist.filter(|n| (1..=IvfSpec::NLIST_MAX).contains(n));
+        nlist.ok_or_else(|| at.fault(format!("an inverted file has 1 to {} lists", IvfSpec::NLIST_MAX)))
+    }
+
+    fn codes(self) -> Result<QuantizerSpec, Fault> {
+        QuantizerSpec::parse(self.text).ok_or_else(|| match self.text {
+            "" => self.fault(format!("a part is missing (known: {KNOWN})")),
+            text => self.fault(format!("unknown index `{text}` (known: {KNOWN})")),
+        })
+    }
+
+    /// Codes in lists: an `r` behind them asks for residuals where they are not the default.
+    fn list_codes(self) -> Result<(QuantizerSpec, bool), Fault> {
+        if let Some(codes) = self.text.strip_suffix('r').and_then(QuantizerSpec::parse)
+            && !IvfSpec::default_by_residual(&codes)
+        {
+            return Ok((codes, true));
+        }
+        let codes = self.codes()?;
+        let by_residual = IvfSpec::default_by_residual(&codes);
+        Ok((codes, by_residual))
+    }
+}
+
+/// Every token there is, for messages.
+const KNOWN: &str = "Flat, IVF<n>, IDMap, IDMap2, RFlat, Refine(...)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        text.parse::<IndexSpec>().unwrap_err().to_string()
+    }
+
+    fn printed(text: &str) -> String {
+        text.parse::<IndexSpec>().unwrap().to_string()
+    }
+
+    #[test]
+    fn examples_print_as_they_were_read() {
+        for text in IndexSpec::EXAMPLES {
+            assert_eq!(printed(text), *text);
+        }
+    }
+
+    #[test]
+    fn other_spellings_print_as_the_usual_one() {
+        for (text, usual) in [
+            ("Flat,IDMap2", "IDMap2,Flat"),
+            ("IVF4k,Flat", "IVF4096,Flat"),
+            ("IVF1M,Flat", "IVF1048576,Flat"),
+            ("IVF16(Flat),Flat", "IVF16,Flat"),
+            ("IVF16,Flat,Refine(Flat)", "IVF16,Flat,RFlat"),
+        ] {
+            assert_eq!(printed(text), usual);
+        }
+    }
+
+    #[test]
+    fn a_fault_is_named_with_its_place() {
+        for (text, reason, at) in [
+            ("IVF0,Flat", "an inverted file has 1 to", 3),
+            ("IVF99999999999999999999k,Flat", "an inverted file has 1 to", 3),
+            ("IVF16", "`IVF16` needs codes behind it (as `IVF16,Flat`)", 0),
+            ("IVF16(Flop),Flat", "unknown index `Flop`", 6),
+            ("IVF16x,Flat", "`x` is no coarse quantizer", 5),
+            ("IVF16(Flat,Flat", "`)` is missing", 15),
+            ("Flat)", "`)` without `(`", 4),
+            ("IDMap,IDMap2,Flat,Flat", "`Flat` is one part too many", 18),
+            ("IDMap,Flat,", "`` is one part too many", 11),
+            ("IDMap,", "a part is missing", 6),
+            ("IDMap", "`IDMap` needs an index within (as `IDMap,Flat`)", 0),
+            ("Flat,Flat", "`Flat` is one part too many", 5),
+            ("", "a part is missing", 0),
+            ("flat", "unknown index `flat`", 0),
+            ("IDMap,평면,Flat", "unknown index `평면`", 6),
+        ] {
+            let message = fault(text);
+            assert!(message.contains(reason), "{message}");
+            assert!(message.ends_with(&format!("at character {at}")), "{message}");
+        }
+        let nested = format!("{}Flat{}", "IVF2(".repeat(60), "),Flat".repeat(60));
+        assert!(fault(&nested).contains("more than 50 parentheses"));
+    }
+}

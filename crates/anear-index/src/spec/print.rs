@@ -1,0 +1,35 @@
+//! From a blueprint to the factory string.
+
+use std::fmt;
+
+use anear_quant::QuantizerSpec;
+
+use super::{IndexSpec, IvfSpec};
+
+impl fmt::Display for IndexSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flat(codes) => codes.fmt(f),
+            Self::Ivf(spec) => spec.fmt(f),
+            Self::IdMap(kind, inner) => write!(f, "{},{inner}", kind.token()),
+            Self::Refine(base, refine) if **refine == Self::Flat(QuantizerSpec::Raw) => write!(f, "{base},RFlat"),
+            Self::Refine(base, refine) => write!(f, "{base},Refine({refine})"),
+        }
+    }
+}
+
+impl fmt::Display for IvfSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IVF{}", self.nlist)?;
+        match &*self.coarse {
+            IndexSpec::Flat(QuantizerSpec::Raw) => {}
+            coarse => write!(f, "({coarse})")?,
+        }
+        write!(f, ",{}", self.codes)?;
+        if self.by_residual != Self::default_by_residual(&self.codes) {
+            // The one token that Faiss has for either way.
+            f.write_str("r")?;
+        }
+        Ok(())
+    }
+}

@@ -16,7 +16,7 @@ use crate::{
 
 /// [`scan`](crate::scan) for every query, with the same answers to the bit, at a fraction of the time.
 ///
-/// `tops[i]` belongs to query `i`. L1 and Linf have no product form and gain nothing.
+/// `tops[i]` belongs to query `i`. Only L2, inner product and cosine have a product form; others gain nothing.
 ///
 /// # Panics
 /// If `tops` are not as many as `queries`, or the dimensions differ.

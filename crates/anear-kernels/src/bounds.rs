@@ -19,12 +19,16 @@
 //! and the canonical distance, halved for L2, together by less than `(2 gamma(m) + 4 u) n`. So of two candidates whose
 //! `v` differ by more than `e n`, the canonical distances differ the same way.
 //!
+//! A sketch (`sketch.rs`) replaces the product by one that is at least as large, but for an error of its own relative
+//! to `|x| |c|`, which is added to `e`. There the bound is taken apart as the sum of a vector's and a candidate's part,
+//! for the inner product by `|x| |c| <= (|x|^2 + |c|^2) / 2`.
+//!
 //! Each bound of a pair is `slope[q] * weight[x] + offset[q]`. Underflow adds at most `2^-150` per rounding, taken off the offset.
 //! Where a norm is too large or small to trust, NaN lets the pair pass.
 
 use crate::metric::{Metric, cosine::SAFE_SQUARED_NORM};
 
-const U: f64 = 1.0 / (1 << 24) as f64;
+pub(crate) const U: f64 = 1.0 / (1 << 24) as f64;
 
 /// The bounds for one metric and dimension.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,40 @@ impl Margin {
         (below(slope), below(offset - self.absolute))
     }
 
+    /// The same for products of sketches, which may be off by `error` more, relative to the norms.
+    pub(crate) fn of_sketches(metric: Metric, dim: usize, error: f64) -> Option<Self> {
+        let margin = Self::new(metric, dim).filter(|_| matches!(metric, Metric::L2 | Metric::InnerProduct))?;
+        Some(Self {
+            relative: margin.relative + error,
+            ..margin
+        })
+    }
+
+    /// The candidate's part of what the product must not be below.
+    pub(crate) fn candidate(&self, squared_norm: f32) -> f32 {
+        if squared_norm > *SAFE_SQUARED_NORM.end() {
+            return f32::NAN;
+        }
+        let (norm, e) = (f64::from(squared_norm), self.relative);
+        match self.metric {
+            Metric::L2 => below(norm * (1.0 - e) / 2.0),
+            _ => below(-norm * e / 2.0),
+        }
+    }
+
+    /// The part of a vector that has something within `threshold` already; the two parts are added.
+    pub(crate) fn vector(&self, squared_norm: f32, threshold: f32) -> f32 {
+        if squared_norm > *SAFE_SQUARED_NORM.end() {
+            return f32::NAN;
+        }
+        let (norm, threshold, e) = (f64::from(squared_norm), f64::from(threshold), self.relative);
+        let raised = threshold + threshold.abs() * e;
+        below(match self.metric {
+            Metric::L2 => (norm * (1.0 - e) - raised) / 2.0 - self.absolute,
+            _ => -norm * e / 2.0 - raised - self.absolute,
+        })
+    }
+
     /// By how much a candidate's fused value must exceed another's to be farther for certain, where no candidate's
     /// squared norm is beyond `largest`; NaN if never.
     pub(crate) fn gap(&self, squared_norm: f32, largest: f32) -> f32 {
@@ -94,7 +132,7 @@ impl Margin {
     }
 }
 
-fn gamma(roundings: usize) -> f64 {
+pub(crate) fn gamma(roundings: usize) -> f64 {
     let error = roundings as f64 * U;
     // Half is far beyond any use; the proof needs an error below 1.
     if error < 0.5 { error / (1.0 - error) } else { f64::NAN }

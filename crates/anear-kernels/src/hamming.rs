@@ -83,10 +83,11 @@ pub fn scan_range(
     Kernels::get().hamming_scan_range(query, codes, first_id, keep, radius, out);
 }
 
-/// What an instruction set does: a query against a run of codes, and against a list of codes.
+/// What an instruction set does: a query against a run of codes, and against a list of codes. Both return the least
+/// distance, by which a search passes over most blocks; of none, the largest number.
 struct Table {
-    run: unsafe fn(&[u8], Bits<'_>, &mut [u32]),
-    list: unsafe fn(&[u8], Bits<'_>, &[u32], &mut [u32]),
+    run: unsafe fn(&[u8], Bits<'_>, &mut [u32]) -> u32,
+    list: unsafe fn(&[u8], Bits<'_>, &[u32], &mut [u32]) -> u32,
 }
 
 static PLAIN: Table = Table { run, list };
@@ -110,47 +111,52 @@ fn table(isa: Isa) -> &'static Table {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "popcnt")]
-fn run_popcnt(query: &[u8], codes: Bits<'_>, out: &mut [u32]) {
-    run(query, codes, out);
+fn run_popcnt(query: &[u8], codes: Bits<'_>, out: &mut [u32]) -> u32 {
+    run(query, codes, out)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "popcnt")]
-fn list_popcnt(query: &[u8], codes: Bits<'_>, list: &[u32], out: &mut [u32]) {
-    self::list(query, codes, list, out);
+fn list_popcnt(query: &[u8], codes: Bits<'_>, positions: &[u32], out: &mut [u32]) -> u32 {
+    list(query, codes, positions, out)
 }
 
 #[inline(always)]
-fn run(query: &[u8], codes: Bits<'_>, out: &mut [u32]) {
+fn run(query: &[u8], codes: Bits<'_>, out: &mut [u32]) -> u32 {
     match query.len() {
         8 => run_of::<8>(query, codes, out),
         16 => run_of::<16>(query, codes, out),
         32 => run_of::<32>(query, codes, out),
         64 => run_of::<64>(query, codes, out),
-        128 => run_of::<128>(query, codes, out),
-        _ => codes
-            .iter()
-            .zip(out)
-            .for_each(|(code, out)| *out = differing(query, code)),
+        _ => measure(out, codes.iter(), |code| differing(query, code)),
     }
 }
 
 /// The length is a constant: the loop over the words of a code vanishes.
 #[inline(always)]
-fn run_of<const LEN: usize>(query: &[u8], codes: Bits<'_>, out: &mut [u32]) {
+fn run_of<const LEN: usize>(query: &[u8], codes: Bits<'_>, out: &mut [u32]) -> u32 {
     let query: &[u8; LEN] = query.try_into().expect("a query of this length");
     let codes = codes.as_slice().as_chunks::<LEN>().0;
-    codes
-        .iter()
-        .zip(out)
-        .for_each(|(code, out)| *out = differing(query, code));
+    measure(out, codes.iter(), |code| differing(query, code))
 }
 
 #[inline(always)]
-fn list(query: &[u8], codes: Bits<'_>, list: &[u32], out: &mut [u32]) {
-    for (&position, out) in list.iter().zip(out) {
-        *out = differing(query, codes.row(position as usize));
+fn list(query: &[u8], codes: Bits<'_>, positions: &[u32], out: &mut [u32]) -> u32 {
+    for &position in positions {
+        prefetch(codes.row(position as usize).as_ptr());
     }
+    measure(out, positions.iter(), |&position| {
+        differing(query, codes.row(position as usize))
+    })
+}
+
+/// Fills `out` with the distances of the codes and returns the least.
+#[inline(always)]
+fn measure<C>(out: &mut [u32], codes: impl Iterator<Item = C>, distance: impl Fn(C) -> u32) -> u32 {
+    out.iter_mut().zip(codes).fold(u32::MAX, |least, (out, code)| {
+        *out = distance(code);
+        least.min(*out)
+    })
 }
 
 #[inline(always)]
@@ -159,6 +165,17 @@ fn differing(x: &[u8], y: &[u8]) -> u32 {
     let differ = |(x, y): (&[u8; 8], &[u8; 8])| (u64::from_ne_bytes(*x) ^ u64::from_ne_bytes(*y)).count_ones();
     let rest = x_rest.iter().zip(y_rest).map(|(x, y)| (x ^ y).count_ones());
     x.iter().zip(y).map(differ).sum::<u32>() + rest.sum::<u32>()
+}
+
+/// Fetches one cache line.
+#[inline(always)]
+fn prefetch(_at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: part of every x86-64, and a hint may name any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(_at.cast());
+    }
 }
 
 /// Codes per call of a kernel: the ids in a selector's word, which fixes it.
@@ -203,20 +220,32 @@ impl<'a> Block<'a> {
             })
     }
 
-    /// The distances of the listed codes or of all, into `out`.
-    fn measure<'b>(&self, table: &Table, query: &[u8], out: &'b mut [u32; BLOCK]) -> &'b [u32] {
+    /// Fetches what is scanned after this block. The processor fetches ahead by itself, but stops at every page: one query
+    /// over 1e6 codes of 32 bytes took 1.5 ms with this and 2.6 ms without (bench `binary`, Sapphire Rapids).
+    fn prefetch_next(&self, codes: Bits<'a>, first_id: u64) {
+        /// Short blocks are over before what was asked for has come.
+        const AHEAD: usize = 2048;
+        let block_len = self.codes.as_slice().len();
+        let start = (self.first_id - first_id) as usize * codes.dim() + block_len.max(AHEAD);
+        if let (None, Some(next)) = (&self.list, codes.as_slice().get(start..start + block_len)) {
+            next.chunks(64).for_each(|line| prefetch(line.as_ptr()));
+        }
+    }
+
+    /// The distances of the listed codes or of all, into `out`, and the least of them.
+    fn measure<'b>(&self, table: &Table, query: &[u8], out: &'b mut [u32; BLOCK]) -> (&'b [u32], u32) {
         let out = match &self.list {
             Some((_, len)) => &mut out[..*len],
             None => &mut out[..self.codes.len()],
         };
         // SAFETY: `table` hands out only what this machine can run.
-        unsafe {
+        let least = unsafe {
             match &self.list {
                 Some((list, len)) => (table.list)(query, self.codes, &list[..*len], out),
                 None => (table.run)(query, self.codes, out),
             }
-        }
-        out
+        };
+        (out, least)
     }
 
     /// The accepted codes whose distances, as measured, are at most `bound`.
@@ -239,7 +268,7 @@ impl Kernels {
         assert_eq!(query.len(), codes.dim(), "a query as long as the codes");
         assert_eq!(codes.len(), out.len(), "one distance per code");
         // SAFETY: `table` hands out only what this machine can run.
-        unsafe { (table(self.isa).run)(query, codes, out) }
+        unsafe { (table(self.isa).run)(query, codes, out) };
     }
 
     /// As [`distances_at`], on this instruction set.
@@ -247,7 +276,7 @@ impl Kernels {
         assert_eq!(query.len(), codes.dim(), "a query as long as the codes");
         assert_eq!(list.len(), out.len(), "one distance per position");
         // SAFETY: `table` hands out only what this machine can run.
-        unsafe { (table(self.isa).list)(query, codes, list, out) }
+        unsafe { (table(self.isa).list)(query, codes, list, out) };
     }
 
     /// As [`scan`], on this instruction set.
@@ -263,12 +292,12 @@ impl Kernels {
         assert_eq!(queries.len(), tops.len(), "one top-k per query");
         let (table, mut buffer) = (table(self.isa), [0; BLOCK]);
         for block in Block::all(codes, first_id, keep) {
+            block.prefetch_next(codes, first_id);
             for (query, top) in queries.iter().zip(&mut *tops) {
-                let distances = block.measure(table, query, &mut buffer);
+                let (distances, least) = block.measure(table, query, &mut buffer);
                 // An infinite threshold becomes the largest number.
                 let bound = top.threshold() as u32;
-                // Without a branch per distance; hardly any block has one close enough.
-                if distances.iter().fold(false, |any, distance| any | (*distance <= bound)) {
+                if least <= bound {
                     block.within(distances, bound).for_each(|neighbor| top.push(neighbor));
                 }
             }
@@ -289,7 +318,10 @@ impl Kernels {
         let Some(bound) = radius.checked_sub(1) else { return };
         let (table, mut buffer) = (table(self.isa), [0; BLOCK]);
         for block in Block::all(codes, first_id, keep) {
-            out.extend(block.within(block.measure(table, query, &mut buffer), bound));
+            let (distances, least) = block.measure(table, query, &mut buffer);
+            if least <= bound {
+                out.extend(block.within(distances, bound));
+            }
         }
     }
 }

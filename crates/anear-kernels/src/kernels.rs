@@ -3,11 +3,16 @@
 use std::fmt;
 
 use crate::{
+    codes::{
+        codebooks::{Codebooks, Tables},
+        fast_scan::FastScan,
+    },
     isa::{self, Isa, scalar},
     metric::Metric,
     packed,
     product::Product,
     rows::Rows,
+    split,
 };
 
 /// The kernels of one instruction set.
@@ -19,21 +24,27 @@ pub struct Kernels {
     pub(crate) isa: Isa,
     pub(crate) metrics: &'static [Entry],
     pub(crate) product: Option<Product>,
+    pub(crate) tables: Tables,
+    /// As [`codebooks::nearest`](crate::codes::codebooks::nearest).
+    pub(crate) nearest_entries: unsafe fn(&Codebooks, usize, Rows<'_>, &mut [u32]),
+    pub(crate) fast_scan: &'static FastScan,
     /// Arguments: rows, positions of some, a weight for each of them, where the sum goes.
     pub(crate) weighted_sum: unsafe fn(Rows<'_>, &[usize], &[f32], &mut [f32]),
     pub(crate) packed: packed::Table,
+    pub(crate) split: split::Entry,
 }
 
-/// The kernels of one metric: a pair of vectors, a query and a run of rows, a query and a list of rows.
+/// The kernels of one metric: a pair of vectors, a query and a run of rows, a query and a list of rows. Each is given the
+/// metric's parameter first.
 pub(crate) struct Entry {
-    pub(crate) pair: unsafe fn(&[f32], &[f32]) -> f32,
-    pub(crate) run: unsafe fn(&[f32], Rows<'_>, &mut [f32]),
-    pub(crate) list: unsafe fn(&[f32], Rows<'_>, &[usize], &mut [f32]),
+    pub(crate) pair: unsafe fn(f32, &[f32], &[f32]) -> f32,
+    pub(crate) run: unsafe fn(f32, &[f32], Rows<'_>, &mut [f32]),
+    pub(crate) list: unsafe fn(f32, &[f32], Rows<'_>, &[usize], &mut [f32]),
 }
 
 /// One [`Entry`] per metric, in the order of the enum, from the functions `pair`, `run` and `list` in scope.
 macro_rules! entries {
-    ($($variant:ident, $name:literal, $measure:path, $doc:literal;)*) => {
+    ($($variant:ident $(($parameter:ty))?, $name:literal, $measure:path, $doc:literal;)*) => {
         &[$(Entry { pair: pair::<$measure>, run: run::<$measure>, list: list::<$measure> }),*]
     };
 }
@@ -71,7 +82,7 @@ impl Kernels {
     /// If the vectors differ in length.
     pub fn distance(&self, metric: Metric, x: &[f32], y: &[f32]) -> f32 {
         // SAFETY: `for_isa` hands out a table only where its instruction set is available.
-        unsafe { (self.entry(metric).pair)(x, y) }
+        unsafe { (self.entry(metric).pair)(metric.parameter(), x, y) }
     }
 
     /// The distances of `query` to each of `rows`, into `out`.
@@ -81,7 +92,7 @@ impl Kernels {
     pub fn distances(&self, metric: Metric, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
         assert_eq!(rows.len(), out.len(), "one distance per row");
         // SAFETY: `for_isa` hands out a table only where its instruction set is available.
-        unsafe { (self.entry(metric).run)(query, rows, out) }
+        unsafe { (self.entry(metric).run)(metric.parameter(), query, rows, out) }
     }
 
     /// The distances of `query` to the rows at the positions of `list`, into `out`.
@@ -91,7 +102,7 @@ impl Kernels {
     pub fn distances_at(&self, metric: Metric, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
         assert_eq!(list.len(), out.len(), "one distance per position");
         // SAFETY: `for_isa` hands out a table only where its instruction set is available.
-        unsafe { (self.entry(metric).list)(query, rows, list, out) }
+        unsafe { (self.entry(metric).list)(metric.parameter(), query, rows, list, out) }
     }
 
     /// `<x, x>`, in the canonical order.
@@ -100,7 +111,7 @@ impl Kernels {
     }
 
     fn entry(&self, metric: Metric) -> &Entry {
-        &self.metrics[metric as usize]
+        &self.metrics[metric.place()]
     }
 }
 

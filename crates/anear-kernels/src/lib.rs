@@ -7,7 +7,9 @@
 //! on any number of threads, at any address, filtered or not. Each pair of vectors is folded in one canonical order:
 //! 32 running totals (component `i` goes to total `i % 32`), plain multiplication and addition, then one fixed tree.
 //! Batches find their candidates by a faster product, but only as a filter with a proven margin;
-//! what passes is measured again in the canonical order.
+//! what passes is measured again in the canonical order. Packed codes are compared in the same order with fused
+//! multiplication and addition. The power in Lp and the logarithm in Jensen-Shannon are the operating system's: those two
+//! agree between instruction sets, and between machines as far as their systems do.
 //!
 //! | to | use |
 //! |---|---|
@@ -15,7 +17,9 @@
 //! | measure | [`Metric`] |
 //! | search | [`scan`], [`scan_batch`], [`scan_range`] |
 //! | find the one nearest of few for each of many | [`Nearest`] |
+//! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`read_bits`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
+//! | compare with packed numbers | [`PackedQuery`], [`Packing`] |
 //! | compare bit vectors | [`Bits`], [`hamming`] |
 //! | restrict | [`IdSelector`], [`Bitmap`] |
 //! | prepare | [`normalize()`], [`first_non_finite`], [`weighted_sum`] |
@@ -24,6 +28,7 @@
 mod batch;
 mod bitmap;
 mod bounds;
+mod codes;
 pub mod hamming;
 mod isa;
 mod kernels;
@@ -33,24 +38,36 @@ mod nearest;
 mod normalize;
 mod packed;
 mod pairwise;
+mod prefetch;
 mod product;
 mod rows;
 mod scan;
 mod select;
 mod selector;
+mod sketch;
+mod split;
 mod sum;
 
 pub use batch::{scan_batch, scan_batch_listed};
 pub use bitmap::Bitmap;
+pub use codes::{
+    bits::{read_bits, write_bits},
+    codebooks::Codebooks,
+    fast_scan::{fast_scan_code, fast_scan_masks, fast_scan_sums},
+    lookup::LookupTable,
+};
 pub use isa::{Isa, isa, isa_report};
 pub use kernels::Kernels;
-pub use metric::Metric;
+pub use metric::{Exponent, Metric};
 pub use names::UnknownName;
 pub use nearest::Nearest;
 pub use normalize::{first_non_finite, normalize};
 pub use packed::{PackedQuery, Packing};
+pub use prefetch::prefetch;
 pub use rows::{Bits, Rows, RowsMut};
 pub use scan::{scan, scan_range};
 pub use select::{Neighbor, TopK, faiss_tie_order};
 pub use selector::{IdSelector, Predicate};
+pub use sketch::{NearestBySketch, Sketches, Subspace};
+pub use split::SplitQuery;
 pub use sum::weighted_sum;

@@ -21,7 +21,7 @@ use crate::{
 /// Candidates, prepared to be compared with many vectors of which each wants its nearest one.
 ///
 /// The answers are those of [`scan`](crate::scan) for `k = 1`, to the bit: the smallest distance, ties by the smallest
-/// position. L1 and Linf have no product form and gain nothing.
+/// position. Only L2, inner product and cosine have a product form; others gain nothing.
 ///
 /// ```
 /// use anear_kernels::{Metric, Nearest, Rows};
@@ -111,13 +111,14 @@ impl<'a> Nearest<'a> {
         let fitting = (BLOCK_BYTES / (vectors.dim() * size_of::<f32>())).clamp(1, BLOCK_LEN);
         let len = fitting.next_multiple_of(size);
         let mut minima = vec![0.0; len * panels.minimum_len()];
+        let mut folded = vec![Minimum::default(); len];
         for start in (0..vectors.len()).step_by(len) {
             let block = vectors.slice(start..vectors.len().min(start + len));
             panels.compare(block, &mut minima);
+            // SAFETY: `Kernels::for_isa` hands out a table only where its instruction set is available.
+            unsafe { (panels.product.fold)(&mut minima, &mut folded) };
             let places = ids[start..].iter_mut().zip(&mut distances[start..]);
-            let minima = minima.chunks_exact_mut(panels.minimum_len());
-            for (i, ((vector, minimum), (id, distance))) in block.iter().zip(minima).zip(places).enumerate() {
-                let minimum = Minimum::of(minimum);
+            for (i, ((vector, minimum), (id, distance))) in block.iter().zip(&folded).zip(places).enumerate() {
                 *id = minimum.id;
                 *distance = self.distance(vector, minimum.id);
                 let gap = panels.margin.gap(self.kernels.squared_norm(vector), panels.largest);
@@ -176,6 +177,9 @@ struct Panels {
     weights: Vec<f32>,
 }
 
+// Positions are kept in floats beside the minima; these are exact.
+const POSITIONS_MAX: usize = 1 << 24;
+
 /// A cache line, in floats.
 const LINE: usize = 16;
 
@@ -184,6 +188,9 @@ impl Panels {
     fn new(kernels: &'static Kernels, metric: Metric, candidates: Rows<'_>) -> Option<Self> {
         let product = kernels.product.as_ref()?;
         let margin = Margin::new(metric, candidates.dim()).filter(|_| metric != Metric::Cosine)?;
+        if candidates.len() > POSITIONS_MAX {
+            return None;
+        }
         let len = candidates.len().next_multiple_of(product.queries);
         let mut columns = vec![0.0; len * candidates.dim() + LINE];
         let start = columns.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
@@ -238,7 +245,7 @@ impl Panels {
 }
 
 /// Component 0 of the first `width` rows, then component 1, and so on; then the next `width` rows.
-fn transpose(rows: Rows<'_>, width: usize, columns: &mut [f32]) {
+pub(crate) fn transpose(rows: Rows<'_>, width: usize, columns: &mut [f32]) {
     let panels = columns.chunks_exact_mut(width * rows.dim());
     for (panel, start) in panels.zip((0..rows.len()).step_by(width)) {
         for (q, row) in rows.slice(start..rows.len().min(start + width)).iter().enumerate() {
@@ -277,7 +284,6 @@ pub(crate) fn tile<S: Fused, const W: usize, const R: usize>(
         let mut number = simd.load(number_to);
         for (w, &product) in products.iter().enumerate() {
             let value = simd.sub(simd.load(&columns.weights[w * S::LANES..]), product);
-            // Exact up to 2^24 registers.
             let here = simd.splat((columns.number * W + w) as f32);
             number = simd.if_less(value, best, here, number);
             second = simd.min(second, simd.max(value, best));
@@ -290,39 +296,47 @@ pub(crate) fn tile<S: Fused, const W: usize, const R: usize>(
 }
 
 /// The two smallest values of a vector, and which candidate the smallest belongs to.
-struct Minimum {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Minimum {
     best: f32,
     second: f32,
     id: u32,
 }
 
-impl Minimum {
-    /// Folds the upper half of the lanes onto the lower until one is left. Destroys the lanes.
-    fn of(lanes: &mut [f32]) -> Self {
-        let len = lanes.len() / 3;
-        let (best, rest) = lanes.split_at_mut(len);
-        let (second, id) = rest.split_at_mut(len);
-        for (lane, id) in id.iter_mut().enumerate() {
-            *id = *id * len as f32 + lane as f32;
-        }
-        let mut half = len / 2;
-        while half > 0 {
-            for i in 0..half {
-                let (a, b) = (best[i], best[i + half]);
-                id[i] = if b < a { id[i + half] } else { id[i] };
-                second[i] = smaller(smaller(second[i], second[i + half]), if a < b { b } else { a });
-                best[i] = smaller(a, b);
-            }
-            half /= 2;
-        }
-        Self {
-            best: best[0],
-            second: second[0],
-            id: id[0] as u32,
-        }
+/// Folds the lanes of the running minima, one after the other, into `out`. Destroys the lanes.
+#[inline(always)]
+pub(crate) fn fold<S: Fused>(minima: &mut [f32], out: &mut [Minimum]) {
+    for (lanes, out) in minima.chunks_exact_mut(3 * S::LANES).zip(out) {
+        *out = fold_one::<S>(lanes);
     }
 }
 
+/// Folds the upper half of the lanes onto the lower until one is left.
+#[inline(always)]
+fn fold_one<S: Fused>(lanes: &mut [f32]) -> Minimum {
+    let (best, rest) = lanes.split_at_mut(S::LANES);
+    let (second, id) = rest.split_at_mut(S::LANES);
+    for (lane, id) in id.iter_mut().enumerate() {
+        *id = *id * S::LANES as f32 + lane as f32;
+    }
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            let (a, b) = (best[i], best[i + half]);
+            id[i] = if b < a { id[i + half] } else { id[i] };
+            second[i] = smaller(smaller(second[i], second[i + half]), if a < b { b } else { a });
+            best[i] = smaller(a, b);
+        }
+        half /= 2;
+    }
+    Minimum {
+        best: best[0],
+        second: second[0],
+        id: id[0] as u32,
+    }
+}
+
+#[inline(always)]
 fn smaller(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }

@@ -3,7 +3,10 @@
 //! The inner products here are fused and in any order, so they are not distances, only a filter:
 //! a pair is dropped if even its most favorable rounding keeps it beyond the threshold. `bounds.rs` has the proof.
 
-use crate::{isa::simd::Fused, nearest::Columns};
+use crate::{
+    isa::simd::Fused,
+    nearest::{Columns, Minimum},
+};
 
 /// The most rows that any instruction set compares in one tile.
 pub(crate) const TILE_ROWS: usize = 12;
@@ -19,10 +22,14 @@ pub(crate) struct Product {
     pub(crate) rows: usize,
     /// Arguments: a panel, as many rows as `rows` says, the bounds of both.
     pub(crate) tile: unsafe fn(&[f32], &[&[f32]], &Bounds<'_>) -> Tile,
+    /// Adds the inner products to a matrix of one row of `queries` floats per row. Arguments as for `tile`.
+    pub(crate) multiply: unsafe fn(&[f32], &[&[f32]], &mut [f32]),
     /// Lanes of a register.
     pub(crate) lanes: usize,
     /// Arguments: a panel with what goes with it, as many rows as `rows` says, the running minima of each.
     pub(crate) nearest: unsafe fn(&Columns<'_>, &[&[f32]], &mut [f32]),
+    /// Arguments: running minima, what becomes of them.
+    pub(crate) fold: unsafe fn(&mut [f32], &mut [Minimum]),
 }
 
 /// What the inner product of query `q` and row `x` must not be below: `slope[q] * weight[x] + offset[q]`.
@@ -72,6 +79,22 @@ pub(crate) fn products<S: Fused, const W: usize, const R: usize>(
         }
     }
     products
+}
+
+/// Adds the inner products of `W` registers of queries with `R` rows to `out`.
+#[inline(always)]
+pub(crate) fn multiply<S: Fused, const W: usize, const R: usize>(
+    simd: S,
+    panel: &[f32],
+    rows: &[&[f32]],
+    out: &mut [f32],
+) {
+    let products = products::<S, W, R>(simd, panel, rows);
+    for (products, out) in products.iter().zip(out.chunks_exact_mut(W * S::LANES)) {
+        for (&product, out) in products.iter().zip(out.chunks_exact_mut(S::LANES)) {
+            simd.store(simd.add(simd.load(out), product), out);
+        }
+    }
 }
 
 #[inline(always)]

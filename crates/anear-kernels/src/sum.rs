@@ -1,6 +1,10 @@
 //! Weighted sums of rows: how centroids are made.
 
-use crate::{isa::simd::Registers, kernels::Kernels, rows::Rows};
+use crate::{
+    isa::simd::{Registers, WIDE},
+    kernels::Kernels,
+    rows::Rows,
+};
 
 /// Writes the sum of the rows at the positions of `list`, each times its weight, to `out`.
 ///
@@ -31,31 +35,52 @@ impl Kernels {
     }
 }
 
-// Independent totals that hide the time of an addition; 8 registers of AVX-512 are 512 bytes of every row.
-const TOTALS: usize = 8;
+// Rows that are read side by side: each total is loaded and stored once for all of them.
+const ABREAST: usize = 4;
 
-/// The sum of the listed rows, a strip of components at a time.
+// The rows are anywhere in memory: those this far ahead in the list are fetched, of each as much as this.
+const AHEAD: usize = 12;
+const FETCHED_BYTES: usize = 1024;
+
+/// The sum of the listed rows, a few rows at a time.
 #[inline(always)]
-pub(crate) fn strips<S: Registers>(simd: S, rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
-    let width = TOTALS * S::LANES;
-    let (wide, rest) = out.split_at_mut(out.len() / width * width);
-    for (strip, out) in wide.chunks_exact_mut(width).enumerate() {
-        let mut totals = [simd.splat(0.0); TOTALS];
-        for (&position, &weight) in list.iter().zip(weights) {
-            let row = &rows.row(position)[strip * width..][..width];
-            let weight = simd.splat(weight);
-            for (total, components) in totals.iter_mut().zip(row.chunks_exact(S::LANES)) {
-                *total = simd.add(*total, simd.mul(simd.load(components), weight));
-            }
+pub(crate) fn sum<S: Registers>(simd: S, rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    let (fours, rest) = list.as_chunks::<ABREAST>();
+    let (four_weights, rest_weights) = weights.as_chunks::<ABREAST>();
+    for (i, (&four, &weights)) in fours.iter().zip(four_weights).enumerate() {
+        for &position in list.iter().skip(i * ABREAST + AHEAD).take(ABREAST) {
+            fetch(simd, rows.row(position));
         }
-        for (&total, out) in totals.iter().zip(out.chunks_exact_mut(S::LANES)) {
-            simd.store(total, out);
-        }
+        add(simd, four.map(|position| rows.row(position)), weights, out);
     }
-    rest.fill(0.0);
-    for (&position, &weight) in list.iter().zip(weights) {
-        for (total, &component) in rest.iter_mut().zip(&rows.row(position)[wide.len()..]) {
-            *total += component * weight;
+    for (&position, &weight) in rest.iter().zip(rest_weights) {
+        add(simd, [rows.row(position)], [weight], out);
+    }
+}
+
+/// Fetches what a row begins with; the processor's own prefetching does the rest.
+#[inline(always)]
+fn fetch<S: Registers>(simd: S, row: &[f32]) {
+    for chunk in row.chunks(WIDE).take(FETCHED_BYTES / size_of::<[f32; WIDE]>()) {
+        simd.prefetch(chunk.as_ptr());
+    }
+}
+
+/// Adds each of `rows`, in order.
+#[inline(always)]
+fn add<S: Registers, const N: usize>(simd: S, rows: [&[f32]; N], weights: [f32; N], out: &mut [f32]) {
+    let wide = out.len() / S::LANES * S::LANES;
+    for (i, out) in (0..).step_by(S::LANES).zip(out[..wide].chunks_exact_mut(S::LANES)) {
+        let mut total = simd.load(out);
+        for (row, &weight) in rows.iter().zip(&weights) {
+            total = simd.add(total, simd.mul(simd.load(&row[i..]), simd.splat(weight)));
+        }
+        simd.store(total, out);
+    }
+    for (i, total) in out.iter_mut().enumerate().skip(wide) {
+        for (row, weight) in rows.iter().zip(&weights) {
+            *total += row[i] * weight;
         }
     }
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use anear_kernels::{IdSelector, Kernels, Metric, Nearest, Rows, TopK};
-use common::{Random, adversarial, every_isa};
+use anear_kernels::{IdSelector, Kernels, Metric, Nearest, NearestBySketch, Rows, Subspace, TopK};
+use common::{METRICS, Random, adversarial, every_isa};
 
 fn by_scanning(kernels: &Kernels, metric: Metric, vectors: Rows<'_>, candidates: Rows<'_>) -> Vec<(u32, u32)> {
     let nearest = |vector| {
@@ -20,7 +20,7 @@ fn by_scanning(kernels: &Kernels, metric: Metric, vectors: Rows<'_>, candidates:
 fn check(vectors: &[f32], candidates: &[f32], dim: usize) {
     let (vectors, candidates) = (Rows::new(vectors, dim).unwrap(), Rows::new(candidates, dim).unwrap());
     let every_isa = every_isa();
-    for &metric in Metric::ALL {
+    for metric in METRICS {
         let want = by_scanning(every_isa[0], metric, vectors, candidates);
         for kernels in &every_isa {
             let (mut ids, mut distances) = (vec![7; vectors.len()], vec![7.0; vectors.len()]);
@@ -28,8 +28,31 @@ fn check(vectors: &[f32], candidates: &[f32], dim: usize) {
             let distances = distances.into_iter().map(f32::to_bits);
             let got: Vec<_> = ids.into_iter().zip(distances).collect();
             assert!(got == want, "{kernels:?} {metric} {vectors:?} {candidates:?}");
+            if let Some(got) = by_sketch(kernels, metric, vectors, candidates) {
+                assert!(
+                    got == want,
+                    "by sketch: {kernels:?} {metric} {vectors:?} {candidates:?}"
+                );
+            }
         }
     }
+}
+
+/// Improves random guesses by sketches.
+fn by_sketch(
+    kernels: &'static Kernels,
+    metric: Metric,
+    vectors: Rows<'_>,
+    candidates: Rows<'_>,
+) -> Option<Vec<(u32, u32)>> {
+    let subspace = Subspace::on(kernels, vectors, vectors.dim() / 4)?;
+    let mut random = Random(3);
+    let guess = |_| (random.bits() % candidates.len() as u64) as u32;
+    let mut ids: Vec<u32> = (0..vectors.len()).map(guess).collect();
+    let mut distances = vec![7.0; vectors.len()];
+    let nearest = NearestBySketch::new(metric, candidates, &subspace)?;
+    nearest.improve(vectors, &subspace.sketch(vectors), &mut ids, &mut distances);
+    Some(ids.into_iter().zip(distances.into_iter().map(f32::to_bits)).collect())
 }
 
 #[test]
@@ -114,5 +137,36 @@ fn a_sum_of_rows_is_that_of_a_plain_loop_on_every_instruction_set() {
                 assert_eq!(got, want, "{kernels:?} dim={dim} len={len}");
             }
         }
+    }
+}
+
+#[test]
+fn sketches_rule_out_most_of_what_lies_in_a_subspace() {
+    let mut random = Random(21);
+    let (dim, inner) = (96, 8);
+    let directions = random.floats(inner * dim);
+    let data: Vec<f32> = (0..1000)
+        .flat_map(|_| {
+            let mut row = random.floats(dim);
+            row.iter_mut().for_each(|x| *x *= 0.1);
+            for direction in directions.chunks_exact(dim) {
+                let length = random.float();
+                row.iter_mut().zip(direction).for_each(|(x, y)| *x += length * y);
+            }
+            row
+        })
+        .collect();
+    let vectors = Rows::new(&data, dim).unwrap();
+    let candidates = vectors.slice(0..100);
+    for kernels in every_isa() {
+        let Some(subspace) = Subspace::on(kernels, vectors, inner) else {
+            continue;
+        };
+        let sketches = subspace.sketch(vectors);
+        let (mut ids, mut distances) = (vec![0; 1000], vec![0.0; 1000]);
+        Nearest::on(kernels, Metric::L2, candidates).find(vectors, &mut ids, &mut distances);
+        let nearest = NearestBySketch::new(Metric::L2, candidates, &subspace).unwrap();
+        let measured = nearest.improve(vectors, &sketches, &mut ids, &mut distances);
+        assert!(measured < 5 * 1000, "{kernels:?}: {measured} of {}", 100 * 1000);
     }
 }

@@ -2,8 +2,8 @@
 
 mod common;
 
-use anear_kernels::{Metric, Rows};
-use common::{Random, every_isa, oracle};
+use anear_kernels::{Exponent, Metric, Rows};
+use common::{Random, every_isa, oracle, suited};
 
 fn dims() -> impl Iterator<Item = usize> {
     (1..=70).chain([96, 100, 128, 384, 768, 784, 1024, 1031])
@@ -20,12 +20,18 @@ fn distances_agree_with_the_oracle_at_every_dimension_and_alignment() {
     for dim in dims() {
         let (xs, ys) = (random.floats(dim + 7), random.floats(dim + 7));
         for skip in 0..7 {
-            let (x, y) = (&xs[skip..][..dim], &ys[7 - skip..][..dim]);
             for &metric in Metric::ALL {
+                // Not copied, so that alignments differ.
+                let [xs, ys] = [&xs, &ys].map(|components| suited(metric, components));
+                let (x, y) = (&xs[skip..][..dim], &ys[7 - skip..][..dim]);
                 let want = oracle(metric, x, y);
                 let scale: f64 = match metric {
                     Metric::InnerProduct => x.iter().zip(y).map(|(x, y)| f64::from((x * y).abs())).sum(),
                     Metric::Cosine => 2.0,
+                    // Terms cancel, and are at most ln 2 times as large.
+                    Metric::JensenShannon => x.iter().zip(y).map(|(x, y)| f64::from(x + y)).sum(),
+                    // A quotient of two sums.
+                    Metric::BrayCurtis | Metric::Jaccard => 2.0 * want,
                     _ => want,
                 };
                 for kernels in every_isa() {
@@ -45,15 +51,14 @@ fn distances_agree_with_the_oracle_at_every_dimension_and_alignment() {
 fn distances_are_the_same_bits_on_every_isa_alone_in_a_run_and_in_a_list() {
     let mut random = Random(2);
     for dim in dims() {
-        let data = random.floats(11 * dim + 17);
-        // On a cache line, where some kernels differ, and off by one float, where no vector load would like to be.
-        let aligned = data.as_ptr().align_offset(64);
-        for start in [aligned, aligned + 1] {
-            let rows = Rows::new(&data[start..][..11 * dim], dim).unwrap();
-            let query = random.floats(dim);
-            Metric::ALL
-                .iter()
-                .for_each(|&metric| check_same_bits(metric, &query, rows));
+        let (data, query) = (random.floats(11 * dim + 17), random.floats(dim));
+        for &metric in Metric::ALL {
+            let (data, query) = (suited(metric, &data), suited(metric, &query));
+            // On a cache line, where some kernels differ, and off by one float, where no vector load would like to be.
+            let aligned = data.as_ptr().align_offset(64);
+            for start in [aligned, aligned + 1] {
+                check_same_bits(metric, &query, Rows::new(&data[start..][..11 * dim], dim).unwrap());
+            }
         }
     }
 }
@@ -86,8 +91,9 @@ fn a_vector_is_at_distance_exactly_zero_from_itself() {
     for dim in dims() {
         for scale in [1e-30, 1.0, 1e30] {
             let x: Vec<f32> = random.floats(dim).iter().map(|x| x * scale).collect();
-            for kernels in every_isa() {
-                for metric in [Metric::L2, Metric::Cosine, Metric::L1, Metric::Linf] {
+            for &metric in Metric::ALL.iter().filter(|&&metric| metric != Metric::InnerProduct) {
+                let x = suited(metric, &x);
+                for kernels in every_isa() {
                     assert_eq!(
                         kernels.distance(metric, &x, &x),
                         0.0,
@@ -96,6 +102,41 @@ fn a_vector_is_at_distance_exactly_zero_from_itself() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_would_be_zero_by_zero_is_no_distance() {
+    let (zero, x) = ([0.0; 3], [0.0, 1.0, 0.0]);
+    for kernels in every_isa() {
+        for metric in [
+            Metric::Canberra,
+            Metric::BrayCurtis,
+            Metric::JensenShannon,
+            Metric::Jaccard,
+        ] {
+            assert_eq!(kernels.distance(metric, &zero, &zero), 0.0, "{kernels:?} {metric}");
+        }
+        assert_eq!(kernels.distance(Metric::Canberra, &zero, &x), 1.0);
+        // The smallest float is not nothing.
+        assert_eq!(kernels.distance(Metric::Canberra, &[f32::from_bits(1)], &[0.0]), 1.0);
+        assert_eq!(kernels.distance(Metric::Jaccard, &zero, &x), 1.0);
+    }
+}
+
+#[test]
+fn a_metric_is_read_as_it_is_printed() {
+    let lp = |p| Metric::Lp(Exponent::new(p).unwrap());
+    for metric in Metric::ALL.iter().copied().chain([lp(0.5), lp(1e-30), lp(f32::MAX)]) {
+        assert_eq!(metric.to_string().parse(), Ok(metric));
+    }
+    assert_eq!(lp(1.5).to_string(), "lp1.5");
+    for name in ["lp", "lp0", "lp-1", "lpinf", "lpnan", "l3"] {
+        let message = name.parse::<Metric>().unwrap_err().to_string();
+        assert!(
+            message.contains(name) && message.contains("lp3 (or another exponent), canberra"),
+            "{message}"
+        );
     }
 }
 

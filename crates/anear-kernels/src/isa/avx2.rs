@@ -10,13 +10,18 @@ use super::{
     widen::Widen,
 };
 use crate::{
+    codes::{
+        codebooks::{self, Codebooks, Component, Negated, Square, Tables},
+        fast_scan,
+    },
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
-    nearest::{self, Columns},
+    nearest::{self, Columns, Minimum},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
     rows::Rows,
+    split::{self, SplitQuery},
     sum,
 };
 
@@ -27,32 +32,49 @@ pub(crate) static KERNELS: Kernels = Kernels {
         queries: 16,
         rows: 6,
         tile,
+        multiply,
         lanes: LANES,
         nearest,
+        fold,
     }),
     weighted_sum,
     packed: packed_entries!(),
+    tables: Tables {
+        squares: table::<Square>,
+        products: table::<Negated>,
+    },
+    nearest_entries,
+    fast_scan: &fast_scan::avx2::AVX2,
+    split: split::Entry {
+        run: split_run,
+        list: split_list,
+    },
 };
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
-    pairwise::pair::<_, M>(Avx2::here(), x, y)
+fn pair<M: Measure>(parameter: f32, x: &[f32], y: &[f32]) -> f32 {
+    pairwise::pair::<_, M>(Avx2::here(), parameter, x, y)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::run::<_, M>(Avx2::here(), query, rows, out);
+pub(super) fn run<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+    pairwise::run::<_, M>(Avx2::here(), parameter, query, rows, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::list::<_, M>(Avx2::here(), query, rows, list, out);
+fn list<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
+    pairwise::list::<_, M>(Avx2::here(), parameter, query, rows, list, out);
 }
 
 /// 2 x 6 totals, 2 of queries, 1 of a row: 15 of 16 registers.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
     product::tile::<_, 2, 6>(Avx2::here(), panel, rows, bounds)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn multiply(panel: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    product::multiply::<_, 2, 6>(Avx2::here(), panel, rows, out);
 }
 
 /// The registers of `tile`; the running minima are in memory.
@@ -62,8 +84,13 @@ fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
+fn fold(minima: &mut [f32], out: &mut [Minimum]) {
+    nearest::fold::<Avx2>(minima, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
 fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
-    sum::strips(Avx2::here(), rows, list, weights, out);
+    sum::sum(Avx2::here(), rows, list, weights, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -74,6 +101,16 @@ pub(super) fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8],
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn packed_list<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
     packed::list::<_, N, T>(Avx2::here(), query, codes, list, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn table<T: Component>(books: &Codebooks, query: &[f32], table: &mut [f32]) {
+    codebooks::fill::<_, T>(Avx2::here(), books, query, table);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn nearest_entries(books: &Codebooks, part: usize, vectors: Rows<'_>, numbers: &mut [u32]) {
+    codebooks::nearest(Avx2::here(), books, part, vectors, numbers);
 }
 
 /// Proof that this CPU has AVX2, FMA and F16C.
@@ -153,6 +190,12 @@ impl Registers for Avx2 {
     }
 
     #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_div_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: `self` proves FMA.
         unsafe { _mm256_fmadd_ps(a, b, c) }
@@ -168,6 +211,12 @@ impl Registers for Avx2 {
     fn max_magnitude(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
     }
 
     #[inline(always)]
@@ -239,6 +288,44 @@ impl Widen for Avx2 {
     }
 
     #[inline(always)]
+    fn few_bits(self, packed: &[u8], bits: usize) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        // The upper four of eight numbers begin within a byte where `bits` is odd.
+        let (half, odd, step) = (bits / 2, (bits % 2 * 4) as i32, bits as i32);
+        for (i, register) in wide.iter_mut().enumerate() {
+            let four = |at: usize| i32::from_le_bytes(chunk(&packed[at..]));
+            let (lower, upper) = (four(i * bits), four(i * bits + half));
+            // SAFETY: `self` proves AVX2.
+            *register = unsafe {
+                let words = _mm256_setr_m128i(_mm_set1_epi32(lower), _mm_set1_epi32(upper));
+                let from = _mm256_mullo_epi32(_mm256_set1_epi32(step), _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
+                let from = _mm256_add_epi32(from, _mm256_setr_epi32(0, 0, 0, 0, odd, odd, odd, odd));
+                let numbers = _mm256_and_si256(_mm256_srlv_epi32(words, from), _mm256_set1_epi32((1 << step) - 1));
+                _mm256_cvtepi32_ps(numbers)
+            };
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn select(self, bits: u32, floats: &[f32; WIDE]) -> [__m256; 4] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            // SAFETY: `self` proves AVX2; the load is of 8 readable floats.
+            *register = unsafe {
+                let own = _mm256_sllv_epi32(
+                    _mm256_set1_epi32(1 << (8 * i)),
+                    _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                );
+                let set = _mm256_and_si256(_mm256_set1_epi32(bits as i32), own);
+                let mask = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, own));
+                _mm256_and_ps(mask, _mm256_loadu_ps(floats[8 * i..][..8].as_ptr()))
+            };
+        }
+        wide
+    }
+
+    #[inline(always)]
     fn halves(self, packed: &[u8; 2 * WIDE]) -> [__m256; 4] {
         let mut wide = Registers::zero(self);
         for (i, register) in wide.iter_mut().enumerate() {
@@ -260,6 +347,16 @@ impl Widen for Avx2 {
         }
         wide
     }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
+    split::run(Avx2::here(), query, codes, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn split_list(query: &SplitQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+    split::list(Avx2::here(), query, codes, list, out);
 }
 
 #[inline(always)]
@@ -312,12 +409,6 @@ impl Fused for Avx2 {
     fn max(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_max_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn if_less(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
-        // SAFETY: `self` proves AVX2.
-        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
     }
 }
 

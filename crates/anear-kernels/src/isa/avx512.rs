@@ -10,14 +10,18 @@ use super::{
     widen::Widen,
 };
 use crate::{
+    codes::{
+        codebooks::{self, Codebooks, Component, Negated, Square, Tables},
+        fast_scan,
+    },
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
-    nearest::{self, Columns},
+    nearest::{self, Columns, Minimum},
     packed::{self, Numbers, PackedQuery, Sextets, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
     rows::Rows,
-    sum,
+    split, sum,
 };
 
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -27,39 +31,56 @@ pub(crate) static KERNELS: Kernels = Kernels {
         queries: 32,
         rows: 12,
         tile,
+        multiply,
         lanes: LANES,
         nearest,
+        fold,
     }),
     weighted_sum,
     packed: packed_entries!(),
+    tables: Tables {
+        squares: table::<Square>,
+        products: table::<Negated>,
+    },
+    nearest_entries,
+    fast_scan: &fast_scan::avx2::AVX2,
+    split: split::Entry {
+        run: avx2::split_run,
+        list: avx2::split_list,
+    },
 };
 
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
-fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
-    pairwise::pair::<_, M>(Avx512::here(), x, y)
+fn pair<M: Measure>(parameter: f32, x: &[f32], y: &[f32]) -> f32 {
+    pairwise::pair::<_, M>(Avx512::here(), parameter, x, y)
 }
 
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
-fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+fn run<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
     // A 64-byte load off its boundary touches two cache lines, every time; from memory that is 15% slower than AVX2,
     // where only every second does (Zen 5, bench `scan`). The results are the same bits.
     let on_boundaries = rows.as_slice().as_ptr().cast::<__m512>().is_aligned() && rows.dim().is_multiple_of(LANES);
     if on_boundaries {
-        pairwise::run::<_, M>(Avx512::here(), query, rows, out)
+        pairwise::run::<_, M>(Avx512::here(), parameter, query, rows, out)
     } else {
-        avx2::run::<M>(query, rows, out)
+        avx2::run::<M>(parameter, query, rows, out)
     }
 }
 
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
-fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::list::<_, M>(Avx512::here(), query, rows, list, out);
+fn list<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
+    pairwise::list::<_, M>(Avx512::here(), parameter, query, rows, list, out);
 }
 
 /// 2 x 12 totals, 2 of queries, 1 of a row: 27 of 32 registers.
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
 fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
     product::tile::<_, 2, 12>(Avx512::here(), panel, rows, bounds)
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn multiply(panel: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    product::multiply::<_, 2, 12>(Avx512::here(), panel, rows, out);
 }
 
 /// The registers of `tile`; the running minima are in memory.
@@ -69,8 +90,13 @@ fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
 }
 
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn fold(minima: &mut [f32], out: &mut [Minimum]) {
+    nearest::fold::<Avx512>(minima, out);
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
 fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
-    sum::strips(Avx512::here(), rows, list, weights, out);
+    sum::sum(Avx512::here(), rows, list, weights, out);
 }
 
 /// AVX-512F cannot shuffle the bytes of 512 bits, and numbers of six bits put together from two halves took 1.4 times as
@@ -91,6 +117,16 @@ fn packed_list<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], list: &[u
     } else {
         packed::list::<_, N, T>(Avx512::here(), query, codes, list, out);
     }
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn table<T: Component>(books: &Codebooks, query: &[f32], table: &mut [f32]) {
+    codebooks::fill::<_, T>(Avx512::here(), books, query, table);
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn nearest_entries(books: &Codebooks, part: usize, vectors: Rows<'_>, numbers: &mut [u32]) {
+    codebooks::nearest(Avx512::here(), books, part, vectors, numbers);
 }
 
 /// Proof that this CPU has AVX-512F, AVX2 and F16C.
@@ -167,6 +203,12 @@ impl Registers for Avx512 {
     }
 
     #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_fmadd_ps(a, b, c) }
@@ -182,6 +224,12 @@ impl Registers for Avx512 {
     fn max_magnitude(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), y, x) }
     }
 
     #[inline(always)]
@@ -293,11 +341,5 @@ impl Fused for Avx512 {
     fn max(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_max_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn if_less(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
-        // SAFETY: `self` proves AVX-512F.
-        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), y, x) }
     }
 }

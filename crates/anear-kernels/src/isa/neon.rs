@@ -10,13 +10,18 @@ use super::{
     widen::Widen,
 };
 use crate::{
+    codes::{
+        codebooks::{self, Codebooks, Component, Negated, Square, Tables},
+        fast_scan,
+    },
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
-    nearest::{self, Columns},
+    nearest::{self, Columns, Minimum},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
     rows::Rows,
+    split::{self, SplitQuery},
     sum,
 };
 
@@ -27,32 +32,49 @@ pub(crate) static KERNELS: Kernels = Kernels {
         queries: 12,
         rows: 8,
         tile,
+        multiply,
         lanes: LANES,
         nearest,
+        fold,
     }),
     weighted_sum,
     packed: packed_entries!(),
+    tables: Tables {
+        squares: table::<Square>,
+        products: table::<Negated>,
+    },
+    nearest_entries,
+    fast_scan: &fast_scan::SCALAR,
+    split: split::Entry {
+        run: split_run,
+        list: split_list,
+    },
 };
 
 #[target_feature(enable = "neon")]
-fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
-    pairwise::pair::<_, M>(Neon::here(), x, y)
+fn pair<M: Measure>(parameter: f32, x: &[f32], y: &[f32]) -> f32 {
+    pairwise::pair::<_, M>(Neon::here(), parameter, x, y)
 }
 
 #[target_feature(enable = "neon")]
-fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::run::<_, M>(Neon::here(), query, rows, out);
+fn run<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+    pairwise::run::<_, M>(Neon::here(), parameter, query, rows, out);
 }
 
 #[target_feature(enable = "neon")]
-fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::list::<_, M>(Neon::here(), query, rows, list, out);
+fn list<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
+    pairwise::list::<_, M>(Neon::here(), parameter, query, rows, list, out);
 }
 
 /// 3 x 8 totals, 3 of queries, 1 of a row: 28 of 32 registers.
 #[target_feature(enable = "neon")]
 fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
     product::tile::<_, 3, 8>(Neon::here(), panel, rows, bounds)
+}
+
+#[target_feature(enable = "neon")]
+fn multiply(panel: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    product::multiply::<_, 3, 8>(Neon::here(), panel, rows, out);
 }
 
 /// The registers of `tile`; the running minima are in memory.
@@ -62,8 +84,23 @@ fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
 }
 
 #[target_feature(enable = "neon")]
+fn fold(minima: &mut [f32], out: &mut [Minimum]) {
+    nearest::fold::<Neon>(minima, out);
+}
+
+#[target_feature(enable = "neon")]
 fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
-    sum::strips(Neon::here(), rows, list, weights, out);
+    sum::sum(Neon::here(), rows, list, weights, out);
+}
+
+#[target_feature(enable = "neon")]
+fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
+    split::run(Neon::here(), query, codes, out);
+}
+
+#[target_feature(enable = "neon")]
+fn split_list(query: &SplitQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+    split::list(Neon::here(), query, codes, list, out);
 }
 
 #[target_feature(enable = "neon")]
@@ -74,6 +111,16 @@ fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut 
 #[target_feature(enable = "neon")]
 fn packed_list<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
     packed::list::<_, N, T>(Neon::here(), query, codes, list, out);
+}
+
+#[target_feature(enable = "neon")]
+fn table<T: Component>(books: &Codebooks, query: &[f32], table: &mut [f32]) {
+    codebooks::fill::<_, T>(Neon::here(), books, query, table);
+}
+
+#[target_feature(enable = "neon")]
+fn nearest_entries(books: &Codebooks, part: usize, vectors: Rows<'_>, numbers: &mut [u32]) {
+    codebooks::nearest(Neon::here(), books, part, vectors, numbers);
 }
 
 /// Proof that this CPU has NEON.
@@ -150,6 +197,12 @@ impl Registers for Neon {
     }
 
     #[inline(always)]
+    fn div(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vdivq_f32(a, b) }
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
         // SAFETY: `self` proves NEON.
         unsafe { vfmaq_f32(c, a, b) }
@@ -165,6 +218,12 @@ impl Registers for Neon {
     fn max_magnitude(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: `self` proves NEON.
         unsafe { vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b))) }
+    }
+
+    #[inline(always)]
+    fn if_less(self, a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vbslq_f32(vcltq_f32(a, b), x, y) }
     }
 
     #[inline(always)]
@@ -203,11 +262,5 @@ impl Fused for Neon {
     fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: `self` proves NEON.
         unsafe { vmaxq_f32(a, b) }
-    }
-
-    #[inline(always)]
-    fn if_less(self, a: float32x4_t, b: float32x4_t, x: float32x4_t, y: float32x4_t) -> float32x4_t {
-        // SAFETY: `self` proves NEON.
-        unsafe { vbslq_f32(vcltq_f32(a, b), x, y) }
     }
 }

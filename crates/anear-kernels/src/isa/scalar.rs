@@ -4,11 +4,16 @@ use std::array;
 
 use super::{simd::Registers, widen::Widen};
 use crate::{
+    codes::{
+        codebooks::{self, Codebooks, Component, Negated, Square, Tables},
+        fast_scan,
+    },
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     rows::Rows,
+    split::{self, SplitQuery},
     sum,
 };
 
@@ -20,22 +25,40 @@ pub(crate) static KERNELS: Kernels = Kernels {
     product: None,
     weighted_sum,
     packed: packed_entries!(),
+    tables: Tables {
+        squares: table::<Square>,
+        products: table::<Negated>,
+    },
+    nearest_entries,
+    fast_scan: &fast_scan::SCALAR,
+    split: split::Entry {
+        run: split_run,
+        list: split_list,
+    },
 };
 
-fn pair<M: Measure>(x: &[f32], y: &[f32]) -> f32 {
-    pairwise::pair::<_, M>(Scalar, x, y)
+fn pair<M: Measure>(parameter: f32, x: &[f32], y: &[f32]) -> f32 {
+    pairwise::pair::<_, M>(Scalar, parameter, x, y)
 }
 
-fn run<M: Measure>(query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
-    pairwise::run::<_, M>(Scalar, query, rows, out);
+fn run<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, out: &mut [f32]) {
+    pairwise::run::<_, M>(Scalar, parameter, query, rows, out);
 }
 
-fn list<M: Measure>(query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
-    pairwise::list::<_, M>(Scalar, query, rows, list, out);
+fn list<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, list: &[usize], out: &mut [f32]) {
+    pairwise::list::<_, M>(Scalar, parameter, query, rows, list, out);
 }
 
 fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
-    sum::strips(Scalar, rows, list, weights, out);
+    sum::sum(Scalar, rows, list, weights, out);
+}
+
+fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
+    split::run(Scalar, query, codes, out);
+}
+
+fn split_list(query: &SplitQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+    split::list(Scalar, query, codes, list, out);
 }
 
 fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut [f32]) {
@@ -44,6 +67,14 @@ fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut 
 
 fn packed_list<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
     packed::list::<_, N, T>(Scalar, query, codes, list, out);
+}
+
+fn table<T: Component>(books: &Codebooks, query: &[f32], table: &mut [f32]) {
+    codebooks::fill::<_, T>(Scalar, books, query, table);
+}
+
+fn nearest_entries(books: &Codebooks, part: usize, vectors: Rows<'_>, numbers: &mut [u32]) {
+    codebooks::nearest(Scalar, books, part, vectors, numbers);
 }
 
 /// Needs no proof: every machine can run it.
@@ -103,6 +134,11 @@ impl Registers for Scalar {
         array::from_fn(|i| a[i] * b[i])
     }
 
+    #[inline(always)]
+    fn div(self, a: Lanes, b: Lanes) -> Lanes {
+        array::from_fn(|i| a[i] / b[i])
+    }
+
     /// The baseline of x86-64 lacks the instruction, and the call that stands in for it takes twice as long even where it
     /// finds one (bench `packed`). A product is exact in f64; the sum is rounded to f64 and then to f32.
     #[inline(always)]
@@ -128,6 +164,11 @@ impl Registers for Scalar {
     #[inline(always)]
     fn max_magnitude(self, a: Lanes, b: Lanes) -> Lanes {
         array::from_fn(|i| larger(a[i], b[i]))
+    }
+
+    #[inline(always)]
+    fn if_less(self, a: Lanes, b: Lanes, x: Lanes, y: Lanes) -> Lanes {
+        array::from_fn(|i| if a[i] < b[i] { x[i] } else { y[i] })
     }
 
     #[inline(always)]

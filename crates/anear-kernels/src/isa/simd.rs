@@ -27,11 +27,14 @@ pub(crate) trait Registers: Copy {
     fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    fn div(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
     fn abs(self, a: Self::Reg) -> Self::Reg;
     /// The larger of two floats without sign; NaN is larger than any number. (So are their bits, as integers.)
     fn max_magnitude(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// Per lane `x` where `a < b`, else `y`.
+    fn if_less(self, a: Self::Reg, b: Self::Reg, x: Self::Reg, y: Self::Reg) -> Self::Reg;
     /// Adds the upper half of the lanes to the lower until one is left.
     fn sum(self, a: Self::Reg) -> f32;
     /// The largest lane, in the sense of `max_magnitude`.
@@ -49,8 +52,6 @@ pub(crate) trait Fused: Registers {
     /// The smaller float per lane; which one for NaN is left open, as for `max`.
     fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// Per lane `x` where `a < b`, else `y`.
-    fn if_less(self, a: Self::Reg, b: Self::Reg, x: Self::Reg, y: Self::Reg) -> Self::Reg;
 }
 
 /// Arithmetic on 32 floats at once.
@@ -65,9 +66,12 @@ pub(crate) trait Simd: Copy {
     fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     fn sub(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// `a * b + c`, rounded once.
     fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
     fn abs(self, a: Self::Wide) -> Self::Wide;
+    /// `f` of each pair of floats, for what no instruction does.
+    fn map(self, a: Self::Wide, b: Self::Wide, f: impl Fn(f32, f32) -> f32) -> Self::Wide;
     /// The larger of two floats without sign; NaN is larger than any number.
     fn max_magnitude(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// Adds lane `i + 16` to lane `i`, then `i + 8`, `i + 4`, `i + 2`, `i + 1`.
@@ -123,6 +127,11 @@ impl<R: Registers> Simd for R {
     }
 
     #[inline(always)]
+    fn div(self, a: R::Wide, b: R::Wide) -> R::Wide {
+        zip::<R>(self, a, b, R::div)
+    }
+
+    #[inline(always)]
     fn mul_add(self, mut a: R::Wide, b: R::Wide, c: R::Wide) -> R::Wide {
         for ((a, b), c) in a.as_mut().iter_mut().zip(b.as_ref()).zip(c.as_ref()) {
             *a = Registers::mul_add(self, *a, *b, *c);
@@ -136,6 +145,13 @@ impl<R: Registers> Simd for R {
             *register = Registers::abs(self, *register);
         }
         a
+    }
+
+    #[inline(always)]
+    fn map(self, a: R::Wide, b: R::Wide, f: impl Fn(f32, f32) -> f32) -> R::Wide {
+        let (mut a, b) = (lanes(self, a), lanes(self, b));
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = f(*a, b));
+        Simd::load(self, &a)
     }
 
     #[inline(always)]
@@ -170,6 +186,15 @@ fn zip<R: Registers>(simd: R, mut a: R::Wide, b: R::Wide, f: impl Fn(R, R::Reg, 
         *a = f(simd, *a, *b);
     }
     a
+}
+
+#[inline(always)]
+fn lanes<R: Registers>(simd: R, a: R::Wide) -> [f32; WIDE] {
+    let mut lanes = [0.0; WIDE];
+    for (register, lanes) in a.as_ref().iter().zip(lanes.chunks_exact_mut(R::LANES)) {
+        simd.store(*register, lanes);
+    }
+    lanes
 }
 
 /// Folds the upper half of the registers onto the lower until one is left.

@@ -31,6 +31,26 @@ pub(crate) trait Widen: Simd {
         }))
     }
 
+    /// `bits` bits each, from 1 to 8: `4 * bits` bytes, and four more that are not looked at.
+    #[inline(always)]
+    fn few_bits(self, packed: &[u8], bits: usize) -> Self::Wide {
+        self.load(&array::from_fn(|i| {
+            let at = i * bits;
+            let two = u16::from_le_bytes([packed[at / 8], packed[at / 8 + 1]]);
+            f32::from(two >> (at % 8) & ((1 << bits) - 1))
+        }))
+    }
+
+    /// The floats of which the bit is set, zeros elsewhere.
+    #[inline(always)]
+    fn select(self, bits: u32, floats: &[f32; WIDE]) -> Self::Wide {
+        self.load(&array::from_fn(|i| {
+            // All ones where the bit is set.
+            let mask = (bits >> i & 1).wrapping_neg();
+            f32::from_bits(floats[i].to_bits() & mask)
+        }))
+    }
+
     /// IEEE half precision.
     #[inline(always)]
     fn halves(self, packed: &[u8; 2 * WIDE]) -> Self::Wide {

@@ -17,12 +17,12 @@ impl Measure for Cosine {
     type Prepared = f32;
 
     #[inline(always)]
-    fn prepare<S: Simd>(simd: S, query: &[f32]) -> f32 {
+    fn prepare<S: Simd>(simd: S, _: f32, query: &[f32]) -> f32 {
         squared_norm(simd, query)
     }
 
     #[inline(always)]
-    fn start<S: Simd>(simd: S) -> [S::Wide; 2] {
+    fn start<S: Simd>(simd: S, _: f32) -> [S::Wide; 2] {
         [simd.zero(); 2]
     }
 

@@ -10,10 +10,10 @@ impl Measure for InnerProduct {
     type Prepared = ();
 
     #[inline(always)]
-    fn prepare<S: Simd>(_: S, _: &[f32]) {}
+    fn prepare<S: Simd>(_: S, _: f32, _: &[f32]) {}
 
     #[inline(always)]
-    fn start<S: Simd>(simd: S) -> S::Wide {
+    fn start<S: Simd>(simd: S, (): ()) -> S::Wide {
         simd.zero()
     }
 

@@ -2,11 +2,17 @@
 //!
 //! A metric is one line in [`with_metrics`] and one file beside this one.
 
+pub(crate) mod bray_curtis;
+pub(crate) mod canberra;
 pub(crate) mod cosine;
+mod exponent;
 pub(crate) mod inner_product;
+pub(crate) mod jaccard;
+pub(crate) mod jensen_shannon;
 pub(crate) mod l1;
 pub(crate) mod l2;
 pub(crate) mod linf;
+pub(crate) mod lp;
 
 use std::{fmt, str::FromStr};
 
@@ -17,7 +23,10 @@ use crate::{
     rows::Rows,
 };
 
-/// The one place where metrics are listed: hands `variant, name, implementation, doc` to the macro `$then`.
+pub use exponent::Exponent;
+
+/// The one place where metrics are listed: hands `variant, name, implementation, doc` to the macro `$then`. A variant may
+/// have a parameter, with an `EXAMPLE` of its own.
 macro_rules! with_metrics {
     ($then:ident) => {
         $then! {
@@ -31,13 +40,24 @@ macro_rules! with_metrics {
                 "Sum of `|x - y|`; Faiss `METRIC_L1`.";
             Linf, "linf", crate::metric::linf::Linf,
                 "Largest `|x - y|`; Faiss `METRIC_Linf`.";
+            Lp(Exponent), "lp", crate::metric::lp::Lp,
+                "Sum of `|x - y|^p`, of which no root is taken; Faiss `METRIC_Lp`.";
+            Canberra, "canberra", crate::metric::canberra::Canberra,
+                "Sum of `|x - y| / (|x| + |y|)`, where 0 / 0 is 0; Faiss `METRIC_Canberra`.";
+            BrayCurtis, "bray_curtis", crate::metric::bray_curtis::BrayCurtis,
+                "Sum of `|x - y|` over sum of `|x + y|`, where 0 / 0 is 0; Faiss `METRIC_BrayCurtis`.";
+            JensenShannon, "jensen_shannon", crate::metric::jensen_shannon::JensenShannon,
+                "Half the sum of `x ln(x / m) + y ln(y / m)` with `m = (x + y) / 2`, where 0 ln 0 is 0, of components that \
+                 are not negative; Faiss `METRIC_JensenShannon`.";
+            Jaccard, "jaccard", crate::metric::jaccard::Jaccard,
+                "`1 - sum min(x, y) / sum max(x, y)`, where 0 / 0 is 1; Faiss's `METRIC_Jaccard` is the quotient, a similarity.";
         }
     };
 }
 pub(crate) use with_metrics;
 
 macro_rules! define {
-    ($($variant:ident, $name:literal, $measure:path, $doc:literal;)*) => {
+    ($($variant:ident $(($parameter:ty))?, $name:literal, $measure:path, $doc:literal;)*) => {
         /// How the distance of two vectors is measured. Smaller is closer for every metric.
         ///
         /// ```
@@ -51,17 +71,29 @@ macro_rules! define {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Metric {
-            $(#[doc = $doc] $variant,)*
+            $(#[doc = $doc] $variant $(($parameter))?,)*
+        }
+
+        /// The places of metrics in a table.
+        enum Place {
+            $($variant,)*
         }
 
         impl Metric {
-            /// Every metric.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            /// Every metric; one example of those with a parameter.
+            pub const ALL: &[Self] = &[$(Self::$variant $((<$parameter>::EXAMPLE))?),*];
 
-            /// The name in configuration and saved files.
+            /// The name, without the parameter that [`Display`](fmt::Display) adds in configuration and saved files.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $name,)*
+                    $(Self::$variant { .. } => $name,)*
+                }
+            }
+
+            /// Its place in a table that has an entry for each metric.
+            pub(crate) const fn place(self) -> usize {
+                match self {
+                    $(Self::$variant { .. } => Place::$variant as usize,)*
                 }
             }
         }
@@ -98,9 +130,32 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// What [`Measure::prepare`] is given; of no meaning to most.
+    pub(crate) const fn parameter(self) -> f32 {
+        if let Self::Lp(exponent) = self {
+            exponent.get()
+        } else {
+            0.0
+        }
+    }
+
+    /// What an error calls it.
+    fn known_as(self) -> &'static str {
+        if let Self::Lp(_) = self {
+            "lp3 (or another exponent)"
+        } else {
+            self.name()
+        }
+    }
+}
+
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        match self {
+            Self::Lp(exponent) => f.pad(&format!("lp{exponent}")),
+            _ => f.pad(self.name()),
+        }
     }
 }
 
@@ -108,7 +163,13 @@ impl FromStr for Metric {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        names::parse("metric", Self::ALL, Self::name, name)
+        let exponent = name
+            .strip_prefix("lp")
+            .and_then(|exponent| Exponent::new(exponent.parse().ok()?));
+        match exponent {
+            Some(exponent) => Ok(Self::Lp(exponent)),
+            None => names::parse("metric", Self::ALL, Self::known_as, name),
+        }
     }
 }
 
@@ -124,9 +185,10 @@ pub(crate) trait Measure {
     /// What is worth knowing about the query before the first vector comes.
     type Prepared: Copy;
 
-    fn prepare<S: Simd>(simd: S, query: &[f32]) -> Self::Prepared;
+    /// `parameter` is the metric's, if it has one.
+    fn prepare<S: Simd>(simd: S, parameter: f32, query: &[f32]) -> Self::Prepared;
 
-    fn start<S: Simd>(simd: S) -> Self::State<S>;
+    fn start<S: Simd>(simd: S, prepared: Self::Prepared) -> Self::State<S>;
 
     /// Adds 32 components. Chunks beyond the end are filled with zeros on both sides.
     fn step<S: Simd>(simd: S, state: Self::State<S>, x: S::Wide, y: S::Wide) -> Self::State<S>;

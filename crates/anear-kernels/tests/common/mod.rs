@@ -96,7 +96,42 @@ pub fn oracle(metric: Metric, x: &[f32], y: &[f32]) -> f64 {
         }
         Metric::L1 => dot(|(x, y)| (x - y).abs()),
         Metric::Linf => pairs().map(|(x, y)| (x - y).abs()).fold(0.0, f64::max),
+        Metric::Lp(p) => pairs().map(|(x, y)| (x - y).abs().powf(p.get().into())).sum(),
+        Metric::Canberra => dot(|(x, y)| {
+            if x == y {
+                0.0
+            } else {
+                (x - y).abs() / (x.abs() + y.abs())
+            }
+        }),
+        Metric::BrayCurtis if x == y => 0.0,
+        Metric::BrayCurtis => dot(|(x, y)| (x - y).abs()) / dot(|(x, y)| (x + y).abs()),
+        Metric::JensenShannon => {
+            let entropy = |x: f64| if x == 0.0 { 0.0 } else { x * x.ln() };
+            pairs()
+                .map(|(x, y)| entropy(x) / 2.0 + entropy(y) / 2.0 - entropy((x + y) / 2.0))
+                .sum()
+        }
+        Metric::Jaccard if x == y => 0.0,
+        Metric::Jaccard => 1.0 - dot(|(x, y)| x.min(y)) / dot(|(x, y)| x.max(y)),
         other => panic!("write the formula of {other} here"),
+    }
+}
+
+/// The metrics that scans differ by: all with a product form, and two that stand for those without, the fastest.
+pub const METRICS: [Metric; 5] = [
+    Metric::L2,
+    Metric::InnerProduct,
+    Metric::Cosine,
+    Metric::L1,
+    Metric::Linf,
+];
+
+/// Components that the metric is made for: some want no negative ones.
+pub fn suited(metric: Metric, components: &[f32]) -> Vec<f32> {
+    match metric {
+        Metric::JensenShannon | Metric::Jaccard => components.iter().map(|x| x.abs()).collect(),
+        _ => components.to_vec(),
     }
 }
 

@@ -1,0 +1,96 @@
+//! Codes compared with the plain loop, on every instruction set.
+
+mod common;
+
+use anear_kernels::{Codebooks, Metric, Rows, fast_scan_code};
+use common::{Random, every_isa, oracle};
+
+#[test]
+fn tables_are_the_same_bits_everywhere_and_near_the_truth() {
+    let mut random = Random(1);
+    for (count, len, dim) in [(1, 1, 1), (3, 2, 5), (4, 16, 4), (2, 32, 7), (2, 256, 8), (1, 4096, 3)] {
+        let entries = random.floats(count * len * dim);
+        let query = random.floats(count * dim);
+        let books = Codebooks::new(&entries, count, len);
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            let tables = every_isa().into_iter().map(|kernels| {
+                let mut table = vec![0.0; count * len];
+                books.distances_on(kernels, metric, &query, &mut table);
+                table
+            });
+            let tables: Vec<Vec<f32>> = tables.collect();
+            assert!(tables.iter().all(|table| *table == tables[0]), "{metric}");
+            for (i, &distance) in tables[0].iter().enumerate() {
+                let truth = oracle(metric, &query[i / len * dim..][..dim], &entries[i * dim..][..dim]);
+                assert!(
+                    (f64::from(distance) - truth).abs() < 1e-5,
+                    "{metric}: {distance} is not {truth}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_nearest_entry_is_the_first_of_the_smallest_of_the_table() {
+    let mut random = Random(3);
+    for (count, len, dim) in [(1, 1, 1), (3, 2, 5), (4, 16, 4), (2, 32, 7), (2, 256, 8), (1, 4096, 3)] {
+        // Few different numbers: many ties.
+        let mut numbers = |n| -> Vec<f32> { (0..n).map(|_| (random.bits() % 5) as f32).collect() };
+        let books = Codebooks::new(&numbers(count * len * dim), count, len);
+        let mut vectors = numbers(count * dim * 20);
+        vectors[0] = f32::NAN;
+        let vectors = Rows::new(&vectors, count * dim).unwrap();
+        for kernels in every_isa() {
+            for part in 0..count {
+                let mut nearest = vec![0; vectors.len()];
+                books.nearest_on(kernels, part, vectors, &mut nearest);
+                for (vector, nearest) in vectors.iter().zip(nearest) {
+                    let mut table = vec![0.0; count * len];
+                    books.distances(Metric::L2, vector, &mut table);
+                    let distances = table[part * len..][..len].iter().enumerate();
+                    let want = distances.fold(
+                        (f32::INFINITY, 0),
+                        |best, (i, &d)| if d < best.0 { (d, i) } else { best },
+                    );
+                    assert_eq!(nearest as usize, want.1, "{kernels:?}, {len} entries");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fast_scans_are_the_sums_of_single_lookups_on_every_instruction_set() {
+    let mut random = Random(2);
+    for (codebooks, behind) in [(2, 0), (6, 0), (32, 9), (256, 0)] {
+        let mut bytes = |n| (0..n).map(|_| random.bits() as u8).collect::<Vec<u8>>();
+        let stride = codebooks * 16 + behind;
+        let (tables, blocks) = (bytes(codebooks * 16), bytes(5 * stride));
+        let naive = |block: &[u8], vector| -> u16 {
+            let entry = |book| tables[16 * book + usize::from(fast_scan_code(block, book, vector))];
+            (0..codebooks).map(|book| u16::from(entry(book))).sum()
+        };
+        for kernels in every_isa() {
+            let sums: Vec<u16> = blocks
+                .chunks(stride)
+                .flat_map(|block| kernels.fast_scan_sums(&tables, block))
+                .collect();
+            let blocks_naive = blocks.chunks(stride);
+            let want: Vec<u16> = blocks_naive
+                .flat_map(|block| (0..32).map(move |i| naive(block, i)))
+                .collect();
+            assert_eq!(sums, want, "{kernels:?}, {codebooks} codebooks");
+            let bounds = [sums[3], 0, u16::MAX, sums[100], sums[140]];
+            let mut masks = [0; 5];
+            kernels.fast_scan_masks(&tables, &blocks, stride, &bounds, &mut masks);
+            for (i, sum) in sums.into_iter().enumerate() {
+                assert_eq!(
+                    masks[i / 32] >> (i % 32) & 1 == 1,
+                    sum <= bounds[i / 32],
+                    "{kernels:?}, vector {i}"
+                );
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The anear half of `benches/kmeans_vs_faiss.py`: loads rows, then trains as often as standard input asks for it, and
-//! answers each line `K NITER SEED` with one line `seconds objective iterations`.
+//! answers each line `K NITER SEED` with one line `seconds processor-seconds objective iterations`. The processor time is
+//! that of the calling thread where the system tells (on Linux), else the elapsed time again.
 //!
 //! `kmeans_bench ROWS.f32 DIM THREADS`; the file is little-endian `f32` rows. 0 threads: none but the caller's.
 #![allow(clippy::print_stdout)]
@@ -36,13 +37,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             pool: pool.as_ref(),
             ..Training::default()
         };
-        let start = Instant::now();
+        let (start, cpu) = (Instant::now(), cpu_seconds());
         let kmeans = params.train(rows, &training)?;
         let seconds = start.elapsed().as_secs_f64();
-        println!("{seconds} {} {}", kmeans.objective(), kmeans.stats().len());
+        let cpu = cpu_seconds().zip(cpu).map_or(seconds, |(end, start)| end - start);
+        println!("{seconds} {cpu} {} {}", kmeans.objective(), kmeans.stats().len());
         io::stdout().flush()?;
     }
     Ok(())
+}
+
+fn cpu_seconds() -> Option<f64> {
+    let nanoseconds = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(nanoseconds.split(' ').next()?.parse::<f64>().ok()? / 1e9)
 }
 
 fn read(path: &str) -> io::Result<Vec<f32>> {

@@ -57,7 +57,7 @@ pub fn assign(vectors: Rows<'_>, centroids: Rows<'_>, metric: Metric, pool: Opti
 }
 
 // Vectors of one task: long enough to hide what a task costs, short enough to share a small sample among threads.
-const STRETCH: usize = 1024;
+pub(crate) const STRETCH: usize = 1024;
 
 /// [`assign`] of vectors and centroids that are known to be sound.
 pub(crate) fn nearest(vectors: Rows<'_>, centroids: Rows<'_>, metric: Metric, pool: Option<&Pool>) -> Assignment {

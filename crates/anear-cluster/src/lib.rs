@@ -1,5 +1,17 @@
 //! Clustering for the anear vector search engine: k-means in its useful forms.
 //!
+//! | to | use |
+//! |---|---|
+//! | cluster, with Faiss's parameters and defaults | [`KMeansParams`] |
+//! | cluster into very many clusters | [`HierarchicalParams`] |
+//! | cluster very many vectors | [`MiniBatchParams`] |
+//! | keep clusters from growing too large | [`BalancedParams`] |
+//! | find the nearest centroid of each of many vectors | [`assign`], [`KMeans::assign`] |
+//!
+//! **Equal to the bit.** The same seed gives the same centroids on any number of threads and every instruction set.
+//! A vector goes to the centroid at the smallest canonical distance (see `anear-kernels`), ties to the smallest position;
+//! sums are taken in the order of the vectors. Products and sketches only tell which centroids need not be measured.
+//!
 //! ```
 //! use anear_cluster::{KMeansParams, Training};
 //! use anear_kernels::Rows;
@@ -16,14 +28,20 @@
 #![forbid(unsafe_code)]
 
 mod assign;
+mod balanced;
 mod clusters;
 mod error;
+mod hierarchical;
 mod kmeans;
+mod minibatch;
 mod parallel;
 mod params;
 mod random;
 
 pub use assign::{Assignment, assign};
+pub use balanced::{Balanced, BalancedParams};
 pub use error::{Error, Result};
+pub use hierarchical::HierarchicalParams;
 pub use kmeans::{IterationStats, KMeans, TooFewPoints};
+pub use minibatch::MiniBatchParams;
 pub use params::{Init, KMeansParams, Training};

@@ -41,6 +41,13 @@ impl Random {
         all.truncate(count);
         all
     }
+
+    /// [`sample`](Self::sample), ascending.
+    pub(crate) fn sorted_sample(&mut self, n: usize, count: usize) -> Vec<usize> {
+        let mut sample = self.sample(n, count);
+        sample.sort_unstable();
+        sample
+    }
 }
 
 /// Numbers drawn with a probability each.

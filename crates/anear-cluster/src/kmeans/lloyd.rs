@@ -4,6 +4,7 @@ use anear_kernels::{Rows, RowsMut, normalize};
 
 use super::KMeans;
 use super::init::Choice;
+use super::sketched::Assigner;
 use super::split::split_empty;
 use super::stats::{IterationStats, imbalance_factor, objective};
 use crate::assign::{Assignment, nearest};
@@ -31,14 +32,10 @@ impl Lloyd<'_> {
         let mut random = Random::new(self.params.seed, 1 + redo as u64);
         let mut centroids = self.first_centroids(&mut random);
         let mut stats: Vec<IterationStats> = Vec::new();
+        let mut assigner = Assigner::new(self.vectors, self.params.metric, self.training.pool);
         let mut last_ids = Vec::new();
         for iteration in 0..self.params.niter {
-            let assignment = nearest(
-                self.vectors,
-                self.rows(&centroids),
-                self.params.metric,
-                self.training.pool,
-            );
+            let assignment = assigner.assign(self.rows(&centroids), &last_ids, self.params.niter - iteration);
             let (imbalance_factor, splits) = self.move_centroids(&assignment, &mut centroids, &mut random);
             let now = IterationStats {
                 redo,

@@ -2,6 +2,7 @@
 
 pub(crate) mod init;
 mod lloyd;
+mod sketched;
 mod split;
 pub(crate) mod stats;
 
@@ -37,6 +38,17 @@ pub struct TooFewPoints {
     pub k: usize,
     /// `k * min_points_per_centroid`.
     pub wanted: usize,
+}
+
+impl TooFewPoints {
+    pub(crate) fn check(params: &KMeansParams, got: usize) -> Option<Self> {
+        let wanted = params.k.saturating_mul(params.min_points_per_centroid);
+        (got < wanted).then_some(Self {
+            got,
+            k: params.k,
+            wanted,
+        })
+    }
 }
 
 impl KMeans {
@@ -94,16 +106,10 @@ impl KMeansParams {
         check_finite("vector", vectors)?;
         check_weights(vectors, training.weights)?;
         self.check_centroids(vectors, training.init_centroids)?;
-        let wanted = self.k.saturating_mul(self.min_points_per_centroid);
-        let warning = (vectors.len() < wanted).then_some(TooFewPoints {
-            got: vectors.len(),
-            k: self.k,
-            wanted,
-        });
+        let warning = TooFewPoints::check(self, vectors.len());
         let most = self.k.saturating_mul(self.max_points_per_centroid);
         let trained = if vectors.len() > most {
-            let mut chosen = Random::new(self.seed, 0).sample(vectors.len(), most);
-            chosen.sort_unstable();
+            let chosen = Random::new(self.seed, 0).sorted_sample(vectors.len(), most);
             let sample: Vec<f32> = chosen.iter().flat_map(|&i| vectors.row(i)).copied().collect();
             let weights: Option<Vec<f32>> = training
                 .weights

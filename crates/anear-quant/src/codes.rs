@@ -458,7 +458,7 @@ mod tests {
     fn a_block_is_laid_out_as_faiss_does() {
         let mut codes = Codes::new(Layout::Blocks { nibbles: 2 }, 1);
         codes
-            .extend_from_rows(&(0..32).map(|i| i % 16 | (15 - i % 16) << 4).collect::<Vec<_>>())
+            .extend_from_rows(&(0..32).map(|i| (i % 16) | ((15 - i % 16) << 4)).collect::<Vec<_>>())
             .unwrap();
         let even: Vec<u8> = ORDER.iter().map(|i| *i as u8 * 0x11).collect();
         let odd: Vec<u8> = ORDER.iter().map(|i| (15 - *i as u8) * 0x11).collect();

@@ -20,6 +20,12 @@ pub enum Error {
     /// Parameters that make no quantizer; says which and what would do.
     #[error("{0}")]
     Parameters(String),
+    /// A transform that has no way back.
+    #[error("what `{transform}` made cannot be turned back into vectors")]
+    Irreversible {
+        /// The transform, as a factory token.
+        transform: String,
+    },
     /// A saved quantizer, or codes, whose parts contradict each other.
     #[error("the saved codes are damaged: {0}")]
     Damaged(String),

@@ -40,12 +40,23 @@ use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 
 mod codes;
 mod error;
+mod fast_scan;
+mod lsh;
+mod product;
+mod rabitq;
+mod random;
 mod raw;
 mod scalar;
 mod spec;
+mod terms;
+pub mod transform;
 
 pub use codes::{BLOCK_LEN, Codes, Layout};
 pub use error::{Error, Result};
+pub use fast_scan::{FastScan, FastScanParams};
+pub use lsh::{Lsh, LshParams};
+pub use product::{Product, ProductParams};
+pub use rabitq::{RaBitQ, RaBitQParams};
 pub use raw::Raw;
 pub use scalar::{RangeStat, Scalar, ScalarKind, ScalarParams};
 pub use spec::{QuantizerSpec, Training};
@@ -92,6 +103,18 @@ pub trait Quantizer: Any + fmt::Debug + Send + Sync {
     /// # Panics
     /// When the rows have another dimension.
     fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes);
+
+    /// As [`encode`](Self::encode), of what vectors differ by from an origin each: the `i`-th from row `of[i]` of `origins`.
+    ///
+    /// Scored after [`Scorer::rebase`] to the same origin. Override it where codes depend on the vector too.
+    ///
+    /// # Panics
+    /// When dimensions differ, or there is not one origin per residual.
+    fn encode_residuals(&self, residuals: Rows<'_>, origins: Rows<'_>, of: &[u32], codes: &mut AlignedBytes) {
+        assert_eq!(residuals.len(), of.len(), "one origin per residual");
+        assert_eq!(residuals.dim(), origins.dim(), "origins of the residuals' dimension");
+        self.encode(residuals, codes);
+    }
 
     /// Appends one row per code; what the code lost stays lost. The codes lie one after the other.
     ///
@@ -255,12 +278,36 @@ pub trait Scorer: Send {
         let mut distances = [0.0; BLOCK];
         let distances = &mut distances[..ids.len()];
         self.score_block(codes, distances);
-        for neighbor in neighbors(ids, distances) {
-            // An equal distance may still win its place by a smaller id.
-            if neighbor.distance <= top.threshold() && keep.contains(neighbor.id) {
-                top.push(neighbor);
-            }
-        }
+        push_near(ids, distances, keep, top);
+    }
+
+    /// As [`scan`](Self::scan), with `bias + terms[i] + scale * score` for the distance to the `i`-th code.
+    ///
+    /// For lists of residuals that are scored by inner product, prepared once for all lists: with `-<q, r>` as score,
+    /// `|q - c - r|^2 = |q - c|^2 + (|r|^2 + 2 <c, r>) + 2 * score`.
+    ///
+    /// # Panics
+    /// When there is not one term per id.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a scan, and the three parts of a distance around its scores"
+    )]
+    fn scan_with_terms(
+        &self,
+        codes: &[u8],
+        ids: &[u64],
+        scale: f32,
+        bias: f32,
+        terms: &[f32],
+        keep: &IdSelector<'_>,
+        top: &mut TopK,
+    ) {
+        assert_eq!(terms.len(), ids.len(), "one term per code");
+        let mut distances = [0.0; BLOCK];
+        let distances = &mut distances[..ids.len()];
+        self.score_block(codes, distances);
+        terms::apply(scale, bias, terms, distances);
+        push_near(ids, distances, keep, top);
     }
 
     /// Appends those of `codes`, at most 256, that `keep` admits and that are closer than `radius`.
@@ -272,8 +319,55 @@ pub trait Scorer: Send {
     }
 }
 
+/// Pushes what is near enough and wanted.
+fn push_near(ids: &[u64], distances: &[f32], keep: &IdSelector<'_>, top: &mut TopK) {
+    for (ids, distances) in ids.chunks(BLOCK_LEN).zip(distances.chunks(BLOCK_LEN)) {
+        let threshold = top.threshold();
+        // Without a branch per distance; hardly any block has one close enough.
+        if !distances
+            .iter()
+            .fold(false, |any, &distance| any | (distance <= threshold))
+        {
+            continue;
+        }
+        for neighbor in neighbors(ids, distances) {
+            // An equal distance may still win its place by a smaller id.
+            if neighbor.distance <= top.threshold() && keep.contains(neighbor.id) {
+                top.push(neighbor);
+            }
+        }
+    }
+}
+
 fn neighbors<'a>(ids: &'a [u64], distances: &'a [f32]) -> impl Iterator<Item = Neighbor> + 'a {
     ids.iter()
         .zip(distances)
         .map(|(&id, &distance)| Neighbor { id, distance })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn residuals_scored_by_inner_product_with_terms_have_their_distance_by_l2() {
+        let (query, origin) = ([3.0, -1.0], [1.0, 2.0]);
+        let residuals: Vec<f32> = (0..60).map(|i| (i * 7 % 11) as f32 - 5.0).collect();
+        let raw = Raw::new(2);
+        let codes = raw.codes_of(Rows::new(&residuals, 2).unwrap()).unwrap();
+        let dot = |x: &[f32], y: &[f32]| x[0] * y[0] + x[1] * y[1];
+        let terms: Vec<f32> = residuals.chunks(2).map(|r| dot(r, r) + 2.0 * dot(&origin, r)).collect();
+        let bias = Metric::L2.distance(&query, &origin);
+
+        let ids: Vec<u64> = (100..130).collect();
+        let keep = IdSelector::Range(103..127);
+        let (mut with_terms, mut rebased) = (TopK::new(8), TopK::new(8));
+        let scorer = raw.scorer(Metric::InnerProduct, &query);
+        scorer.scan_with_terms(codes.as_bytes(), &ids, 2.0, bias, &terms, &keep, &mut with_terms);
+        let mut scorer = raw.scorer(Metric::L2, &query);
+        scorer.rebase(&origin);
+        scorer.scan(codes.as_bytes(), &ids, &keep, &mut rebased);
+        // Small integers: all arithmetic is exact.
+        assert_eq!(with_terms.into_sorted(), rebased.into_sorted());
+    }
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use anear_kernels::{Metric, Rows};
 use anear_pool::Pool;
 
-use crate::{Quantizer, Raw, Result, Scalar, ScalarKind, ScalarParams};
+use crate::{
+    FastScan, FastScanParams, Lsh, LshParams, Product, ProductParams, Quantizer, RaBitQ, RaBitQParams, Raw, Result,
+    Scalar, ScalarKind, ScalarParams,
+};
 
 /// A blueprint of a quantizer.
 ///
@@ -24,6 +27,25 @@ pub enum QuantizerSpec {
     Raw,
     /// `SQ8`, `SQ4`, `SQfp16`, ...: each component as a number of a few bits.
     Scalar(ScalarKind),
+    /// `LSH`, `LSH64`, `LSH64r`, `LSH64rt`, ...: one bit per component, rotated or not.
+    Lsh(LshParams),
+    /// `RaBitQ`, `RaBitQ4`, ...: signs, or numbers of a few bits, around a centre.
+    RaBitQ {
+        /// Bits per component, from 1 to 9.
+        bits: u32,
+    },
+    /// `PQ16` or `PQ16x12`: a [`Product`] quantizer.
+    Product {
+        /// Parts of a vector.
+        m: usize,
+        /// Bits per part; 8 where the token has none.
+        nbits: u32,
+    },
+    /// `PQ16x4fs`: a product quantizer of 4 bits per part, scanned 32 codes at a time ([`FastScan`]).
+    FastScan {
+        /// Parts of a vector.
+        m: usize,
+    },
 }
 
 /// What training may use besides its sample.
@@ -54,13 +76,26 @@ impl QuantizerSpec {
         "SQ8_direct_signed",
         "SQ8_uniform",
         "SQ4_uniform",
+        "LSH",
+        "LSHt",
+        "LSH64r",
+        "LSH64rt",
+        "PQ4",
+        "PQ4x6",
+        "PQ4x4fs",
+        "RaBitQ",
+        "RaBitQ4",
     ];
 
     /// The blueprint that `token` names; `None` when it names none.
     pub fn parse(token: &str) -> Option<Self> {
         match token {
             "Flat" => Some(Self::Raw),
-            _ => ScalarKind::parse(token).map(Self::Scalar),
+            "RaBitQ" => Some(Self::RaBitQ { bits: 1 }),
+            _ => (ScalarKind::parse(token).map(Self::Scalar))
+                .or_else(|| LshParams::parse(token).map(Self::Lsh))
+                .or_else(|| rabitq_bits(token).map(|bits| Self::RaBitQ { bits }))
+                .or_else(|| parse_product(token.strip_prefix("PQ")?)),
         }
     }
 
@@ -69,11 +104,32 @@ impl QuantizerSpec {
     /// # Errors
     /// [`Error::TooFewTrainingVectors`](crate::Error::TooFewTrainingVectors) and
     /// [`Error::Parameters`](crate::Error::Parameters).
-    pub fn train(&self, _metric: Metric, sample: Rows<'_>, training: &Training<'_>) -> Result<Arc<dyn Quantizer>> {
+    pub fn train(&self, metric: Metric, sample: Rows<'_>, training: &Training<'_>) -> Result<Arc<dyn Quantizer>> {
         Ok(match self {
             Self::Raw => Arc::new(Raw::new(sample.dim())),
             Self::Scalar(kind) => Arc::new(ScalarParams::new(*kind).train(sample, training)?),
+            Self::Lsh(params) => Arc::new(params.train(sample, training)?),
+            Self::RaBitQ { bits } => Arc::new(rabitq(*bits, metric).train(sample)?),
+            &Self::Product { m, nbits } => Arc::new(ProductParams { m, nbits }.train(sample, training)?),
+            &Self::FastScan { m } => Arc::new(FastScanParams { m }.train(sample, training)?),
         })
+    }
+
+    /// As [`train`](Self::train), for what vectors differ by from origins that an index takes from them: such codes
+    /// need no centre of their own.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn train_for_residuals(
+        &self,
+        metric: Metric,
+        sample: Rows<'_>,
+        training: &Training<'_>,
+    ) -> Result<Arc<dyn Quantizer>> {
+        match self {
+            Self::RaBitQ { bits } => Ok(Arc::new(RaBitQ::new(rabitq(*bits, metric), vec![0.0; sample.dim()])?)),
+            _ => self.train(metric, sample, training),
+        }
     }
 
     /// The quantizer that [`Quantizer::save`] wrote.
@@ -84,7 +140,33 @@ impl QuantizerSpec {
         Ok(match self {
             Self::Raw => Arc::new(Raw::new(dim)),
             Self::Scalar(kind) => Arc::new(Scalar::load(*kind, dim, saved)?),
+            Self::Lsh(params) => Arc::new(Lsh::load(*params, dim, saved)?),
+            Self::RaBitQ { bits } => Arc::new(RaBitQ::load(*bits, dim, saved)?),
+            &Self::Product { m, nbits } => Arc::new(Product::load(dim, m, nbits, saved)?),
+            &Self::FastScan { m } => Arc::new(FastScan::load(dim, m, saved)?),
         })
+    }
+}
+
+/// What `RaBitQ` means where nothing else is said: queries are not rounded. Metrics that it does not know are refused by
+/// [`Quantizer::supports`].
+fn rabitq(bits: u32, metric: Metric) -> RaBitQParams {
+    RaBitQParams {
+        bits,
+        metric: if metric == Metric::InnerProduct {
+            metric
+        } else {
+            Metric::L2
+        },
+        query_bits: 0,
+    }
+}
+
+/// The bits of `RaBitQ2` to `RaBitQ9`, and of `RaBitQ1`, which prints as `RaBitQ`.
+fn rabitq_bits(token: &str) -> Option<u32> {
+    match token.strip_prefix("RaBitQ")?.as_bytes() {
+        [digit @ b'1'..=b'9'] => Some((digit - b'0').into()),
+        _ => None,
     }
 }
 
@@ -93,6 +175,75 @@ impl fmt::Display for QuantizerSpec {
         match self {
             Self::Raw => f.write_str("Flat"),
             Self::Scalar(kind) => f.write_str(kind.token()),
+            Self::Lsh(params) => params.fmt(f),
+            Self::RaBitQ { bits: 1 } => f.write_str("RaBitQ"),
+            Self::RaBitQ { bits } => write!(f, "RaBitQ{bits}"),
+            Self::Product { m, nbits: 8 } => write!(f, "PQ{m}"),
+            Self::Product { m, nbits } => write!(f, "PQ{m}x{nbits}"),
+            Self::FastScan { m } => write!(f, "PQ{m}x4fs"),
+        }
+    }
+}
+
+/// `16`, `16x12`, either with `np` behind (no polysemous training: there is none), or `16x4fs`, with the length of Faiss's
+/// blocks behind or not.
+fn parse_product(parts: &str) -> Option<QuantizerSpec> {
+    let fast_scan = ["x4fs", "x4fs_32", "x4fs_64", "x4fs_96"]
+        .iter()
+        .find_map(|end| parts.strip_suffix(end));
+    if let Some(m) = fast_scan {
+        return Some(QuantizerSpec::FastScan { m: number(m)? });
+    }
+    let parts = parts.strip_suffix("np").unwrap_or(parts);
+    let (m, nbits) = parts.split_once('x').unwrap_or((parts, "8"));
+    Some(QuantizerSpec::Product {
+        m: number(m)?,
+        nbits: number(nbits)?.try_into().ok()?,
+    })
+}
+
+/// A number as factory strings have it: digits only, not zero.
+fn number(digits: &str) -> Option<usize> {
+    let number = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| digits.parse().ok())
+        .flatten();
+    number.filter(|number| *number > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_product_quantizers_are_read_and_printed_in_one_form() {
+        for (token, printed) in [
+            ("PQ16", "PQ16"),
+            ("PQ16x8", "PQ16"),
+            ("PQ16np", "PQ16"),
+            ("PQ16x12", "PQ16x12"),
+            ("PQ16x12np", "PQ16x12"),
+            ("PQ16x4", "PQ16x4"),
+            ("PQ16x4fs", "PQ16x4fs"),
+            ("PQ15x4fs_32", "PQ15x4fs"),
+            ("PQ16x4fs_64", "PQ16x4fs"),
+        ] {
+            assert_eq!(QuantizerSpec::parse(token).unwrap().to_string(), printed);
+        }
+        for token in [
+            "PQ",
+            "PQ0",
+            "PQx8",
+            "PQ16x",
+            "PQ+4",
+            "PQ4x-1",
+            "PQ16x8fs",
+            "PQ16x4fs_16",
+            "PQ16x4fsr",
+            "pq16",
+        ] {
+            assert_eq!(QuantizerSpec::parse(token), None, "{token}");
         }
     }
 }

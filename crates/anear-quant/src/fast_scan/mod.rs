@@ -1,0 +1,121 @@
+//! Fast scan: product quantization of 4 bits per part, whose tables fit into registers (André, Kermarrec & Le Scouarnec,
+//! *Cache locality is not enough*, 2015; Faiss `IndexPQFastScan`).
+//!
+//! A scan sums up tables rounded down to bytes, which proves of nearly all codes that they are too far away; what remains
+//! is measured exactly. So unlike Faiss's, the answers are those of the plain product quantizer, to the bit.
+
+mod rounded;
+mod scorer;
+
+use anear_bytes::AlignedBytes;
+use anear_kernels::{Metric, Rows};
+
+use crate::{Layout, Product, ProductParams, Quantizer, QuantizerSpec, Result, Scorer, Training, product::Table};
+use scorer::Blockwise;
+
+/// Bits per part: sixteen bytes of a table fill a register.
+const NBITS: u32 = 4;
+
+/// What a fast-scan quantizer is trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FastScanParams {
+    /// Parts of a vector; divides its dimension.
+    pub m: usize,
+}
+
+impl FastScanParams {
+    /// Learns the centroids of vectors like those of `sample`.
+    ///
+    /// # Errors
+    /// As [`ProductParams::train`].
+    pub fn train(&self, sample: Rows<'_>, training: &Training<'_>) -> Result<FastScan> {
+        let params = ProductParams {
+            m: self.m,
+            nbits: NBITS,
+        };
+        Ok(FastScan(params.train(sample, training)?))
+    }
+}
+
+/// A [`Product`] quantizer of 4 bits per part, whose codes lie in blocks of 32.
+///
+/// ```
+/// use anear_kernels::{IdSelector, Metric, Rows, TopK};
+/// use anear_quant::{CodeRun, FastScanParams, Quantizer, Training};
+///
+/// let vectors: Vec<f32> = (0..400).map(|i| (i * i % 31) as f32).collect();
+/// let vectors = Rows::new(&vectors, 4).unwrap();
+/// let quantizer = FastScanParams { m: 2 }.train(vectors, &Training::default())?;
+/// let codes = quantizer.codes_of(vectors)?;
+/// let mut tops = [TopK::new(5)];
+/// quantizer.scan(Metric::L2, vectors.slice(7..8), &CodeRun::all(&codes), &IdSelector::All, &mut tops);
+/// assert_eq!(tops[0].len(), 5);
+/// # Ok::<(), anear_quant::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FastScan(Product);
+
+impl FastScan {
+    /// From centroids in Faiss's order, `[m][16][dim / m]`.
+    ///
+    /// # Errors
+    /// As [`Product::from_parts`].
+    pub fn from_parts(dim: usize, m: usize, centroids: Vec<f32>) -> Result<Self> {
+        Product::from_parts(dim, m, NBITS, centroids).map(Self)
+    }
+
+    /// The quantizer whose [`save`](Quantizer::save) wrote these bytes.
+    ///
+    /// # Errors
+    /// As [`Product::load`].
+    pub fn load(dim: usize, m: usize, saved: &[u8]) -> Result<Self> {
+        Product::load(dim, m, NBITS, saved).map(Self)
+    }
+
+    /// The quantizer whose codes these are, one after the other.
+    pub fn product(&self) -> &Product {
+        &self.0
+    }
+}
+
+impl Quantizer for FastScan {
+    fn spec(&self) -> QuantizerSpec {
+        QuantizerSpec::FastScan { m: self.0.m() }
+    }
+
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+
+    fn code_len(&self) -> usize {
+        self.0.code_len()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Blocks { nibbles: self.0.m() }
+    }
+
+    fn supports(&self, metric: Metric) -> bool {
+        self.0.supports(metric)
+    }
+
+    fn scorer_is_costly(&self) -> bool {
+        true
+    }
+
+    fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
+        self.0.encode(vectors, codes);
+    }
+
+    fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {
+        self.0.decode(codes, vectors);
+    }
+
+    fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
+        Box::new(Blockwise::new(Table::new(&self.0, metric, query)))
+    }
+
+    fn save(&self) -> Vec<u8> {
+        self.0.save()
+    }
+}

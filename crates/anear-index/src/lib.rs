@@ -1,4 +1,8 @@
-//! Where to look: vector indexes of anear. All there is so far is exact: [`Flat`], with or without an [`IdMap`].
+//! Where to look: the vector indexes of anear.
+//!
+//! An index decides where to look, a quantizer of `anear-quant` how a vector is stored and compared: [`Flat`] compares
+//! everything, [`Ivf`] the lists nearest to a query, [`Hnsw`] walks a graph, each over any quantizer. [`IdMap`],
+//! [`PreTransform`], [`Refine`] and [`Cosine`] hold other indexes; [`binary`] has indexes of bit vectors.
 //!
 //! An index is made from an [`IndexSpec`], a factory string as in Faiss, and used through [`VectorIndex`]:
 //!
@@ -27,6 +31,8 @@
 //!   nothing.
 //! - Nothing here is asynchronous, reads a clock or the environment, or opens a file.
 //!
+//! Indexes over bit vectors are a family of their own, in [`binary`].
+//!
 //! # Adding an index
 //!
 //! Write a module with a type that implements [`VectorIndex`]. Then
@@ -43,6 +49,7 @@ pub mod compat;
 mod conformance;
 mod error;
 mod flat;
+mod hnsw;
 mod index;
 mod ivf;
 mod neighbors;
@@ -51,15 +58,16 @@ mod request;
 mod spec;
 
 pub use anear_quant::Training;
-pub use combine::{Cosine, IdMap, Refine};
+pub use combine::{Cosine, IdMap, PreTransform, Refine};
 pub use error::{Error, Result};
 pub use flat::Flat;
+pub use hnsw::{Graph, GraphParts, Hnsw, NO_LINK};
 pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
 pub use ivf::{Ivf, List};
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
 pub use persist::{from_bytes, to_bytes};
 pub use request::{Knob, Knobs, RangeRequest, SearchRequest};
-pub use spec::{IdMapKind, IndexSpec, IvfSpec};
+pub use spec::{HnswSpec, IdMapKind, IndexSpec, IvfSpec};
 
 /// The longest vector an index takes, as in Faiss's reader.
 pub const MAX_DIM: usize = 1 << 20;

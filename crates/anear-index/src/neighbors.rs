@@ -113,7 +113,8 @@ impl NeighborsMut<'_> {
     }
 }
 
-/// The value Faiss reports for a distance of ours: for inner product and cosine the product itself, larger is closer.
+/// The value Faiss reports for a distance of ours: for inner product and cosine the product itself, for Jaccard the
+/// similarity; of these, larger is closer.
 ///
 /// ```
 /// use anear_index::faiss_value;
@@ -126,7 +127,7 @@ impl NeighborsMut<'_> {
 pub fn faiss_value(metric: Metric, distance: f32) -> f32 {
     match metric {
         Metric::InnerProduct => -distance,
-        Metric::Cosine => 1.0 - distance,
+        Metric::Cosine | Metric::Jaccard => 1.0 - distance,
         _ => distance,
     }
 }

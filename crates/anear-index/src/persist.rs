@@ -15,8 +15,10 @@ use anear_bytes::{Container, ContainerWriter, Cursor};
 use anear_kernels::Metric;
 use anear_quant::{Quantizer, QuantizerSpec};
 
-use crate::combine::{cosine, id_map, refine};
-use crate::{Cosine, Error, Flat, IdMap, IndexSpec, Ivf, Refine, Result, VectorIndex, flat, ivf};
+use crate::combine::{cosine, id_map, pre_transform, refine};
+use crate::{
+    Cosine, Error, Flat, Hnsw, IdMap, IndexSpec, Ivf, PreTransform, Refine, Result, VectorIndex, flat, hnsw, ivf,
+};
 
 const KIND: [u8; 4] = *b"indx";
 const HEAD: [u8; 4] = *b"head";
@@ -29,11 +31,16 @@ const SECTIONS: &[[u8; 4]] = &[
     flat::VECTORS,
     id_map::IDS,
     cosine::INNER,
+    pre_transform::CHAIN,
+    pre_transform::INNER,
     refine::BASE,
     refine::REFINE,
     ivf::COARSE,
     ivf::ENTRIES,
     ivf::LISTS,
+    hnsw::LINKS,
+    hnsw::SLOTS,
+    hnsw::CODES,
 ];
 
 /// What a quantizer learned.
@@ -110,7 +117,7 @@ impl Head {
         let mut bytes = VERSION.to_le_bytes().to_vec();
         bytes.extend((self.dim as u64).to_le_bytes());
         bytes.extend((self.len as u64).to_le_bytes());
-        for name in [self.metric.name(), &self.spec.to_string()] {
+        for name in [self.metric.to_string(), self.spec.to_string()] {
             let len = u8::try_from(name.len()).expect("names of metrics and indexes are short");
             bytes.push(len);
             bytes.extend(name.as_bytes());
@@ -138,7 +145,9 @@ impl Head {
         Ok(match spec {
             IndexSpec::Flat(codes) => Box::new(Flat::load(codes, self.dim, self.metric, self.len, from)?),
             IndexSpec::Ivf(spec) => Box::new(Ivf::load(spec, self.dim, self.metric, from)?),
+            IndexSpec::Hnsw(spec) => Box::new(Hnsw::load(spec, self.dim, self.metric, from)?),
             IndexSpec::IdMap(kind, inner) => Box::new(IdMap::load(*kind, self.load(inner, from)?, from)?),
+            IndexSpec::PreTransform(chain, _) => Box::new(PreTransform::load(chain, self.dim, from)?),
             IndexSpec::Refine(_, refine) => Box::new(Refine::load(refine, from)?),
         })
     }

@@ -8,9 +8,9 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
-use anear_kernels::{Bitmap, Neighbor, TopK};
+use anear_kernels::{Bitmap, Neighbor};
 
-use super::majority::SplitMix;
+use super::centroids::SplitMix;
 
 /// A place for a link that is not there; -1 in files.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -259,10 +259,7 @@ fn measured<S: Space>(space: &S, from: u32, nodes: &[u32]) -> Vec<Neighbor> {
     let mut distances = Vec::with_capacity(nodes.len());
     space.distances(space.point(from), nodes, &mut distances);
     let mut measured: Vec<_> = std::iter::zip(nodes, distances)
-        .map(|(&node, distance)| Neighbor {
-            id: node.into(),
-            distance,
-        })
+        .map(|(&node, distance)| Candidate::new(node, distance).0)
         .collect();
     measured.sort_unstable_by_key(|neighbor| Candidate(*neighbor));
     measured
@@ -328,34 +325,36 @@ fn beam<S: Space>(
     accept: impl Fn(u32) -> bool,
     scratch: &mut Scratch,
 ) -> Vec<Neighbor> {
-    let mut best = TopK::new(ef);
     scratch.begin(entry, graph.len());
     loop {
         let Scratch {
             list,
             distances,
             candidates,
+            best,
             ..
         } = &mut *scratch;
         distances.clear();
         space.distances(query, list, distances);
         for (&node, &distance) in list.iter().zip(&*distances) {
-            let neighbor = Neighbor {
-                id: node.into(),
-                distance,
-            };
-            if distance < best.threshold() {
-                candidates.push(Reverse(Candidate(neighbor)));
+            let candidate = Candidate::new(node, distance);
+            if best.len() < ef || best.peek().is_some_and(|worst| distance < worst.0.distance) {
+                candidates.push(Reverse(candidate));
                 if accept(node) {
-                    best.push(neighbor);
+                    best.push(candidate);
+                    if best.len() > ef {
+                        best.pop();
+                    }
                 }
             }
         }
-        match candidates.pop() {
-            Some(Reverse(Candidate(next))) if next.distance <= best.threshold() => {
-                scratch.expand(graph, next.id as u32, level);
+        let is_near = |next: &Candidate| best.len() < ef || best.peek().is_some_and(|worst| next <= worst);
+        match candidates.pop().filter(|next| is_near(&next.0)) {
+            Some(Reverse(Candidate(next))) => scratch.expand(graph, next.id as u32, level),
+            None => {
+                let best = std::mem::take(best).into_sorted_vec();
+                return best.into_iter().map(|candidate| candidate.0).collect();
             }
-            _ => return best.into_sorted(),
         }
     }
 }
@@ -433,7 +432,10 @@ pub(crate) struct Scratch {
     /// Nodes to be measured next, and their distances.
     list: Vec<u32>,
     distances: Vec<f32>,
+    /// Where to go on from, the nearest first.
     candidates: BinaryHeap<Reverse<Candidate>>,
+    /// What was found, the farthest first.
+    best: BinaryHeap<Candidate>,
 }
 
 impl Scratch {
@@ -444,6 +446,7 @@ impl Scratch {
         }
         self.visited.resize(len);
         self.candidates.clear();
+        self.best.clear();
         self.list.clear();
         self.visit(entry);
     }
@@ -465,6 +468,15 @@ impl Scratch {
 /// In the order in which nodes are walked to: by distance, ties by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Candidate(Neighbor);
+
+impl Candidate {
+    fn new(node: u32, distance: f32) -> Self {
+        Self(Neighbor {
+            id: node.into(),
+            distance,
+        })
+    }
+}
 
 impl Eq for Candidate {}
 

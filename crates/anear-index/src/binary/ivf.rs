@@ -8,7 +8,7 @@ use anear_pool::Pool;
 
 use super::index::{check_range, check_search, check_width, each_query, mismatch, requested, unknown_knob, whole};
 use super::lists::Lists;
-use super::{BinaryFlat, BinaryHnsw, BinaryIndex, BinarySpec, majority};
+use super::{BinaryFlat, BinaryHnsw, BinaryIndex, BinarySpec, centroids};
 use crate::{Error, Knob, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// How many lists a search looks at.
@@ -54,7 +54,7 @@ impl BinaryIvf {
         check_width(dim, sample)?;
         match nlist {
             0 => Self::new(Box::new(empty)),
-            _ => Self::new(Box::new(majority::centroids(sample, nlist, seed, pool)?)),
+            _ => Self::new(Box::new(centroids::train(sample, nlist, seed, pool)?)),
         }
     }
 

@@ -38,6 +38,7 @@
 //! | `IDMap,BFlat`, `IDMap2,BHNSW32` | [`BinaryIdMap`] | as the index within | the caller's |
 
 mod buckets;
+mod centroids;
 #[cfg(test)]
 mod conformance;
 mod faiss;
@@ -50,7 +51,6 @@ mod ids;
 mod index;
 mod ivf;
 mod lists;
-mod majority;
 mod multi_hash;
 mod persist;
 mod spec;

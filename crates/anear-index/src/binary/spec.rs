@@ -7,7 +7,7 @@ use anear_kernels::Bits;
 use anear_pool::Pool;
 
 use super::index::{check_index_dim, check_width};
-use super::{BinaryFlat, BinaryHash, BinaryHnsw, BinaryIdMap, BinaryIndex, BinaryIvf, BinaryMultiHash, majority};
+use super::{BinaryFlat, BinaryHash, BinaryHnsw, BinaryIdMap, BinaryIndex, BinaryIvf, BinaryMultiHash, centroids};
 use crate::{Error, IdMapKind, Result};
 
 /// A blueprint of a binary index, in the words of Faiss's `index_binary_factory`.
@@ -108,7 +108,7 @@ impl BinarySpec {
         let Self::Ivf { nlist, coarse_m } = self else {
             return self.build(dim);
         };
-        let centroids = majority::centroids(sample, *nlist, seed, pool)?;
+        let centroids = centroids::train(sample, *nlist, seed, pool)?;
         let coarse: Box<dyn BinaryIndex> = match coarse_m {
             Some(m) => Box::new(BinaryHnsw::over(centroids, *m)?),
             None => Box::new(centroids),

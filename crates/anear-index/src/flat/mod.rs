@@ -93,6 +93,11 @@ impl Flat {
         })
     }
 
+    /// How vectors are stored, and what is stored.
+    pub fn into_parts(self) -> (Arc<dyn Quantizer>, Codes) {
+        (self.quantizer, self.codes)
+    }
+
     /// The vectors as they are stored, where codes are the vectors themselves.
     pub fn rows(&self) -> Option<Rows<'_>> {
         self.raw().map(|raw| raw.rows(self.codes.as_bytes()))
@@ -197,27 +202,54 @@ pub(crate) fn check_metric(quantizer: &dyn Quantizer, metric: Metric) -> Result<
 
 /// The codes of `vectors`, one after the other, made on the threads of `pool`.
 pub(crate) fn encode(quantizer: &dyn Quantizer, vectors: Rows<'_>, pool: Option<&Pool>) -> AlignedBytes {
-    let mut codes = AlignedBytes::with_capacity(vectors.len() * quantizer.code_len());
-    let parts = encode_parts(vectors, pool);
+    encode_by(quantizer, vectors.len(), pool, |range, codes| {
+        quantizer.encode(vectors.slice(range), codes)
+    })
+}
+
+/// The codes of `len` vectors, of which `encode` appends those of a range, made on the threads of `pool`.
+pub(crate) fn encode_by(
+    quantizer: &dyn Quantizer,
+    len: usize,
+    pool: Option<&Pool>,
+    encode: impl Fn(Range<usize>, &mut AlignedBytes) + Sync,
+) -> AlignedBytes {
+    let mut codes = AlignedBytes::with_capacity(len * quantizer.code_len());
+    let parts = encode_parts(len, pool);
     if parts.len() <= 1 {
-        quantizer.encode(vectors, &mut codes);
+        encode(0..len, &mut codes);
         return codes;
     }
     let encoded = on_pool(pool, parts.len(), |i| {
         let mut codes = AlignedBytes::new();
-        quantizer.encode(vectors.slice(parts[i].clone()), &mut codes);
+        encode(parts[i].clone(), &mut codes);
         codes
     });
     encoded.iter().for_each(|part| codes.extend_from_slice(part.as_slice()));
     codes
 }
 
+/// The codes of `vectors` as an index by `metric` keeps them: by cosine of unit vectors.
+pub(crate) fn encode_for(
+    quantizer: &dyn Quantizer,
+    metric: Metric,
+    vectors: Rows<'_>,
+    pool: Option<&Pool>,
+) -> AlignedBytes {
+    let mut codes = encode(quantizer, vectors, pool);
+    if metric == Metric::Cosine && quantizer.is_exact() {
+        let rows = bytemuck::cast_slice_mut(codes.as_mut_slice());
+        normalize(&mut RowsMut::new(rows, vectors.dim()).expect("whole vectors were encoded"));
+    }
+    codes
+}
+
 /// Vectors that are worth a task of their own: enough to hide handing it over, few enough that all threads end together.
 const ENCODE_PART: usize = 256;
 
-fn encode_parts(vectors: Rows<'_>, pool: Option<&Pool>) -> Vec<Range<usize>> {
+fn encode_parts(len: usize, pool: Option<&Pool>) -> Vec<Range<usize>> {
     match pool {
-        Some(pool) if pool.threads() > 1 => parts(vectors.len(), ENCODE_PART).collect(),
+        Some(pool) if pool.threads() > 1 => parts(len, ENCODE_PART).collect(),
         _ => Vec::new(),
     }
 }
@@ -301,12 +333,7 @@ impl Add for Flat {
         check_finite("vector", vectors)?;
         self.reserve(vectors.len())?;
         let start = self.len() as u64;
-        let mut codes = encode(&*self.quantizer, vectors, pool);
-        if self.metric == Metric::Cosine {
-            // Only raw vectors are compared by cosine.
-            let rows = bytemuck::cast_slice_mut(codes.as_mut_slice());
-            normalize(&mut RowsMut::new(rows, vectors.dim()).expect("whole vectors were encoded"));
-        }
+        let codes = encode_for(&*self.quantizer, self.metric, vectors, pool);
         self.codes.extend_from_rows(codes.as_slice())?;
         Ok(start..self.len() as u64)
     }

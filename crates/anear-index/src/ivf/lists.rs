@@ -14,6 +14,8 @@ use crate::{Error, Result};
 pub struct List {
     codes: Codes,
     ids: Vec<u64>,
+    /// One per code where the index needs them, see `terms.rs`; otherwise none.
+    terms: Vec<f32>,
 }
 
 impl List {
@@ -23,7 +25,8 @@ impl List {
     /// When there is not one id per code.
     pub fn new(codes: Codes, ids: Vec<u64>) -> Self {
         assert_eq!(codes.len(), ids.len(), "one id per code");
-        Self { codes, ids }
+        let terms = Vec::new();
+        Self { codes, ids, terms }
     }
 
     /// The codes.
@@ -34,6 +37,14 @@ impl List {
     /// The id of each code.
     pub fn ids(&self) -> &[u64] {
         &self.ids
+    }
+
+    pub(super) fn terms(&self) -> &[f32] {
+        &self.terms
+    }
+
+    pub(super) fn with_terms(self, terms: Vec<f32>) -> Self {
+        Self { terms, ..self }
     }
 
     /// Number of vectors.
@@ -132,21 +143,24 @@ impl Lists {
         }
     }
 
-    /// Appends to list `lists[i]` the `i`-th of `codes` under the id `ids[i]`; the ids were checked.
+    /// Appends to list `lists[i]` the `i`-th of `codes` under the id `ids[i]`, with the `i`-th of `terms` if there are
+    /// any; the ids were checked.
     ///
     /// # Errors
     /// [`anear_quant::Error::OutOfMemory`]; nothing is appended then.
-    pub(super) fn extend(&mut self, lists: &[u32], ids: &[u64], codes: &[u8]) -> Result<()> {
+    pub(super) fn extend(&mut self, lists: &[u32], ids: &[u64], codes: &[u8], terms: &[f32]) -> Result<()> {
         let mut counts = vec![0; self.lists.len()];
         lists.iter().for_each(|list| counts[*list as usize] += 1);
         for (list, count) in self.lists.iter_mut().zip(counts) {
             list.codes.try_reserve(count)?;
         }
         let code_len = codes.len().checked_div(ids.len()).unwrap_or(1).max(1);
-        for ((&number, &id), code) in lists.iter().zip(ids).zip(codes.chunks_exact(code_len)) {
+        for (i, code) in codes.chunks_exact(code_len).enumerate() {
+            let (number, id) = (lists[i], ids[i]);
             let list = &mut self.lists[number as usize];
             list.codes.extend_from_rows(code)?;
             list.ids.push(id);
+            list.terms.extend(terms.get(i));
             let place = Place {
                 list: number as usize,
                 slot: list.ids.len() - 1,
@@ -178,6 +192,7 @@ impl Lists {
         }
         for (number, (list, theirs)) in self.lists.iter_mut().zip(&other.lists).enumerate() {
             list.codes.append(&theirs.codes)?;
+            list.terms.extend_from_slice(&theirs.terms);
             for id in theirs.ids.iter().map(|id| id + add_id) {
                 list.ids.push(id);
                 let slot = list.ids.len() - 1;
@@ -198,6 +213,9 @@ impl Lists {
             let list = &mut self.lists[place.list];
             list.codes.swap_remove(place.slot);
             list.ids.swap_remove(place.slot);
+            if !list.terms.is_empty() {
+                list.terms.swap_remove(place.slot);
+            }
             if let Some(&moved) = list.ids.get(place.slot) {
                 self.places.insert(moved, place);
             }
@@ -293,7 +311,7 @@ mod tests {
     fn add(lists: &mut Lists, ids: &[u64]) {
         let numbers: Vec<u32> = ids.iter().map(|id| (id % 3) as u32).collect();
         let codes: Vec<u8> = ids.iter().flat_map(|id| (*id as f32).to_le_bytes()).collect();
-        lists.extend(&numbers, ids, &codes).unwrap();
+        lists.extend(&numbers, ids, &codes, &[]).unwrap();
     }
 
     /// Every id leads to the code that was added under it.

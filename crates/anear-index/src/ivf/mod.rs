@@ -10,12 +10,13 @@ use std::sync::Arc;
 use anear_bytes::{AlignedBytes, ContainerWriter};
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
-use anear_quant::{Quantizer, QuantizerSpec};
+use anear_quant::{Codes, Quantizer, QuantizerSpec};
 
 use self::lists::{Lists, Place};
 use self::router::Router;
+use self::terms::Terms;
 use crate::error::{check_dim, check_finite};
-use crate::flat::{check_metric, encode, is_same_quantizer, mismatch};
+use crate::flat::{check_metric, encode, encode_by, is_same_quantizer, mismatch};
 use crate::request::{as_count, unknown_knob};
 use crate::{
     Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
@@ -26,6 +27,7 @@ mod lists;
 mod persist;
 mod router;
 mod search;
+mod terms;
 mod train;
 
 pub use lists::List;
@@ -46,6 +48,15 @@ static NPROBE: Knob = Knob {
     ladder: &[
         1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0,
     ],
+};
+
+/// Whether a search goes on.
+static ENSURE_TOPK_FULL: Knob = Knob {
+    name: "ensure_topk_full",
+    alias: "ensure_topk_full",
+    doc: "Whether a search that found fewer than k vectors goes on to further lists: 1, or 0 as in Faiss.",
+    default: 1.0,
+    ladder: &[1.0],
 };
 
 /// Codes that are compared.
@@ -82,6 +93,8 @@ pub struct Ivf {
     router: Router,
     quantizer: Arc<dyn Quantizer>,
     by_residual: bool,
+    /// Where lists are compared through inner products.
+    terms: Option<Terms>,
     lists: Lists,
     nprobe: usize,
     /// `usize::MAX` where there is no limit.
@@ -120,9 +133,11 @@ impl Ivf {
                 supported: "l2, inner_product".into(),
             });
         }
+        let through_products = by_residual && metric == Metric::L2 && quantizer.scorer_is_costly();
         Ok(Self {
             metric,
             lists: Lists::new(router.nlist(), &*quantizer),
+            terms: through_products.then(|| Terms::new(router.centroids())),
             router,
             quantizer,
             by_residual,
@@ -181,6 +196,15 @@ impl Ivf {
         if let Some(&id) = list.ids().iter().find(|id| **id > MAX_ID) {
             return Err(Error::IdTooLarge { id });
         }
+        let list = match &self.terms {
+            Some(terms) => {
+                let residuals = self.decoded(list.codes());
+                let mut own = Vec::with_capacity(list.len());
+                terms.extend(self.router.centroid(number), self.rows(&residuals), &mut own);
+                list.with_terms(own)
+            }
+            None => list,
+        };
         self.lists.fill(number, list)
     }
 
@@ -191,19 +215,50 @@ impl Ivf {
         }
         let residuals = self.router.residuals(vectors, lists);
         let residuals = Rows::new(&residuals, vectors.dim()).expect("one residual per vector");
-        encode(&*self.quantizer, residuals, pool)
+        encode_by(&*self.quantizer, vectors.len(), pool, |range, codes| {
+            let (residuals, lists) = (residuals.slice(range.clone()), &lists[range]);
+            self.quantizer
+                .encode_residuals(residuals, self.router.centroids(), lists, codes);
+        })
     }
 
     fn insert(&mut self, vectors: Rows<'_>, ids: &[u64], pool: Option<&Pool>) -> Result<()> {
         let lists = self.router.assign(vectors, pool)?;
         let codes = self.encode(vectors, &lists, pool);
-        self.lists.extend(&lists, ids, codes.as_slice())
+        let terms = self.terms_of(codes.as_slice(), &lists);
+        self.lists.extend(&lists, ids, codes.as_slice(), &terms)
+    }
+
+    /// The term of each of `codes` that goes to list `lists[i]`; none where the index needs none.
+    fn terms_of(&self, codes: &[u8], lists: &[u32]) -> Vec<f32> {
+        let Some(terms) = &self.terms else {
+            return Vec::new();
+        };
+        let mut own = Vec::with_capacity(lists.len());
+        let mut residual = Vec::with_capacity(self.dim());
+        for (code, &list) in codes.chunks_exact(self.quantizer.code_len()).zip(lists) {
+            residual.clear();
+            self.quantizer.decode(code, &mut residual);
+            terms.extend(self.router.centroid(list as usize), self.rows(&residual), &mut own);
+        }
+        own
+    }
+
+    fn decoded(&self, codes: &Codes) -> Vec<f32> {
+        let (mut rows, mut vectors) = (Vec::new(), Vec::new());
+        codes.copy_to(0..codes.len(), &mut rows);
+        self.quantizer.decode(&rows, &mut vectors);
+        vectors
+    }
+
+    fn rows<'v>(&self, vectors: &'v [f32]) -> Rows<'v> {
+        Rows::new(vectors, self.dim()).expect("whole vectors")
     }
 
     fn check_match(&self, other: &Self) -> Result<()> {
         let is_same = self.metric == other.metric
             && self.by_residual == other.by_residual
-            && self.router.centroids() == other.router.centroids()
+            && self.router.centroids().as_slice() == other.router.centroids().as_slice()
             && is_same_quantizer(&self.quantizer, &other.quantizer);
         if is_same { Ok(()) } else { Err(mismatch(self, other)) }
     }
@@ -215,7 +270,7 @@ impl IvfSpec {
 
     /// Whether codes are of residuals where nothing else is said, as in Faiss.
     pub(crate) fn default_by_residual(codes: &QuantizerSpec) -> bool {
-        *codes != QuantizerSpec::Raw
+        !matches!(codes, QuantizerSpec::Raw | QuantizerSpec::FastScan { .. })
     }
 }
 
@@ -250,7 +305,7 @@ impl VectorIndex for Ivf {
     }
 
     fn knobs(&self) -> Vec<&'static Knob> {
-        vec![&NPROBE, &MAX_CODES]
+        vec![&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL]
     }
 
     fn knob(&self, name: &str) -> Option<f64> {

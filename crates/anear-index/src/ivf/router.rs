@@ -52,8 +52,8 @@ impl Router {
         self.coarse.dim()
     }
 
-    pub(super) fn centroids(&self) -> &[f32] {
-        &self.centroids
+    pub(super) fn centroids(&self) -> Rows<'_> {
+        Rows::new(&self.centroids, self.dim()).expect("whole centroids")
     }
 
     pub(super) fn centroid(&self, list: usize) -> &[f32] {

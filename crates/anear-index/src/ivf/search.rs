@@ -6,16 +6,19 @@
 use std::mem;
 use std::ops::Range;
 
-use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
+use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::Scorer;
 
-use super::{Ivf, List, MAX_CODES, NPROBE};
+use super::{ENSURE_TOPK_FULL, Ivf, List, MAX_CODES, NPROBE};
 use crate::flat::{on_pool, parts};
 use crate::{Knobs, Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
 
 /// Codes scored per call of a scorer; what it takes at most.
 const BLOCK: usize = 256;
+
+/// What an inner product's distance, `-<q, r>`, counts in `|q - c - r|^2`.
+const SCALE: f32 = 2.0;
 
 /// With fewer queries than this in a list they are compared one after the other: a register tile would be mostly empty.
 const QUERIES_PER_LIST: usize = 4;
@@ -51,12 +54,10 @@ pub(super) fn within(index: &Ivf, queries: Rows<'_>, request: &RangeRequest<'_>)
     let probes = visit.lists(queries, visit.nprobe, request.pool)?;
     let rows = over_queries(queries.len(), request.pool, |i, _| {
         let mut found = Vec::new();
-        let mut walk = Walk::new(index, queries.row(i));
+        let shifted = shifted(index, queries.row(i));
+        let mut walk = Walk::new(index, queries.row(i), shifted.as_deref());
         for probe in probes.row(i) {
-            let (scorer, list) = walk.enter(probe);
-            for (codes, ids) in blocks(list) {
-                scorer.scan_range(codes, ids, &request.selector, request.radius, &mut found);
-            }
+            walk.scan_range(probe, &request.selector, request.radius, &mut found);
         }
         found
     });
@@ -138,7 +139,7 @@ impl<'a> Visit<'a> {
             index,
             nprobe: knobs.count(&NPROBE, index.nprobe)?.min(index.nlist()),
             max_codes,
-            goes_on: max_codes == usize::MAX,
+            goes_on: max_codes == usize::MAX && knobs.get(&ENSURE_TOPK_FULL) != Some(0.0),
         })
     }
 
@@ -182,13 +183,13 @@ fn over_queries<T: Send>(
 
 /// The nearest of one query in these lists.
 fn scan(index: &Ivf, query: &[f32], probes: &[Neighbor], k: usize, keep: &IdSelector<'_>, pool: Option<&Pool>) -> TopK {
+    let shifted = shifted(index, query);
     let shares = pool.map_or(1, Pool::threads).min(probes.len()).max(1);
     let found = on_pool(pool, shares, |share| {
         let mut top = TopK::new(k);
-        let mut walk = Walk::new(index, query);
+        let mut walk = Walk::new(index, query, shifted.as_deref());
         for probe in probes.iter().skip(share).step_by(shares) {
-            let (scorer, list) = walk.enter(probe);
-            blocks(list).for_each(|(codes, ids)| scorer.scan(codes, ids, keep, &mut top));
+            walk.scan(probe, keep, &mut top);
         }
         top
     });
@@ -201,27 +202,73 @@ fn scan(index: &Ivf, query: &[f32], probes: &[Neighbor], k: usize, keep: &IdSele
 /// One query on its way through lists.
 struct Walk<'a> {
     index: &'a Ivf,
+    query: &'a [f32],
     scorer: Box<dyn Scorer + 'a>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(index: &'a Ivf, query: &'a [f32]) -> Self {
-        let scorer = index.quantizer.scorer(index.metric, query);
-        Self { index, scorer }
-    }
-
-    /// The list, and what compares the query with its codes.
-    fn enter(&mut self, probe: &Neighbor) -> (&dyn Scorer, &'a List) {
-        let number = probe.id as usize;
-        if self.index.by_residual {
-            self.scorer.rebase(self.index.router.centroid(number));
-        }
-        (&*self.scorer, self.index.lists.get(number))
-    }
+/// Where lists are compared through inner products, the query without the mean.
+fn shifted(index: &Ivf, query: &[f32]) -> Option<Vec<f32>> {
+    index.terms.as_ref().map(|terms| terms.shifted(query))
 }
 
-/// The codes of a list and their ids, a block at a time.
-fn blocks(list: &List) -> impl Iterator<Item = (&[u8], &[u64])> {
-    let block = |slots: Range<usize>| (list.codes().bytes_of(slots.clone()), &list.ids()[slots]);
-    parts(list.len(), BLOCK).map(block)
+impl<'a> Walk<'a> {
+    /// For `query`, of which `shifted` is what the function of that name says.
+    fn new(index: &'a Ivf, query: &'a [f32], shifted: Option<&'a [f32]>) -> Self {
+        let scorer = match shifted {
+            Some(shifted) => index.quantizer.scorer(Metric::InnerProduct, shifted),
+            None => index.quantizer.scorer(index.metric, query),
+        };
+        Self { index, query, scorer }
+    }
+
+    /// Pushes what is near in the list.
+    fn scan(&mut self, probe: &Neighbor, keep: &IdSelector<'_>, top: &mut TopK) {
+        let (list, bias) = self.enter(probe);
+        for block in parts(list.len(), BLOCK) {
+            let (codes, ids) = (list.codes().bytes_of(block.clone()), &list.ids()[block.clone()]);
+            match bias {
+                Some(bias) => {
+                    let terms = &list.terms()[block];
+                    self.scorer.scan_with_terms(codes, ids, SCALE, bias, terms, keep, top);
+                }
+                None => self.scorer.scan(codes, ids, keep, top),
+            }
+        }
+    }
+
+    /// Appends what is closer than `radius` in the list.
+    fn scan_range(&mut self, probe: &Neighbor, keep: &IdSelector<'_>, radius: f32, out: &mut Vec<Neighbor>) {
+        let (list, bias) = self.enter(probe);
+        let mut distances = [0.0; BLOCK];
+        for block in parts(list.len(), BLOCK) {
+            let (codes, ids) = (list.codes().bytes_of(block.clone()), &list.ids()[block.clone()]);
+            let Some(bias) = bias else {
+                self.scorer.scan_range(codes, ids, keep, radius, out);
+                continue;
+            };
+            let distances = &mut distances[..ids.len()];
+            self.scorer.score_block(codes, distances);
+            for ((&id, &score), &term) in ids.iter().zip(&*distances).zip(&list.terms()[block]) {
+                let distance = bias + term + SCALE * score;
+                if distance < radius && keep.contains(id) {
+                    out.push(Neighbor { id, distance });
+                }
+            }
+        }
+    }
+
+    /// The list; and where lists are compared through inner products, the distance of its centroid.
+    fn enter(&mut self, probe: &Neighbor) -> (&'a List, Option<f32>) {
+        let number = probe.id as usize;
+        let centroid = self.index.router.centroid(number);
+        let bias = self
+            .index
+            .terms
+            .as_ref()
+            .map(|_| Metric::L2.distance(self.query, centroid));
+        if self.index.by_residual && bias.is_none() {
+            self.scorer.rebase(centroid);
+        }
+        (self.index.lists.get(number), bias)
+    }
 }

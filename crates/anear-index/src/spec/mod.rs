@@ -3,11 +3,12 @@
 //! Reading is in `parse.rs`, printing in `print.rs`.
 
 use anear_kernels::{Metric, Rows};
+use anear_quant::transform::TransformSpec;
 use anear_quant::{QuantizerSpec, Training};
 
 use crate::error::check_index_dim;
 use crate::flat::check_metric;
-use crate::{Cosine, Error, Flat, IdMap, Ivf, Refine, Result, VectorIndex};
+use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, PreTransform, Refine, Result, VectorIndex};
 
 mod parse;
 mod print;
@@ -33,8 +34,12 @@ pub enum IndexSpec {
     Flat(QuantizerSpec),
     /// `IVF1024,Flat`, `IVF4096_HNSW32,PQ16` ...: only the vectors near the query's nearest centroids are compared.
     Ivf(IvfSpec),
+    /// `HNSW32,Flat`, `HNSW32,SQ8` ...: only the vectors on the way to the query are compared.
+    Hnsw(HnswSpec),
     /// `IDMap,...` or `IDMap2,...`: ids of the caller's over another index.
     IdMap(IdMapKind, Box<IndexSpec>),
+    /// `PCA64,...`, `OPQ16_64,...`, `RR,L2norm,...`: transforms, the first of them first, in front of another index.
+    PreTransform(Vec<TransformSpec>, Box<IndexSpec>),
     /// `...,RFlat` or `...,Refine(SQ8)`: the candidates of one index, ranked anew by another.
     Refine(Box<IndexSpec>, Box<IndexSpec>),
 }
@@ -50,6 +55,15 @@ pub struct IvfSpec {
     pub codes: QuantizerSpec,
     /// Whether codes are of what remains of a vector when its centroid is taken away.
     pub by_residual: bool,
+}
+
+/// The blueprint of a graph.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HnswSpec {
+    /// Links per vector and level; twice as many on the lowest.
+    pub m: usize,
+    /// How vectors are stored.
+    pub codes: QuantizerSpec,
 }
 
 /// Which of Faiss's two id maps is meant; ours are the same but in name.
@@ -69,23 +83,41 @@ impl IndexSpec {
         "IDMap2,Flat",
         "SQ8",
         "SQfp16",
+        "LSH16rt",
+        "PQ1x6",
+        "PQ1x4fs",
+        "IVF8,PQ1x6",
+        "IVF8,PQ1x4fs",
+        "IVF8,PQ1x4fsr",
+        "RaBitQ",
+        "RaBitQ4",
         "IVF8,Flat",
         "IVF8,SQ8",
+        "IVF8,RaBitQ",
+        "IVF8,RaBitQ4",
         "IVF8(SQ8),SQ4",
         "IDMap,IVF8,Flat",
         "Flat,RFlat",
         "SQ4,RFlat",
+        "RR,Flat",
+        "PCAR4,IVF8,SQ8",
+        "OPQ2_4,L2norm,Flat,RFlat",
+        "IDMap,PCA3,Flat",
         "IVF8,SQ4,RFlat",
         "SQ4,Refine(SQfp16)",
+        "HNSW8,Flat",
+        "IDMap,HNSW8,Flat",
+        "IVF8_HNSW4,Flat",
     ];
 
     /// Whether an index must see vectors before it can be built: [`train`](Self::train) instead of
     /// [`build`](Self::build).
     pub fn needs_training(&self) -> bool {
         match self {
-            Self::Flat(codes) => *codes != QuantizerSpec::Raw,
+            Self::Flat(codes) | Self::Hnsw(HnswSpec { codes, .. }) => *codes != QuantizerSpec::Raw,
             Self::Ivf(_) => true,
             Self::IdMap(_, inner) => inner.needs_training(),
+            Self::PreTransform(..) => true,
             Self::Refine(base, refine) => base.needs_training() || refine.needs_training(),
         }
     }
@@ -121,7 +153,9 @@ impl IndexSpec {
                 Box::new(Flat::over(quantizer, metric)?)
             }
             Self::Ivf(spec) => Box::new(Ivf::train(spec, metric, sample, training)?),
+            Self::Hnsw(spec) => Box::new(Hnsw::train(spec, metric, sample, training)?),
             Self::IdMap(kind, inner) => Box::new(IdMap::new(*kind, inner.train(metric, sample, training)?)?),
+            Self::PreTransform(chain, inner) => Box::new(PreTransform::train(chain, inner, metric, sample, training)?),
             Self::Refine(base, refine) => {
                 let base = base.train(metric, sample, training)?;
                 let refine = refine.train(metric, sample, training)?;
@@ -133,8 +167,9 @@ impl IndexSpec {
     /// Whether the index itself compares by cosine; the others hold unit vectors by inner product.
     pub(crate) fn knows_cosine(&self) -> bool {
         match self {
-            Self::Flat(codes) => *codes == QuantizerSpec::Raw,
-            Self::Ivf(_) => false,
+            Self::Flat(codes) => matches!(codes, QuantizerSpec::Raw | QuantizerSpec::Lsh(_)),
+            Self::Hnsw(HnswSpec { codes, .. }) => *codes == QuantizerSpec::Raw,
+            Self::Ivf(_) | Self::PreTransform(..) => false,
             Self::IdMap(_, inner) => inner.knows_cosine(),
             Self::Refine(base, refine) => base.knows_cosine() && refine.knows_cosine(),
         }

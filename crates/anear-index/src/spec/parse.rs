@@ -3,15 +3,19 @@
 //! ```text
 //! index  := index ",IDMap2" | "IDMap2," index | index ",IDMap" | "IDMap," index
 //!         | index ",RFlat" | index ",Refine(" index ")"
+//!         | transform "," index
 //!         | coarse "," codes | codes
-//! coarse := "IVF" number | "IVF" number "(" index ")"
+//!         | hnsw | hnsw ("," | "_") codes
+//! coarse := "IVF" number | "IVF" number "_" hnsw | "IVF" number "(" index ")"
+//! hnsw   := "HNSW" number?
 //! ```
 
 use std::str::FromStr;
 
 use anear_quant::QuantizerSpec;
+use anear_quant::transform::TransformSpec;
 
-use super::{IdMapKind, IndexSpec, IvfSpec};
+use super::{HnswSpec, IdMapKind, IndexSpec, IvfSpec};
 use crate::{Error, Result};
 
 /// A part between commas, and where it begins, in characters.
@@ -72,6 +76,28 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
             return Err(first.fault(format!("`{0}` needs an index within (as `{0},Flat`)", first.text)));
         }
         return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth)?)));
+    }
+    if let Some(hnsw) = first.hnsw() {
+        let (m, codes) = hnsw?;
+        let (codes, rest) = match (codes, rest) {
+            (Some(codes), rest) => (codes.codes()?, rest),
+            (None, [codes, rest @ ..]) => (codes.codes()?, rest),
+            (None, []) => (QuantizerSpec::Raw, rest),
+        };
+        no_more(rest)?;
+        return Ok(IndexSpec::Hnsw(HnswSpec { m, codes }));
+    }
+    if let Some(transform) = TransformSpec::parse(first.text) {
+        if rest.is_empty() {
+            return Err(first.fault(format!("`{0}` needs an index behind it (as `{0},Flat`)", first.text)));
+        }
+        return Ok(match parts(rest, depth)? {
+            IndexSpec::PreTransform(mut chain, inner) => {
+                chain.insert(0, transform);
+                IndexSpec::PreTransform(chain, inner)
+            }
+            inner => IndexSpec::PreTransform(vec![transform], Box::new(inner)),
+        });
     }
     match (rest, first.coarse(depth)) {
         ([codes, rest @ ..], Some(coarse)) => {
@@ -171,13 +197,45 @@ impl<'a> Part<'a> {
             let rest_at = self.from("IVF".len() + number.len());
             let coarse = match rest {
                 "" => IndexSpec::Flat(QuantizerSpec::Raw),
-                _ => match rest_at.within("") {
-                    Some(inner) => index(inner, depth + 1)?,
-                    None => return Err(rest_at.fault(format!("`{rest}` is no coarse quantizer"))),
-                },
+                _ => rest_at.coarse_index(depth)?,
             };
             Ok((nlist, coarse))
         }))
+    }
+
+    /// What stands behind the number of lists.
+    fn coarse_index(self, depth: usize) -> Result<IndexSpec, Fault> {
+        if let Some(inner) = self.within("") {
+            return index(inner, depth + 1);
+        }
+        let graph = self.text.strip_prefix('_').and_then(|_| self.from(1).hnsw());
+        match graph {
+            Some(Err(fault)) => Err(fault),
+            Some(Ok((m, None))) => Ok(IndexSpec::Hnsw(HnswSpec {
+                m,
+                codes: QuantizerSpec::Raw,
+            })),
+            _ => Err(self.fault(format!("`{}` is no coarse quantizer", self.text))),
+        }
+    }
+
+    /// The number of links, and the codes behind `_` if there are any, if this part begins a graph.
+    fn hnsw(self) -> Option<Result<(usize, Option<Self>), Fault>> {
+        let rest = self.text.strip_prefix("HNSW")?;
+        let (number, codes) = rest.split_once('_').map_or((rest, None), |(number, _)| {
+            (number, Some(self.from("HNSW_".len() + number.len())))
+        });
+        let m = if number.is_empty() {
+            Some(32)
+        } else {
+            number.parse().ok()
+        };
+        let m = m.filter(|m| (2..=HnswSpec::M_MAX).contains(m));
+        let wrong = || {
+            let at = self.from("HNSW".len());
+            at.fault(format!("a graph has 2 to {} links per vector", HnswSpec::M_MAX))
+        };
+        Some(m.ok_or_else(wrong).map(|m| (m, codes)))
     }
 
     fn nlist(self, number: &str) -> Result<usize, Fault> {
@@ -212,7 +270,7 @@ impl<'a> Part<'a> {
 }
 
 /// Every token there is, for messages.
-const KNOWN: &str = "Flat, IVF<n>, IDMap, IDMap2, RFlat, Refine(...)";
+const KNOWN: &str = "Flat, IVF<n>, HNSW<m>, IDMap, IDMap2, RFlat, Refine(...)";
 
 #[cfg(test)]
 mod tests {
@@ -240,6 +298,13 @@ mod tests {
             ("IVF4k,Flat", "IVF4096,Flat"),
             ("IVF1M,Flat", "IVF1048576,Flat"),
             ("IVF16(Flat),Flat", "IVF16,Flat"),
+            ("HNSW", "HNSW32,Flat"),
+            ("HNSW16", "HNSW16,Flat"),
+            ("HNSW_SQ8", "HNSW32,SQ8"),
+            ("HNSW12_Flat,IDMap", "IDMap,HNSW12,Flat"),
+            ("IVF16_HNSW,Flat", "IVF16_HNSW32,Flat"),
+            ("IVF16(HNSW8,Flat),Flat", "IVF16_HNSW8,Flat"),
+            ("IVF16(HNSW8,SQ8),Flat", "IVF16(HNSW8,SQ8),Flat"),
             ("IVF16,Flat,Refine(Flat)", "IVF16,Flat,RFlat"),
         ] {
             assert_eq!(printed(text), usual);
@@ -253,6 +318,13 @@ mod tests {
             ("IVF99999999999999999999k,Flat", "an inverted file has 1 to", 3),
             ("IVF16", "`IVF16` needs codes behind it (as `IVF16,Flat`)", 0),
             ("IVF16(Flop),Flat", "unknown index `Flop`", 6),
+            ("HNSW1,Flat", "a graph has 2 to 4096 links", 4),
+            ("HNSW16x,Flat", "a graph has 2 to 4096 links", 4),
+            ("HNSW16,Flop", "unknown index `Flop`", 7),
+            ("HNSW16_Flop", "unknown index `Flop`", 7),
+            ("HNSW16_Flat,Flat", "`Flat` is one part too many", 12),
+            ("IVF16_HNSW8_Flat,Flat", "`_HNSW8_Flat` is no coarse quantizer", 5),
+            ("IVF16_HNSW99999,Flat", "a graph has 2 to 4096 links", 10),
             ("IVF16x,Flat", "`x` is no coarse quantizer", 5),
             ("IVF16(Flat,Flat", "`)` is missing", 15),
             ("Flat)", "`)` without `(`", 4),

@@ -4,17 +4,28 @@ use std::fmt;
 
 use anear_quant::QuantizerSpec;
 
-use super::{IndexSpec, IvfSpec};
+use super::{HnswSpec, IndexSpec, IvfSpec};
 
 impl fmt::Display for IndexSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flat(codes) => codes.fmt(f),
             Self::Ivf(spec) => spec.fmt(f),
+            Self::Hnsw(spec) => spec.fmt(f),
             Self::IdMap(kind, inner) => write!(f, "{},{inner}", kind.token()),
+            Self::PreTransform(chain, inner) => {
+                chain.iter().try_for_each(|transform| write!(f, "{transform},"))?;
+                inner.fmt(f)
+            }
             Self::Refine(base, refine) if **refine == Self::Flat(QuantizerSpec::Raw) => write!(f, "{base},RFlat"),
             Self::Refine(base, refine) => write!(f, "{base},Refine({refine})"),
         }
+    }
+}
+
+impl fmt::Display for HnswSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HNSW{},{}", self.m, self.codes)
     }
 }
 
@@ -23,6 +34,10 @@ impl fmt::Display for IvfSpec {
         write!(f, "IVF{}", self.nlist)?;
         match &*self.coarse {
             IndexSpec::Flat(QuantizerSpec::Raw) => {}
+            IndexSpec::Hnsw(HnswSpec {
+                m,
+                codes: QuantizerSpec::Raw,
+            }) => write!(f, "_HNSW{m}")?,
             coarse => write!(f, "({coarse})")?,
         }
         write!(f, ",{}", self.codes)?;

@@ -1,10 +1,10 @@
-//! Indexes that hold indexes: id maps and refinement.
+//! Indexes that hold indexes: id maps, transforms and refinement.
 
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{read_object, unsound, unsupported, write_object};
-use crate::{IdMap, IdMapKind, IndexSpec, Refine, Result, VectorIndex as _};
+use super::{read_object, transforms, unsound, unsupported, write_object};
+use crate::{IdMap, IdMapKind, IndexSpec, PreTransform, Refine, Result, VectorIndex as _};
 
 const ID_MAP_2: [u8; 4] = *b"IxM2";
 
@@ -34,7 +34,7 @@ pub(super) fn write_id_map(index: &IdMap, sink: &mut Sink) -> Result<()> {
         IndexSpec::IdMap(IdMapKind::IdMap2, _) => ID_MAP_2,
         _ => *b"IxMp",
     });
-    Header::write(index, sink)?;
+    Header::of(index).write(sink);
     write_object(index.inner(), sink)?;
     sink.u64(index.len());
     sink.ids(index.ids());
@@ -60,9 +60,31 @@ pub(super) fn read_refine(source: &mut Source<'_>) -> Result<Refine> {
 
 pub(super) fn write_refine(index: &Refine, sink: &mut Sink) -> Result<()> {
     sink.put(b"IxRF");
-    Header::write(index, sink)?;
+    Header::of(index).write(sink);
     write_object(index.base(), sink)?;
     write_object(index.by_position().ok_or_else(|| unsupported(index))?, sink)?;
     sink.f32(index.k_factor() as f32);
     Ok(())
+}
+
+/// `IxPT`: transforms, and the index behind them.
+pub(super) fn read_pre_transform(source: &mut Source<'_>) -> Result<PreTransform> {
+    let header = Header::read(source)?;
+    let count = source.i32("number of transforms")?;
+    // Each has some bytes of its own: a count that is too large runs into the end of the file.
+    let chain = (0..count).map(|_| transforms::read(source)).collect::<Result<_>>()?;
+    let index = PreTransform::new(chain, read_object(source)?)?;
+    header.check_within(&index)?;
+    Ok(index)
+}
+
+pub(super) fn write_pre_transform(index: &PreTransform, sink: &mut Sink) -> Result<()> {
+    sink.put(b"IxPT");
+    Header::of(index).write(sink);
+    sink.i32(index.chain().len() as i32);
+    index
+        .chain()
+        .iter()
+        .try_for_each(|transform| transforms::write(&**transform, sink))?;
+    write_object(index.inner(), sink)
 }

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 
 use anear_kernels::Metric;
-use anear_quant::{Codes, Quantizer, Raw};
+use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, Raw};
 
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
 use super::{quantizers, unsound, unsupported};
-use crate::{Flat, Result};
+use crate::{Flat, Result, VectorIndex};
 
 const FLAT_L2: [u8; 4] = *b"IxF2";
 const FLAT_IP: [u8; 4] = *b"IxFI";
@@ -34,17 +34,117 @@ pub(super) fn read_scalar(source: &mut Source<'_>) -> Result<Flat> {
     filled(Arc::new(quantizer), header, source.bytes("codes")?)
 }
 
+/// `IxHe`: hashed to bits.
+pub(super) fn read_lsh(source: &mut Source<'_>) -> Result<Flat> {
+    let header = Header::read(source)?;
+    let quantizer = quantizers::read_lsh(header.dim, source)?;
+    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+}
+
+/// `IxPq`: product quantizer.
+pub(super) fn read_product(source: &mut Source<'_>) -> Result<Flat> {
+    let header = Header::read(source)?;
+    let quantizer = quantizers::read_product(header.dim, source)?;
+    let codes = source.bytes("codes")?;
+    // How Faiss would search it; what its polysemous codes are for, anear does without.
+    source.i32("search type")?;
+    source.bool("encode_signs")?;
+    source.i32("polysemous_ht")?;
+    filled(Arc::new(quantizer), header, codes)
+}
+
+/// `IPfs`: product quantizer, scanned in blocks.
+pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
+    let header = Header::read(source)?;
+    let quantizer = quantizers::read_fast_scan(header.dim, source)?;
+    source.i32("implementation")?;
+    let block_len = source.i32("vectors per block")?;
+    source.i32("queries per block")?;
+    let padded = (source.size("number of vectors in blocks")?, source.size("M2")?);
+    let expected = (
+        header.len.next_multiple_of(BLOCK_LEN),
+        quantizer.product().m().next_multiple_of(2),
+    );
+    if block_len != BLOCK_LEN as i32 || padded != expected {
+        return Err(unsound(format!(
+            "its blocks of {block_len} vectors hold {padded:?}, expected {expected:?} in blocks of {BLOCK_LEN}"
+        )));
+    }
+    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+}
+
+/// `Ixrq`: RaBitQ of one bit; `Ixrr`: of more.
+pub(super) fn read_rabitq(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat> {
+    let header = Header::read(source)?;
+    let params = quantizers::read_rabitq(header.dim, header.metric, code == *b"Ixrr", source)?;
+    let codes = source.bytes("codes")?;
+    let center = source.floats("center")?;
+    if center.len() != header.dim {
+        return Err(unsound(format!(
+            "its center has {} components, expected {}",
+            center.len(),
+            header.dim
+        )));
+    }
+    let quantizer = quantizers::rabitq(params, center, source.u8("qb")?)?;
+    filled(Arc::new(quantizer), header, codes)
+}
+
 pub(super) fn write(index: &Flat, sink: &mut Sink) -> Result<()> {
-    let quantizer: &dyn Any = &**index.quantizer();
-    if let Some(rows) = index.rows() {
-        sink.put(raw_code(Header::of(index).metric));
-        Header::write(index, sink)?;
-        sink.floats(rows.as_slice());
-    } else if let Some(scalar) = quantizer.downcast_ref() {
+    write_codes(index, index.quantizer(), index.codes(), sink)
+}
+
+/// The codes of an index, as the index that compares all of them.
+pub(super) fn write_codes(
+    index: &dyn VectorIndex,
+    quantizer: &Arc<dyn Quantizer>,
+    codes: &Codes,
+    sink: &mut Sink,
+) -> Result<()> {
+    let header = Header::of(index);
+    let any: &dyn Any = &**quantizer;
+    let codes = codes.as_bytes();
+    if any.is::<Raw>() {
+        sink.put(raw_code(header.metric));
+        header.write(sink);
+        sink.u64(codes.len() / size_of::<f32>());
+        sink.put(codes);
+    } else if let Some(scalar) = any.downcast_ref() {
         sink.put(b"IxSQ");
-        Header::write(index, sink)?;
+        header.write(sink);
         quantizers::write_scalar(scalar, sink);
-        sink.bytes(index.codes().as_bytes());
+        sink.bytes(codes);
+    } else if let Some(lsh) = any.downcast_ref() {
+        sink.put(b"IxHe");
+        header.write(sink);
+        quantizers::write_lsh(lsh, sink);
+        sink.bytes(codes);
+    } else if let Some(product) = any.downcast_ref() {
+        sink.put(b"IxPq");
+        header.write(sink);
+        quantizers::write_product(product, sink);
+        sink.bytes(codes);
+        sink.i32(0);
+        sink.bool(false);
+        sink.i32(0);
+    } else if let Some(fast_scan) = any.downcast_ref::<FastScan>() {
+        let product = fast_scan.product();
+        sink.put(b"IPfs");
+        header.write(sink);
+        quantizers::write_product(product, sink);
+        sink.i32(0);
+        sink.i32(BLOCK_LEN as i32);
+        sink.i32(0);
+        sink.u64(header.len.next_multiple_of(BLOCK_LEN));
+        sink.u64(product.m().next_multiple_of(2));
+        sink.bytes(codes);
+    } else if let Some(rabitq) = any.downcast_ref::<RaBitQ>() {
+        sink.put(if rabitq.params().bits > 1 { b"Ixrr" } else { b"Ixrq" });
+        header.write(sink);
+        quantizers::write_rabitq(rabitq, header.metric_number(), sink);
+        sink.bytes(codes);
+        sink.floats(rabitq.center());
+        sink.u8(rabitq.params().query_bits as u8);
     } else {
         return Err(unsupported(index));
     }

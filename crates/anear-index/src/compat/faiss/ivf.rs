@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use anear_quant::{Codes, Layout, Quantizer, Raw, Scalar};
+use anear_quant::{BLOCK_LEN, Codes, FastScan, Layout, Product, Quantizer, RaBitQ, Raw, Scalar};
 
 use super::header::Header;
 use super::sink::Sink;
@@ -42,7 +42,7 @@ impl Head {
     }
 
     fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
-        Header::write(index, sink)?;
+        Header::of(index).write(sink);
         sink.u64(index.nlist());
         sink.u64(index.nprobe());
         write_object(index.coarse(), sink)?;
@@ -98,6 +98,42 @@ pub(super) fn read_scalar(code: [u8; 4], source: &mut Source<'_>) -> Result<Ivf>
     head.with_lists(Arc::new(quantizer), by_residual, source)
 }
 
+/// `IwPQ`: product quantizer.
+pub(super) fn read_product(source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let by_residual = source.bool("by_residual")?;
+    let code_len = source.size("code size")?;
+    let quantizer = quantizers::read_product(head.header.dim, source)?;
+    quantizers::check_code_len(code_len, quantizer.code_len())?;
+    head.with_lists(Arc::new(quantizer), by_residual, source)
+}
+
+/// `IwPf`: product quantizer, scanned in blocks.
+pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let by_residual = source.bool("by_residual")?;
+    let code_len = source.size("code size")?;
+    source.i32("vectors per block")?;
+    source.u64("M2")?;
+    source.i32("implementation")?;
+    source.u64("queries per block")?;
+    let quantizer = quantizers::read_fast_scan(head.header.dim, source)?;
+    quantizers::check_code_len(code_len, quantizer.code_len())?;
+    head.with_lists(Arc::new(quantizer), by_residual, source)
+}
+
+/// `Iwrq`: RaBitQ of one bit; `Iwrr`: of more. The centre is that of each list.
+pub(super) fn read_rabitq(code: [u8; 4], source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let Header { dim, metric, .. } = head.header;
+    let params = quantizers::read_rabitq(dim, metric, code == *b"Iwrr", source)?;
+    let code_len = source.size("code size")?;
+    let by_residual = source.bool("by_residual")?;
+    let quantizer = quantizers::rabitq(params, vec![0.0; dim], source.u8("qb")?)?;
+    quantizers::check_code_len(code_len, quantizer.code_len())?;
+    head.with_lists(Arc::new(quantizer), by_residual, source)
+}
+
 pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
     let quantizer: &dyn Any = &**index.quantizer();
     if index.quantizer().is_exact() && !index.by_residual() {
@@ -109,6 +145,34 @@ pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
         quantizers::write_scalar(scalar, sink);
         sink.u64(scalar.code_len());
         sink.bool(index.by_residual());
+    } else if let Some(product) = quantizer.downcast_ref::<Product>() {
+        sink.put(b"IwPQ");
+        Head::write(index, sink)?;
+        sink.bool(index.by_residual());
+        sink.u64(product.code_len());
+        quantizers::write_product(product, sink);
+    } else if let Some(fast_scan) = quantizer.downcast_ref::<FastScan>() {
+        let product = fast_scan.product();
+        sink.put(b"IwPf");
+        Head::write(index, sink)?;
+        sink.bool(index.by_residual());
+        sink.u64(fast_scan.code_len());
+        sink.i32(BLOCK_LEN as i32);
+        sink.u64(product.m().next_multiple_of(2));
+        sink.i32(0);
+        sink.u64(0);
+        quantizers::write_product(product, sink);
+    } else if let Some(rabitq) = quantizer.downcast_ref::<RaBitQ>() {
+        if rabitq.center().iter().any(|x| *x != 0.0) {
+            // Faiss knows no centre but those of the lists.
+            return Err(unsupported(index));
+        }
+        sink.put(if rabitq.params().bits > 1 { b"Iwrr" } else { b"Iwrq" });
+        Head::write(index, sink)?;
+        quantizers::write_rabitq(rabitq, Header::of(index).metric_number(), sink);
+        sink.u64(rabitq.code_len());
+        sink.bool(index.by_residual());
+        sink.u8(rabitq.params().query_bits as u8);
     } else {
         return Err(unsupported(index));
     }
@@ -178,10 +242,10 @@ fn read_block_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> R
     let lists = source.size("nlist")?;
     source.u64("code size")?;
     let (block_len, block_bytes) = (source.size("vectors per block")?, source.size("block size")?);
-    if layout == Layout::Rows || lists != nlist || block_len != anear_quant::BLOCK_LEN {
+    if layout == Layout::Rows || lists != nlist || block_len != BLOCK_LEN {
         return Err(unsound(format!(
             "{lists} lists in blocks of {block_len} vectors; anear reads {nlist} lists in blocks of {}",
-            anear_quant::BLOCK_LEN
+            BLOCK_LEN
         )));
     }
     if block_bytes != layout.block_bytes(code_len) {
@@ -216,7 +280,7 @@ fn write_lists(index: &Ivf, sink: &mut Sink) {
         sink.put(b"ilbl");
         sink.u64(index.nlist());
         sink.u64(usize::MAX);
-        sink.u64(anear_quant::BLOCK_LEN);
+        sink.u64(BLOCK_LEN);
         sink.u64(layout.block_bytes(code_len));
         for list in lists() {
             sink.u64(list.len());

@@ -2,39 +2,25 @@
 
 use crate::Error;
 
-const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IwFl, IwSq, IxMp, IxM2 and IxRF";
+const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, IHNf, IHNs, IHNp, IxMp, IxM2, IxPT and IxRF";
 
 /// Codes of objects that Faiss writes or has written and their classes.
 const UNREADABLE: &[(&[u8; 4], &str)] = &[
-    (b"IxPT", "IndexPreTransform"),
     (b"IxRP", "IndexRefinePanorama"),
     (b"IxPQ", "IndexPQ"),
     (b"IxPo", "IndexPQ"),
-    (b"IxPq", "IndexPQ"),
     (b"IxHE", "IndexLSH"),
-    (b"IxHe", "IndexLSH"),
     (b"IxRq", "IndexResidualQuantizer"),
     (b"IxLS", "IndexLocalSearchQuantizer"),
     (b"IxPR", "IndexProductResidualQuantizer"),
     (b"IxPL", "IndexProductLocalSearchQuantizer"),
     (b"IwFd", "IndexIVFFlatDedup"),
-    (b"IwPQ", "IndexIVFPQ"),
     (b"IwQR", "IndexIVFPQR"),
-    (b"IwPf", "IndexIVFPQFastScan"),
-    (b"IPfs", "IndexPQFastScan"),
-    (b"Ixrq", "IndexRaBitQ"),
-    (b"Ixrr", "IndexRaBitQ"),
-    (b"Iwrq", "IndexIVFRaBitQ"),
-    (b"Iwrr", "IndexIVFRaBitQ"),
     (b"Irfs", "IndexRaBitQFastScan"),
     (b"Irfn", "IndexRaBitQFastScan"),
     (b"Iwrf", "IndexIVFRaBitQFastScan"),
     (b"Iwrn", "IndexIVFRaBitQFastScan"),
-    (b"IHNf", "IndexHNSWFlat"),
-    (b"IHNs", "IndexHNSWSQ"),
-    (b"IHNp", "IndexHNSWPQ"),
     (b"IHN2", "IndexHNSW2Level"),
-    (b"IH00", "IndexHNSW"),
     (b"IHNc", "IndexHNSWCagra"),
     (b"IHc2", "IndexHNSWCagra"),
     (b"IHfP", "IndexHNSWFlatPanorama"),

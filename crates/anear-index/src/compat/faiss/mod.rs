@@ -8,9 +8,16 @@
 //! |---|---|---|
 //! | `IxF2`, `IxFI`, `IxFl` | `IndexFlatL2`, `IndexFlatIP`, `IndexFlat` | [`Flat`] over raw vectors |
 //! | `IxSQ` | `IndexScalarQuantizer` | [`Flat`] over [`Scalar`](anear_quant::Scalar) |
+//! | `IxHe` | `IndexLSH` | [`Flat`] over [`Lsh`](anear_quant::Lsh) |
+//! | `IxPq`, `IPfs` | `IndexPQ`, `IndexPQFastScan` | [`Flat`] over [`Product`](anear_quant::Product), [`FastScan`](anear_quant::FastScan) |
+//! | `IwPQ`, `IwPf` | `IndexIVFPQ`, `IndexIVFPQFastScan` | [`Ivf`] over the same |
+//! | `Ixrq`, `Ixrr` | `IndexRaBitQ` | [`Flat`] over [`RaBitQ`](anear_quant::RaBitQ) |
+//! | `Iwrq`, `Iwrr` | `IndexIVFRaBitQ` | [`Ivf`] over the same |
 //! | `IwFl` | `IndexIVFFlat` | [`Ivf`] over raw vectors |
 //! | `IwSq`, `IwSQ` | `IndexIVFScalarQuantizer` | [`Ivf`] over [`Scalar`](anear_quant::Scalar) |
+//! | `IHNf`, `IHNs`, `IHNp`, `IH00` | `IndexHNSWFlat`, `IndexHNSWSQ`, `IndexHNSWPQ`, `IndexHNSW` | [`Hnsw`] |
 //! | `IxMp`, `IxM2` | `IndexIDMap`, `IndexIDMap2` | [`IdMap`] |
+//! | `IxPT` | `IndexPreTransform` | [`PreTransform`] |
 //! | `IxRF` | `IndexRefine`, `IndexRefineFlat` | [`Refine`] |
 //!
 //! Faiss has no cosine metric: an index of unit vectors is written and comes back by inner product, and whoever knows
@@ -32,17 +39,19 @@
 mod combine;
 mod flat;
 mod header;
+mod hnsw;
 mod ivf;
 mod kinds;
 mod quantizers;
 mod sink;
 mod source;
+mod transforms;
 
 use std::any::Any;
 
 use self::sink::Sink;
 use self::source::Source;
-use crate::{Cosine, Error, Flat, IdMap, Ivf, Refine, Result, VectorIndex};
+use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, PreTransform, Refine, Result, VectorIndex};
 
 /// The index in a file that Faiss wrote, all of it.
 ///
@@ -77,9 +86,18 @@ fn read_object(source: &mut Source<'_>) -> Result<Box<dyn VectorIndex>> {
         Ok(match &code {
             b"IxF2" | b"IxFI" | b"IxFl" => Box::new(flat::read_raw(code, source)?) as _,
             b"IxSQ" => Box::new(flat::read_scalar(source)?),
+            b"IxHe" => Box::new(flat::read_lsh(source)?),
+            b"IxPq" => Box::new(flat::read_product(source)?),
+            b"IPfs" => Box::new(flat::read_fast_scan(source)?),
+            b"IwPQ" => Box::new(ivf::read_product(source)?),
+            b"IwPf" => Box::new(ivf::read_fast_scan(source)?),
+            b"Ixrq" | b"Ixrr" => Box::new(flat::read_rabitq(code, source)?),
+            b"Iwrq" | b"Iwrr" => Box::new(ivf::read_rabitq(code, source)?),
             b"IwFl" => Box::new(ivf::read_raw(source)?),
             b"IwSq" | b"IwSQ" => Box::new(ivf::read_scalar(code, source)?),
+            b"IHNf" | b"IHNs" | b"IHNp" | b"IH00" => Box::new(hnsw::read(source)?),
             b"IxMp" | b"IxM2" => Box::new(combine::read_id_map(code, source)?),
+            b"IxPT" => Box::new(combine::read_pre_transform(source)?),
             b"IxRF" => Box::new(combine::read_refine(source)?),
             _ => return Err(kinds::unreadable(code)),
         })
@@ -92,8 +110,12 @@ fn write_object(index: &dyn VectorIndex, sink: &mut Sink) -> Result<()> {
         flat::write(flat, sink)
     } else if let Some(ivf) = any.downcast_ref::<Ivf>() {
         ivf::write(ivf, sink)
+    } else if let Some(hnsw) = any.downcast_ref::<Hnsw>() {
+        hnsw::write(hnsw, sink)
     } else if let Some(map) = any.downcast_ref::<IdMap>() {
         combine::write_id_map(map, sink)
+    } else if let Some(transformed) = any.downcast_ref::<PreTransform>() {
+        combine::write_pre_transform(transformed, sink)
     } else if let Some(refine) = any.downcast_ref::<Refine>() {
         combine::write_refine(refine, sink)
     } else if let Some(cosine) = any.downcast_ref::<Cosine>() {

@@ -1,6 +1,7 @@
 //! Quantizers as they stand in the files of the indexes that use them.
 
-use anear_quant::{Quantizer as _, Scalar, ScalarKind};
+use anear_kernels::Metric;
+use anear_quant::{FastScan, Lsh, Product, Quantizer as _, RaBitQ, RaBitQParams, Scalar, ScalarKind};
 
 use super::sink::Sink;
 use super::source::Source;
@@ -50,4 +51,120 @@ pub(super) fn check_code_len(found: usize, expected: usize) -> Result<()> {
         return Ok(());
     }
     Err(unsound(format!("its codes have {found} bytes, expected {expected}")))
+}
+
+/// What an index of hashed vectors has besides its codes.
+pub(super) fn read_lsh(dim: usize, source: &mut Source<'_>) -> Result<Lsh> {
+    let nbits = source.i32("number of bits")?;
+    let nbits = usize::try_from(nbits).map_err(|_| unsound(format!("its codes have {nbits} bits")))?;
+    let (rotate, has_thresholds) = (source.bool("rotate")?, source.bool("train_thresholds")?);
+    let thresholds = source.floats("thresholds")?;
+    let code_len = source.i32("code size")?;
+    let rotation = read_rotation(source)?;
+    let lsh = Lsh::from_parts(
+        dim,
+        nbits,
+        rotate.then_some(rotation),
+        has_thresholds.then_some(thresholds),
+    )?;
+    check_code_len(usize::try_from(code_len).unwrap_or(0), lsh.code_len())?;
+    Ok(lsh)
+}
+
+pub(super) fn write_lsh(quantizer: &Lsh, sink: &mut Sink) {
+    sink.i32(quantizer.nbits() as i32);
+    sink.bool(quantizer.rotation().is_some());
+    sink.bool(quantizer.thresholds().is_some());
+    sink.floats(quantizer.thresholds().unwrap_or_default());
+    sink.i32(quantizer.code_len() as i32);
+    sink.put(b"rrot");
+    sink.bool(false);
+    sink.floats(quantizer.rotation().unwrap_or_default());
+    sink.floats(&[]);
+    sink.i32(quantizer.dim() as i32);
+    sink.i32(quantizer.nbits() as i32);
+    sink.bool(quantizer.rotation().is_some());
+}
+
+/// The rows of a rotation; none where it was never drawn.
+fn read_rotation(source: &mut Source<'_>) -> Result<Vec<f32>> {
+    let code = source.code()?;
+    if code != *b"rrot" {
+        return Err(unsound(format!(
+            "`{}` stands where a rotation should",
+            code.escape_ascii()
+        )));
+    }
+    let has_bias = source.bool("have_bias")?;
+    let rows = source.floats("rotation")?;
+    let bias = source.floats("bias")?;
+    source.items(2, size_of::<i32>(), "dimensions of the rotation")?;
+    source.bool("is_trained")?;
+    if has_bias || !bias.is_empty() {
+        return Err(unsound("its rotation has a bias"));
+    }
+    Ok(rows)
+}
+
+/// A product quantizer.
+pub(super) fn read_product(dim: usize, source: &mut Source<'_>) -> Result<Product> {
+    check_dim(dim, source)?;
+    let (m, nbits) = (source.size("M")?, source.size("nbits")?);
+    let nbits = u32::try_from(nbits).map_err(|_| unsound(format!("its codes have {nbits} bits per part")))?;
+    Ok(Product::from_parts(dim, m, nbits, source.floats("centroids")?)?)
+}
+
+pub(super) fn write_product(quantizer: &Product, sink: &mut Sink) {
+    sink.u64(quantizer.dim());
+    sink.u64(quantizer.m());
+    sink.u64(quantizer.nbits() as usize);
+    sink.floats(quantizer.centroids());
+}
+
+/// A product quantizer whose codes are scanned in blocks.
+pub(super) fn read_fast_scan(dim: usize, source: &mut Source<'_>) -> Result<FastScan> {
+    let product = read_product(dim, source)?;
+    if product.nbits() != 4 {
+        return Err(unsound(format!(
+            "its codes for fast scans have {} bits per part, expected 4",
+            product.nbits()
+        )));
+    }
+    Ok(FastScan::from_parts(dim, product.m(), product.centroids().to_vec())?)
+}
+
+/// A RaBitQ quantizer, without its centre. `more_bits` says whether the file tells how many bits there are.
+pub(super) fn read_rabitq(
+    dim: usize,
+    metric: Metric,
+    more_bits: bool,
+    source: &mut Source<'_>,
+) -> Result<RaBitQParams> {
+    check_dim(dim, source)?;
+    source.size("code size")?;
+    source.i32("metric of the quantizer")?;
+    let bits = if more_bits { source.size("nb_bits")? } else { 1 };
+    Ok(RaBitQParams {
+        bits: u32::try_from(bits).unwrap_or(u32::MAX),
+        metric,
+        query_bits: 0,
+    })
+}
+
+/// The quantizer of these parameters around a centre, for queries of `query_bits`.
+pub(super) fn rabitq(params: RaBitQParams, center: Vec<f32>, query_bits: u8) -> Result<RaBitQ> {
+    let params = RaBitQParams {
+        query_bits: query_bits.into(),
+        ..params
+    };
+    Ok(RaBitQ::new(params, center)?)
+}
+
+pub(super) fn write_rabitq(quantizer: &RaBitQ, metric: i32, sink: &mut Sink) {
+    sink.u64(quantizer.dim());
+    sink.u64(quantizer.code_len());
+    sink.i32(metric);
+    if quantizer.params().bits > 1 {
+        sink.u64(quantizer.params().bits as usize);
+    }
 }

@@ -38,6 +38,16 @@ impl Sink {
         self.put(value.to_le_bytes());
     }
 
+    pub(super) fn f64(&mut self, value: f64) {
+        self.put(value.to_le_bytes());
+    }
+
+    /// Numbers of four bytes, and their number before them.
+    pub(super) fn u32s(&mut self, numbers: &[u32]) {
+        self.u64(numbers.len());
+        self.put(bytemuck::cast_slice(numbers));
+    }
+
     /// Bytes, and their number before them.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.u64(bytes.len());

@@ -80,12 +80,23 @@ impl<'a> Source<'a> {
 
     /// As many bytes as the number before them says.
     pub(super) fn bytes(&mut self, what: &'static str) -> Result<&'a [u8]> {
-        Ok(self.cursor.counted_items(1, what)?)
+        self.items_of_count(1, what)
     }
 
     /// As many four-byte words as the number before them says.
     pub(super) fn words(&mut self, what: &'static str) -> Result<&'a [u8]> {
-        Ok(self.cursor.counted_items(size_of::<f32>(), what)?)
+        self.items_of_count(size_of::<f32>(), what)
+    }
+
+    /// As many items of `size` bytes as the number before them says.
+    pub(super) fn items_of_count(&mut self, size: usize, what: &'static str) -> Result<&'a [u8]> {
+        Ok(self.cursor.counted_items(size, what)?)
+    }
+
+    /// Numbers of four bytes, as many as the number before them says.
+    pub(super) fn u32s(&mut self, what: &'static str) -> Result<Vec<u32>> {
+        let (numbers, _) = self.words(what)?.as_chunks();
+        Ok(numbers.iter().map(|number| u32::from_le_bytes(*number)).collect())
     }
 
     /// As many floats as the number before them says.
@@ -96,12 +107,12 @@ impl<'a> Source<'a> {
 
     /// As many ids as the number before them says.
     pub(super) fn ids(&mut self, what: &'static str) -> Result<Vec<u64>> {
-        labels(self.cursor.counted_items(size_of::<i64>(), what)?)
+        labels(self.items_of_count(size_of::<i64>(), what)?)
     }
 
     /// Numbers of eight bytes, as many as the number before them says.
     pub(super) fn sizes(&mut self, what: &'static str) -> Result<Vec<u64>> {
-        let (sizes, _) = self.cursor.counted_items(size_of::<u64>(), what)?.as_chunks();
+        let (sizes, _) = self.items_of_count(size_of::<u64>(), what)?.as_chunks();
         Ok(sizes.iter().map(|size| u64::from_le_bytes(*size)).collect())
     }
 }

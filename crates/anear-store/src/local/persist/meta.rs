@@ -46,7 +46,7 @@ impl Meta {
     pub(super) fn new(settings: &Settings, model: &str, snapshot: &Snapshot) -> Self {
         Self {
             version: VERSION,
-            metric: settings.metric.name().to_owned(),
+            metric: settings.metric.to_string(),
             distance_strategy: distance_strategy(settings.metric).to_owned(),
             normalize_l2: settings.normalize_l2,
             model: model.to_owned(),

@@ -1,0 +1,125 @@
+//! How vectors leave the graph: every node that was linked to one is linked to what lay behind it (as in FreshDiskANN,
+//! Singh et al. 2021, and IP-DiskANN, Xu et al. 2025, without waiting for more removals).
+
+use std::cmp::Reverse;
+
+use anear_kernels::IdSelector;
+
+use super::graph::Graph;
+use super::{Hnsw, Scratch};
+use crate::Result;
+use crate::flat::runs;
+
+/// Around so many removed nodes as are a smaller share than this of all, those that were linked to them are looked for
+/// within two links; otherwise all nodes are looked through.
+const NEARBY_SHARE: usize = 64;
+
+/// Removed nodes that one node's way leads over at most.
+const PASSED_MAX: usize = 64;
+
+pub(super) fn remove(index: &mut Hnsw, ids: &IdSelector<'_>) -> Result<usize> {
+    let selected = index.slots.selected(ids);
+    let selector = selected.selector();
+    let matches = selector.matches_in(0..index.slots.len() as u64);
+    let removed: Vec<u32> = matches.map(|slot| slot as u32).collect();
+    removed.iter().for_each(|slot| index.slots.remove(*slot));
+    if index.slots.living() == 0 {
+        index.clear();
+    } else if !removed.is_empty() {
+        let is_compacted = 2 * index.slots.living() < index.slots.len();
+        let nodes = if is_compacted || NEARBY_SHARE * removed.len() >= index.slots.len() {
+            index.slots.in_use().collect()
+        } else {
+            nearby(index, &removed)
+        };
+        bypass(index, &nodes);
+        move_entry(index);
+        if is_compacted {
+            compact(index)?;
+        }
+    }
+    Ok(removed.len())
+}
+
+/// The nodes in use within two links of those removed, ascending.
+fn nearby(index: &Hnsw, removed: &[u32]) -> Vec<u32> {
+    let graph = &index.graph;
+    let links = |node: u32| (0..=graph.top_level(node)).flat_map(move |level| graph.links(node, level).iter().copied());
+    let mut nodes: Vec<u32> = removed.iter().flat_map(|node| links(*node)).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let behind: Vec<u32> = nodes.iter().flat_map(|node| links(*node)).collect();
+    nodes.extend(behind);
+    nodes.retain(|node| index.slots.is_living(*node));
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
+
+/// Links those of `nodes` that were linked to a node no longer in use to what lies behind it.
+fn bypass(index: &mut Hnsw, nodes: &[u32]) {
+    let mut graph = std::mem::replace(&mut index.graph, Graph::new(2));
+    index.walkers.with(|scratch| {
+        for &node in nodes {
+            for level in 0..=graph.top_level(node) {
+                if let Some(links) = relinked(index, &graph, node, level, scratch) {
+                    graph.set_links(node, level, &links);
+                }
+            }
+        }
+    });
+    index.graph = graph;
+}
+
+/// New links of a node, if one of those it has leads to a node no longer in use.
+fn relinked(index: &Hnsw, graph: &Graph, node: u32, level: usize, scratch: &mut Scratch) -> Option<Vec<u32>> {
+    let is_gone = |node: &u32| !index.slots.is_living(*node);
+    let (mut gone, mut near): (Vec<u32>, Vec<u32>) = graph.links(node, level).iter().partition(|node| is_gone(node));
+    if gone.is_empty() {
+        return None;
+    }
+    let mut passed = 0;
+    while let Some(&next) = gone.get(passed)
+        && passed < PASSED_MAX
+    {
+        passed += 1;
+        for link in graph.links(next, level) {
+            if !is_gone(link) {
+                near.push(*link);
+            } else if !gone.contains(link) {
+                gone.push(*link);
+            }
+        }
+    }
+    near.sort_unstable();
+    near.dedup();
+    near.retain(|link| *link != node);
+    if near.len() <= graph.room(level) {
+        return Some(near);
+    }
+    let room = graph.room(level);
+    // As many as an insertion links, as long as there is room.
+    let fill = index.ef_construction.min(room);
+    Some(scratch.nearest_of(&index.space(), node, &near, room, fill))
+}
+
+/// Searches begin at a node in use.
+fn move_entry(index: &mut Hnsw) {
+    let entry = index.graph.entry_point();
+    if entry.is_none_or(|entry| !index.slots.is_living(entry)) {
+        let highest = index
+            .slots
+            .in_use()
+            .min_by_key(|node| Reverse(index.graph.top_level(*node)));
+        index.graph.set_entry_point(highest);
+    }
+}
+
+/// Moves what is in use together.
+fn compact(index: &mut Hnsw) -> Result<()> {
+    let kept: Vec<u32> = index.slots.in_use().collect();
+    index.graph.keep(&kept);
+    index.codes.keep(runs(kept.iter().map(|slot| u64::from(*slot))));
+    index.slots.compact();
+    Ok(())
+}

@@ -15,7 +15,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("anear-pickle", &[]),
     ("anear-static-model", &[]),
     ("anear-cluster", &["anear-kernels", "anear-pool"]),
-    ("anear-quant", &["anear-kernels", "anear-bytes", "anear-pool"]),
+    ("anear-cluster", &["anear-kernels", "anear-pool"]),
+    (
+        "anear-quant",
+        &["anear-kernels", "anear-bytes", "anear-cluster", "anear-pool"],
+    ),
     ("anear-documents", &["anear-pool"]),
     ("anear-embeddings", &["anear-pool", "anear-static-model"]),
     (
@@ -40,12 +44,15 @@ const EDGES: &[(&str, &[&str])] = &[
             "anear-embeddings",
         ],
     ),
+    ("anear-eval", &["anear-kernels", "anear-pool", "anear-index"]),
     (
         "anear",
         &[
             "anear-kernels",
+            "anear-cluster",
             "anear-pool",
             "anear-index",
+            "anear-eval",
             "anear-documents",
             "anear-embeddings",
             "anear-store",

@@ -3,7 +3,8 @@
 use std::num::ParseIntError;
 use std::path::PathBuf;
 
-use anear::{DEFAULT_K, Filter};
+use anear::index::IndexSpec;
+use anear::{DEFAULT_K, Filter, Metric};
 use clap::{Args, Parser, Subcommand};
 
 use crate::model::ModelName;
@@ -32,12 +33,27 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Say what this program runs on, or what a saved store holds.
     Info(InfoArgs),
+    /// Measure recall and speed of vector indexes, setting by setting.
+    #[command(after_help = format!("{EVAL_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Eval(EvalArgs),
+    /// Find the fastest setting of a vector index that reaches a recall.
+    #[command(after_help = format!("{TUNE_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Tune(TuneArgs),
 }
 
 const ASK_EXAMPLES: &str = "Examples:
   anear ask speech.txt \"who was nominated?\"
   anear ask notes/*.txt \"when do we meet?\" -k 2 --json
   git log | anear ask - \"when did we speed up the search?\"";
+
+const EVAL_EXAMPLES: &str = "Examples:
+  anear eval --data synthetic:n=100000,d=64 --index Flat --index IVF256,Flat --picture recall.svg
+  anear eval --data glove-100-angular.hdf5 --index IVF1024,Flat -k 100 --threads 8
+  anear eval --base base.fvecs --queries query.fvecs --truth gt.ivecs --index IVF1024,Flat";
+
+const TUNE_EXAMPLES: &str = "Examples:
+  anear tune --recall 0.95 --data synthetic:n=100000,d=64 --index IVF256,Flat
+  anear tune --recall 0.9 --base base.fbin --queries query.fbin --metric inner_product --index IVF1024,Flat";
 
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {
@@ -95,6 +111,95 @@ pub(crate) struct InfoArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// An index in Faiss's words, such as Flat or IVF1024,Flat; may be given several times.
+    #[arg(long, value_name = "SPEC", required = true)]
+    pub(crate) index: Vec<IndexSpec>,
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+    /// Most settings of an index to try, of those that may be worth having; 0 tries all.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) experiments: usize,
+    /// Print all settings that were tried, not only those worth having.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Draw recall and speed to this file, .svg or .png.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
+    /// Draw on black.
+    #[arg(long, requires = "picture")]
+    pub(crate) dark: bool,
+    /// Print one JSON object a line for each setting.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// The recall to reach, above 0 and at most 1.
+    #[arg(long, value_name = "R")]
+    pub(crate) recall: f64,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// An index in Faiss's words, such as IVF1024,Flat.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) index: IndexSpec,
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+    /// Tune for queries that come one by one instead of all at once.
+    #[arg(long)]
+    pub(crate) one_by_one: bool,
+    /// Most settings to try.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = at_least_one)]
+    pub(crate) trials: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
+}
+
+/// What is searched, and for what.
+///
+/// Files: fvecs, bvecs, fbin, u8bin, i8bin, npy, and of hdf5 and parquet the part named behind `#`.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// A whole data set: a file of ann-benchmarks (.hdf5), or `synthetic:` with any of n, d, nq, clusters, seed.
+    #[arg(long, value_name = "SET", required_unless_present = "base", conflicts_with_all = ["base", "queries", "truth"])]
+    pub(crate) data: Option<String>,
+    /// File of the vectors to search.
+    #[arg(long, value_name = "FILE", requires = "queries")]
+    pub(crate) base: Option<PathBuf>,
+    /// File of the queries.
+    #[arg(long, value_name = "FILE", requires = "base")]
+    pub(crate) queries: Option<PathBuf>,
+    /// File of the true neighbors (.ivecs, .ibin, .npy, .hdf5); without it they are computed.
+    #[arg(long, value_name = "FILE", requires = "base")]
+    pub(crate) truth: Option<PathBuf>,
+    /// How vectors are compared: l2, inner_product, cosine, l1 or linf. By default what the data set says, or l2.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) metric: Option<Metric>,
+}
+
+/// What is measured, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct MeasureArgs {
+    /// Neighbors of each query.
+    #[arg(short, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    pub(crate) k: usize,
+    /// Threads to search on. Indexes are built on all.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) threads: usize,
+    /// Seconds to measure each setting for, at least.
+    #[arg(long, value_name = "S", default_value_t = 0.2, value_parser = seconds)]
+    pub(crate) seconds: f64,
 }
 
 /// Which text, and how it is cut into passages.
@@ -159,6 +264,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".into()),
         Ok(count) => Ok(count),
         Err(error) => Err(ParseIntError::to_string(&error)),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        // A day is too long already, and what is longer fits no clock.
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("must be between 0 and 86400".into()),
     }
 }
 

@@ -55,6 +55,12 @@ pub(crate) enum Error {
     Write(#[source] io::Error),
     #[error("cannot start the program's threads: {0}")]
     Runtime(#[source] io::Error),
+    #[error("cannot write {}: {source}", path.display())]
+    Picture { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Index(#[from] anear::index::Error),
+    #[error(transparent)]
+    Eval(#[from] anear::eval::Error),
     #[error(transparent)]
     Documents(#[from] anear::documents::Error),
     #[error(transparent)]
@@ -67,10 +73,13 @@ impl Error {
     /// How the run ends.
     pub(crate) fn outcome(&self) -> Outcome {
         use anear::documents::Error as Documents;
+        use anear::eval::Error as Eval;
+        use anear::index::Error as Index;
         match self {
             // Whoever reads our answer has seen enough (`anear ask ... | head`): no failure of ours.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Done,
-            Self::Usage(_) => Outcome::WrongUsage,
+            Self::Usage(_) | Self::Index(Index::Metric { .. }) => Outcome::WrongUsage,
+            Self::Eval(Eval::Extension { .. } | Eval::Synthetic { .. } | Eval::Target { .. }) => Outcome::WrongUsage,
             Self::Documents(
                 Documents::ChunkSize(_) | Documents::ChunkOverlap { .. } | Documents::UnknownEncoding { .. },
             ) => Outcome::WrongUsage,

@@ -1,4 +1,4 @@
-//! The `anear` command: ask text files a question, save an index, search it.
+//! The `anear` command: ask text files a question, save an index, search it; measure vector indexes and tune them.
 //!
 //! Answers go to standard output, everything else to standard error. [`error::Outcome`] lists the exit codes.
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@ mod error;
 mod model;
 mod output;
 mod progress;
+mod trial;
 
 use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe};
@@ -51,14 +52,15 @@ fn run(command: Command) -> Result<Outcome> {
         .worker_threads(1)
         .enable_all()
         .build();
-    runtime.map_err(Error::Runtime)?.block_on(async {
-        match command {
-            Command::Ask(args) => commands::ask(args).await,
-            Command::Index(args) => commands::index(args).await,
-            Command::Search(args) => commands::search(args).await,
-            Command::Info(args) => commands::info(args).await,
-        }
-    })
+    let runtime = runtime.map_err(Error::Runtime)?;
+    match command {
+        Command::Eval(args) => commands::eval(&args),
+        Command::Tune(args) => commands::tune(&args),
+        Command::Ask(args) => runtime.block_on(commands::ask(args)),
+        Command::Index(args) => runtime.block_on(commands::index(args)),
+        Command::Search(args) => runtime.block_on(commands::search(args)),
+        Command::Info(args) => runtime.block_on(commands::info(args)),
+    }
 }
 
 /// What was asked for instead of work (help, version), or what is wrong with the command line.

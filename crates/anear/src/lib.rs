@@ -42,6 +42,7 @@
 //! | read and split text | [`documents`] |
 //! | search vectors without documents | [`index`] |
 //! | compare vectors, nothing else | [`kernels`] |
+//! | measure recall and speed, tune an index, read data sets | `eval` (feature `eval`) |
 //!
 //! # Features
 //!
@@ -49,10 +50,18 @@
 //! |---|---|---|
 //! | `openai` | [`OpenAiEmbeddings`]: OpenAI's API and compatible servers | yes |
 //! | `huggingface` | `HuggingFaceEmbeddings`: sentence-transformers models, run locally | no |
+//! | `eval` | `eval`: recall, ground truth, timing, tuning, data sets | yes |
+//! | `hdf5`, `parquet` | data sets in these formats | no |
+//! | `png` | charts of recall and speed as PNG | no |
 #![forbid(unsafe_code)]
 
+#[doc(no_inline)]
+pub use anear_cluster as cluster;
+#[doc(no_inline)]
 pub use anear_documents as documents;
 pub use anear_embeddings as embeddings;
+#[cfg(feature = "eval")]
+pub use anear_eval as eval;
 pub use anear_index as index;
 pub use anear_kernels as kernels;
 #[doc(inline)]

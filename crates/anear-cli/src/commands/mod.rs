@@ -1,14 +1,18 @@
 //! One file for each command, and what two of them share.
 
 mod ask;
+mod eval;
 mod index;
 mod info;
 mod search;
+mod tune;
 
 pub(crate) use ask::ask;
+pub(crate) use eval::eval;
 pub(crate) use index::index;
 pub(crate) use info::info;
 pub(crate) use search::search;
+pub(crate) use tune::tune;
 
 use std::path::Path;
 

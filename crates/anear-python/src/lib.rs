@@ -7,6 +7,7 @@
 mod arrays;
 mod batch;
 mod embeddings;
+mod engine;
 mod error;
 mod filters;
 mod index;
@@ -27,9 +28,15 @@ mod _native {
     #[pymodule_export]
     use crate::embeddings::{Embeddings, default_embeddings, huggingface_embeddings, openai_embeddings};
     #[pymodule_export]
-    use crate::error::InternalError;
+    use crate::engine::functions::{canonical, complaint, kmeans, knn, normalize_rows, pairwise};
     #[pymodule_export]
-    use crate::index::IndexFlat;
+    use crate::engine::index::Engine;
+    #[pymodule_export]
+    use crate::engine::selector::Selector;
+    #[pymodule_export]
+    use crate::engine::threads::{set_threads, threads};
+    #[pymodule_export]
+    use crate::error::InternalError;
     #[pymodule_export]
     use crate::store::Store;
     #[pymodule_export]

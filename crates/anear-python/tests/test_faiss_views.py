@@ -201,8 +201,9 @@ def test_an_index_alone_answers_as_faiss_does(name: str) -> None:
 def test_an_index_takes_faisss_numbers_of_metrics() -> None:
     assert anear.IndexFlat(3, anear.METRIC_INNER_PRODUCT).metric == "inner_product"
     assert anear.IndexFlat(3).metric_type == anear.METRIC_L2
-    with pytest.raises(ValueError):
-        anear.IndexFlat(3, 22)
+    assert anear.IndexFlat(3, anear.METRIC_JensenShannon).metric == "jensen_shannon"
+    with pytest.raises(RuntimeError, match="metric 99 is not known"):
+        anear.IndexFlat(3, 99)
 
 
 # -- the constructor

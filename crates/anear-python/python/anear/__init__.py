@@ -1,28 +1,30 @@
 """Vector search inside your program.
 
-Exact indexes that need no documents are here; the vector store with documents is
-`anear.langchain.FAISS`.
+`import anear as faiss`: indexes, clustering and files under Faiss's names (all of `anear.faiss`).
+`from anear.langchain import FAISS`: the vector store with documents.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
-from ._index import (
-    METRIC_INNER_PRODUCT,
-    METRIC_L2,
-    IndexFlat,
-    IndexFlatIP,
-    IndexFlatL2,
-)
 from ._native import InternalError
+from .faiss import *  # noqa: F403
+from .faiss import __all__ as _names
 
 __version__: str = version("anear")
 
-__all__ = [
-    "METRIC_INNER_PRODUCT",
-    "METRIC_L2",
-    "IndexFlat",
-    "IndexFlatIP",
-    "IndexFlatL2",
-    "InternalError",
-    "__version__",
-]
+__all__ = [*_names, "InternalError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "contrib":
+        return import_module("anear.contrib")
+    raise AttributeError(f"module 'anear' has no attribute {name!r}{_similar(name)}")
+
+
+def _similar(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, __all__, 1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,1 @@
+"""What Faiss keeps in `faiss.contrib`."""

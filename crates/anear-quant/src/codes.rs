@@ -194,6 +194,31 @@ impl Codes {
         Ok(())
     }
 
+    /// Appends the `count` codes that `encode` appends one after the other; without a copy where they lie so.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; nothing is appended then.
+    ///
+    /// # Panics
+    /// When `encode` appends another number of bytes.
+    pub fn extend_with(&mut self, count: usize, encode: impl FnOnce(&mut AlignedBytes)) -> Result<()> {
+        self.try_reserve(count)?;
+        if self.layout != Layout::Rows {
+            let mut rows = AlignedBytes::new();
+            encode(&mut rows);
+            assert_eq!(rows.len(), count * self.code_len, "as many codes as were announced");
+            return self.extend_from_rows(rows.as_slice());
+        }
+        encode(&mut self.bytes);
+        self.len += count;
+        assert_eq!(
+            self.bytes.len(),
+            self.len * self.code_len,
+            "as many codes as were announced"
+        );
+        Ok(())
+    }
+
     /// Appends all codes of another buffer of the same kind.
     ///
     /// # Errors

@@ -124,8 +124,13 @@ impl Codebooks {
     }
 }
 
-/// One component's part of a distance.
+/// One component's part of a distance, rounded once where it joins the sum.
 pub(crate) trait Component {
+    /// What stands for the query's component.
+    fn of_query(component: f32) -> f32 {
+        component
+    }
+
     fn add<R: Registers>(simd: R, sum: R::Reg, query: R::Reg, entry: R::Reg) -> R::Reg;
 }
 
@@ -136,7 +141,7 @@ impl Component for Square {
     #[inline(always)]
     fn add<R: Registers>(simd: R, sum: R::Reg, query: R::Reg, entry: R::Reg) -> R::Reg {
         let difference = simd.sub(query, entry);
-        simd.add(sum, simd.mul(difference, difference))
+        simd.mul_add(difference, difference, sum)
     }
 }
 
@@ -145,8 +150,13 @@ pub(crate) struct Negated;
 
 impl Component for Negated {
     #[inline(always)]
+    fn of_query(component: f32) -> f32 {
+        -component
+    }
+
+    #[inline(always)]
     fn add<R: Registers>(simd: R, sum: R::Reg, query: R::Reg, entry: R::Reg) -> R::Reg {
-        simd.sub(sum, simd.mul(query, entry))
+        simd.mul_add(query, entry, sum)
     }
 }
 
@@ -210,7 +220,7 @@ pub(crate) fn nearest<R: Registers>(simd: R, books: &Codebooks, part: usize, vec
 fn wide<R: Registers, T: Component>(simd: R, query: &[f32], columns: &[f32], width: usize, start: usize) -> R::Wide {
     let mut sums = simd.zero();
     for (&component, column) in query.iter().zip(columns.chunks_exact(width)) {
-        let (component, column) = (simd.splat(component), &column[start..][..WIDE]);
+        let (component, column) = (simd.splat(T::of_query(component)), &column[start..][..WIDE]);
         for (i, sum) in sums.as_mut().iter_mut().enumerate() {
             *sum = T::add(simd, *sum, component, simd.load(&column[i * R::LANES..]));
         }

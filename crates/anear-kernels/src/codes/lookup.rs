@@ -7,6 +7,9 @@
 
 use super::bits::read_bits;
 
+/// Parts from which on a sum may end at its half: with 8 that took 1.5 times as long, with 16 0.8, with 32 0.5.
+const LONG: usize = 16;
+
 /// A table of distances per part of a code.
 ///
 /// ```
@@ -60,13 +63,14 @@ impl LookupTable<'_> {
         (self.parts() * self.nbits as usize).div_ceil(8)
     }
 
-    /// Entries of the first half of the parts: those of [`sums`](Self::sums) whose sum has a limit.
+    /// Parts of the first half, whose sum has a limit in [`sums`](Self::sums): none where a code is so short that it is
+    /// summed up sooner than a branch is worth.
     pub fn first_half(&self) -> usize {
-        (self.parts() / 2) << self.nbits
+        if self.parts() < LONG { 0 } else { self.parts() / 2 }
     }
 
     fn each<'c>(&self, codes: impl Iterator<Item = &'c [u8]>, limit: f32, out: &mut [f32]) {
-        let (first, rest) = self.entries.split_at(self.first_half());
+        let (first, rest) = self.entries.split_at(self.first_half() << self.nbits);
         macro_rules! of_width {
             ($($bits:literal)*) => {
                 match self.nbits {
@@ -80,7 +84,7 @@ impl LookupTable<'_> {
                         in_halves(codes, self.start, limit, out, sum);
                     }
                     $($bits => {
-                        let skip = self.parts() / 2;
+                        let skip = self.first_half();
                         let sum = |code: &[u8], half, start| if half == 0 {
                             of_bits::<$bits>(first, code, 0, start)
                         } else {
@@ -141,16 +145,20 @@ mod tests {
 
     use super::*;
 
+    const PARTS: usize = 17;
+
     #[test]
     fn sums_of_every_width_are_those_of_single_lookups() {
         for nbits in 1..=16 {
-            let entries: Vec<f32> = (0..5_u64 << nbits).map(|i| (i * 7919 % 10_007) as f32).collect();
+            let entries: Vec<f32> = (0..(PARTS as u64) << nbits)
+                .map(|i| (i * 7919 % 10_007) as f32)
+                .collect();
             let table = LookupTable {
                 nbits,
                 entries: &entries,
                 start: 0.5,
             };
-            let code_len = (5 * nbits as usize).div_ceil(8);
+            let code_len = (PARTS * nbits as usize).div_ceil(8);
             let codes: Vec<u8> = (0..code_len * 21).map(|i| ((i * i * 31) >> 2) as u8).collect();
             let naive = |slot: usize, parts| {
                 let code = &codes[slot * code_len..][..code_len];
@@ -159,16 +167,16 @@ mod tests {
             };
             let mut out = [0.0; 21];
             table.sums(&codes, f32::INFINITY, &mut out);
-            assert_eq!(out, array::from_fn(|slot| naive(slot, 5)), "{nbits} bits");
+            assert_eq!(out, array::from_fn(|slot| naive(slot, PARTS)), "{nbits} bits");
             let mut picked = [0.0; 3];
             table.sums_at(&codes, &[20, 0, 7], &mut picked);
             assert_eq!(picked, [out[20], out[0], out[7]], "{nbits} bits");
 
-            let limit = naive(7, 2);
+            let limit = naive(7, PARTS / 2);
             let mut limited = [0.0; 21];
             table.sums(&codes, limit, &mut limited);
             let want = |slot| {
-                if naive(slot, 2) > limit {
+                if naive(slot, PARTS / 2) > limit {
                     f32::INFINITY
                 } else {
                     out[slot]

@@ -8,13 +8,18 @@ mod rounded;
 mod scorer;
 
 use anear_bytes::AlignedBytes;
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{IdSelector, Metric, Rows, TopK};
 
-use crate::{Layout, Product, ProductParams, Quantizer, QuantizerSpec, Result, Scorer, Training, product::Table};
+use crate::{
+    CodeRun, Layout, Product, ProductParams, Quantizer, QuantizerSpec, Result, Scorer, Training, product::Table,
+};
 use scorer::Blockwise;
 
 /// Bits per part: sixteen bytes of a table fill a register.
 const NBITS: u32 = 4;
+
+/// Queries that share each block of codes while it is in L1, where their tables are too.
+const TOGETHER: usize = 16;
 
 /// What a fast-scan quantizer is trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,5 +122,17 @@ impl Quantizer for FastScan {
 
     fn save(&self) -> Vec<u8> {
         self.0.save()
+    }
+
+    fn scan(&self, metric: Metric, queries: Rows<'_>, run: &CodeRun<'_>, keep: &IdSelector<'_>, tops: &mut [TopK]) {
+        assert_eq!(queries.len(), tops.len(), "one top-k per query");
+        for (first, tops) in (0..).step_by(TOGETHER).zip(tops.chunks_mut(TOGETHER)) {
+            let queries = queries.slice(first..first + tops.len());
+            let scorers: Vec<_> = queries.iter().map(|query| self.scorer(metric, query)).collect();
+            run.for_each_block(|codes, ids| {
+                let each = scorers.iter().zip(&mut *tops);
+                each.for_each(|(scorer, top)| scorer.scan(codes, ids, keep, top));
+            });
+        }
     }
 }

@@ -121,7 +121,7 @@ impl Scorer for Lookup<'_> {
     }
 }
 
-/// What the first half of the parts says of the whole sum.
+/// What the sum of the [first half](LookupTable::first_half) of the parts says of the whole sum.
 ///
 /// A sum in `f32` of `n` entries is off by at most `gamma(n) A`, where `A` is the sum of their largest magnitudes and
 /// `gamma(n) = n u / (1 - n u)`, `u = 2^-24` (Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.1). So
@@ -140,10 +140,7 @@ impl Halves {
         let largest = ranges.iter().map(|(min, max)| max.abs().max(min.abs()));
         let magnitude = f64::from(table.start).abs() + largest.sum::<f64>();
         Self {
-            rest: ranges[table.first_half() >> table.nbits..]
-                .iter()
-                .map(|(min, _)| min)
-                .sum(),
+            rest: ranges[table.first_half()..].iter().map(|(min, _)| min).sum(),
             slack: 2.0 * (ranges.len() + 8) as f64 * f64::from(f32::EPSILON),
             magnitude,
         }

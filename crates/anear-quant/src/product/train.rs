@@ -5,7 +5,7 @@ use anear_kernels::Rows;
 use anear_pool::Pool;
 
 use super::{NBITS_MAX, Product};
-use crate::{Error, QuantizerSpec, Result, Training};
+use crate::{Error, QuantizerSpec, Result, Training, random::Random};
 
 /// What a product quantizer is trained with.
 ///
@@ -43,10 +43,13 @@ impl ProductParams {
                 got: sample.len(),
             });
         }
+        let most = needed.saturating_mul(KMeansParams::new(needed).max_points_per_centroid);
+        let chosen = Random::new(training.seed).sample(sample.len(), most);
+        let chosen: Vec<f32> = chosen.into_iter().flat_map(|row| sample.row(row)).copied().collect();
         let dim = sample.dim() / self.m;
         let (mut centroids, mut parts) = (Vec::new(), Vec::new());
         for part in 0..self.m {
-            gather(sample.as_slice(), sample.dim(), part * dim, dim, &mut parts);
+            gather(&chosen, sample.dim(), part * dim, dim, &mut parts);
             let parts = Rows::new(&parts, dim).expect("whole parts");
             let seed = training.seed.wrapping_add(part as u64);
             centroids.extend(codebook(parts, needed, seed, training.pool)?);

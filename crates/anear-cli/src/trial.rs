@@ -112,17 +112,14 @@ impl Set {
             ..Training::default()
         };
         let mut index = spec.train(self.metric, self.base.rows(), &training)?;
-        match index.as_add() {
-            Some(add) => {
-                add.add_on(self.base.rows(), pool)?;
-            }
-            None => {
-                let kind = index.kind();
-                let ids: Vec<u64> = (0..self.base.rows().len() as u64).collect();
-                let add = index.as_add_with_ids();
-                let add = add.ok_or_else(|| Error::Usage(format!("a {kind} index takes no vectors")))?;
-                add.add_with_ids_on(self.base.rows(), &ids, pool)?;
-            }
+        let rows = self.base.rows();
+        if let Some(add) = index.as_add() {
+            add.add_on(rows, pool)?;
+        } else if let Some(add) = index.as_add_with_ids() {
+            let ids: Vec<u64> = (0..rows.len() as u64).collect();
+            add.add_with_ids_on(rows, &ids, pool)?;
+        } else {
+            return Err(Error::Usage(format!("{spec} takes no vectors")));
         }
         let seconds = start.elapsed().as_secs_f64();
         Ok(Built { index, seconds })

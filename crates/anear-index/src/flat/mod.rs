@@ -200,48 +200,46 @@ pub(crate) fn check_metric(quantizer: &dyn Quantizer, metric: Metric) -> Result<
     })
 }
 
-/// The codes of `vectors`, one after the other, made on the threads of `pool`.
-pub(crate) fn encode(quantizer: &dyn Quantizer, vectors: Rows<'_>, pool: Option<&Pool>) -> AlignedBytes {
-    encode_by(quantizer, vectors.len(), pool, |range, codes| {
+/// Appends the codes of `vectors`, one after the other, made on the threads of `pool`.
+pub(crate) fn encode(quantizer: &dyn Quantizer, vectors: Rows<'_>, pool: Option<&Pool>, out: &mut AlignedBytes) {
+    encode_by(vectors.len(), pool, out, |range, codes| {
         quantizer.encode(vectors.slice(range), codes)
-    })
+    });
 }
 
-/// The codes of `len` vectors, of which `encode` appends those of a range, made on the threads of `pool`.
+/// Appends the codes of `len` vectors, of which `encode` appends those of a range, made on the threads of `pool`.
 pub(crate) fn encode_by(
-    quantizer: &dyn Quantizer,
     len: usize,
     pool: Option<&Pool>,
+    out: &mut AlignedBytes,
     encode: impl Fn(Range<usize>, &mut AlignedBytes) + Sync,
-) -> AlignedBytes {
-    let mut codes = AlignedBytes::with_capacity(len * quantizer.code_len());
+) {
     let parts = encode_parts(len, pool);
     if parts.len() <= 1 {
-        encode(0..len, &mut codes);
-        return codes;
+        return encode(0..len, out);
     }
     let encoded = on_pool(pool, parts.len(), |i| {
         let mut codes = AlignedBytes::new();
         encode(parts[i].clone(), &mut codes);
         codes
     });
-    encoded.iter().for_each(|part| codes.extend_from_slice(part.as_slice()));
-    codes
+    encoded.iter().for_each(|part| out.extend_from_slice(part.as_slice()));
 }
 
-/// The codes of `vectors` as an index by `metric` keeps them: by cosine of unit vectors.
+/// Appends the codes of `vectors` as an index by `metric` keeps them: by cosine of unit vectors.
 pub(crate) fn encode_for(
     quantizer: &dyn Quantizer,
     metric: Metric,
     vectors: Rows<'_>,
     pool: Option<&Pool>,
-) -> AlignedBytes {
-    let mut codes = encode(quantizer, vectors, pool);
+    out: &mut AlignedBytes,
+) {
+    let start = out.len();
+    encode(quantizer, vectors, pool, out);
     if metric == Metric::Cosine && quantizer.is_exact() {
-        let rows = bytemuck::cast_slice_mut(codes.as_mut_slice());
+        let rows = bytemuck::cast_slice_mut(&mut out.as_mut_slice()[start..]);
         normalize(&mut RowsMut::new(rows, vectors.dim()).expect("whole vectors were encoded"));
     }
-    codes
 }
 
 /// Vectors that are worth a task of their own: enough to hide handing it over, few enough that all threads end together.
@@ -331,10 +329,11 @@ impl Add for Flat {
     fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>> {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
-        self.reserve(vectors.len())?;
         let start = self.len() as u64;
-        let codes = encode_for(&*self.quantizer, self.metric, vectors, pool);
-        self.codes.extend_from_rows(codes.as_slice())?;
+        let (quantizer, metric) = (&*self.quantizer, self.metric);
+        self.codes.extend_with(vectors.len(), |codes| {
+            encode_for(quantizer, metric, vectors, pool, codes)
+        })?;
         Ok(start..self.len() as u64)
     }
 }

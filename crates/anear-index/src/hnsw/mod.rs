@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anear_bytes::ContainerWriter;
+use anear_bytes::{AlignedBytes, ContainerWriter};
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::{Codes, Layout, Quantizer, Training};
@@ -399,7 +399,8 @@ impl Add for Hnsw {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
         self.check_room(vectors.len())?;
-        let codes = encode_for(&*self.quantizer, self.metric, vectors, pool);
+        let mut codes = AlignedBytes::new();
+        encode_for(&*self.quantizer, self.metric, vectors, pool, &mut codes);
         let first = self.slots.next_id();
         let ids = first..first + vectors.len() as u64;
         self.append(vectors, codes.as_slice(), ids.clone(), pool)?;

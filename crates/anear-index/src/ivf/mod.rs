@@ -210,16 +210,19 @@ impl Ivf {
 
     /// Codes of `vectors` that go to these lists, one after the other.
     fn encode(&self, vectors: Rows<'_>, lists: &[u32], pool: Option<&Pool>) -> AlignedBytes {
+        let mut codes = AlignedBytes::new();
         if !self.by_residual {
-            return encode(&*self.quantizer, vectors, pool);
+            encode(&*self.quantizer, vectors, pool, &mut codes);
+            return codes;
         }
         let residuals = self.router.residuals(vectors, lists);
-        let residuals = Rows::new(&residuals, vectors.dim()).expect("one residual per vector");
-        encode_by(&*self.quantizer, vectors.len(), pool, |range, codes| {
+        let residuals = self.rows(&residuals);
+        encode_by(vectors.len(), pool, &mut codes, |range, codes| {
             let (residuals, lists) = (residuals.slice(range.clone()), &lists[range]);
             self.quantizer
                 .encode_residuals(residuals, self.router.centroids(), lists, codes);
-        })
+        });
+        codes
     }
 
     fn insert(&mut self, vectors: Rows<'_>, ids: &[u64], pool: Option<&Pool>) -> Result<()> {

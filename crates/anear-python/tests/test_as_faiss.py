@@ -249,6 +249,25 @@ def test_a_trained_quantizer_is_taken_as_it_is() -> None:
     np.testing.assert_array_equal(index.quantizer.reconstruct_n(), xb[:16])
 
 
+def test_shards_and_replicas_find_what_one_index_finds() -> None:
+    xb, xq = data()
+    whole = anear.IndexFlatL2(D)
+    whole.add(xb)
+    expected = whole.search(xq, K)
+    for threaded in (False, True):
+        shards, replicas = anear.IndexShards(D, threaded), anear.IndexReplicas(D, threaded)
+        for _ in range(3):
+            shards.add_shard(anear.IndexFlatL2(D))
+            replicas.add_replica(anear.IndexFlatL2(D))
+        for group in (shards, replicas):
+            group.add(xb)
+            assert (group.ntotal, group.count()) == (N, 3)
+            for one, other in zip(group.search(xq, K), expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+    with pytest.raises(RuntimeError, match="at once"):
+        shards.add(xb)
+
+
 def test_clustering_reaches_the_objective_of_faiss() -> None:
     xb, xq = data()
     objectives = []

@@ -8,13 +8,14 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from . import faiss
 from ._native import InternalError
 from .faiss import *  # noqa: F403
-from .faiss import __all__ as _names
 
 __version__: str = version("anear")
 
-__all__ = [*_names, "InternalError", "__version__"]
+__all__ = ["InternalError", "__version__"]
+__all__ += faiss.__all__
 
 
 def __getattr__(name: str) -> Any:

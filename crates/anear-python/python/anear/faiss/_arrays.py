@@ -14,15 +14,18 @@ Ids = npt.NDArray[np.int64]
 
 def matrix(x: Any, d: int) -> Floats:
     """Rows of `d` floats; another width is an `AssertionError`, as in Faiss."""
-    rows, width = x.shape
-    assert width == d, f"expected vectors of dimension {d}, got {width}"
-    return np.ascontiguousarray(x, dtype=np.float32)
+    rows: Floats = np.ascontiguousarray(x, dtype=np.float32)
+    if rows.ndim != 2:
+        raise ValueError(f"expected rows of {d} floats, got an array of shape {np.shape(x)}; one vector is `x[None, :]`")
+    assert rows.shape[1] == d, f"expected vectors of dimension {d}, got {rows.shape[1]}"
+    return rows
 
 
 def id_array(ids: Any, n: int) -> Ids:
     """One id for each of `n` vectors."""
-    assert ids.shape == (n,), f"expected {n} ids, got an array of shape {ids.shape}"
-    return np.ascontiguousarray(ids, dtype=np.int64)
+    labels: Ids = np.ascontiguousarray(ids, dtype=np.int64)
+    assert labels.shape == (n,), f"expected {n} ids, got an array of shape {labels.shape}"
+    return labels
 
 
 def count(k: SupportsIndex) -> int:

@@ -90,8 +90,7 @@ def as_selector(ids: Any) -> _native.Selector:
     """A selector, or one of the ids in an array."""
     if isinstance(ids, IDSelector):
         return ids._selector
-    assert ids.ndim == 1, f"expected one row of ids, got an array of shape {ids.shape}"
-    return _native.Selector.ids(np.ascontiguousarray(ids, dtype=np.int64))
+    return _native.Selector.ids(np.ascontiguousarray(ids, dtype=np.int64).reshape(-1))
 
 
 class SearchParameters:

@@ -20,8 +20,8 @@ pub(crate) const INNER: [u8; 4] = *b"unit";
 
 /// An index of unit vectors by inner product that speaks of cosine distances: `1 - cos`.
 ///
-/// What it is given is normalized; a zero vector stays zero, at distance 1 from everything. Codes that are longer than
-/// the vectors they stand for do not make a distance negative.
+/// What it is given is normalized; a zero vector stays zero, at distance 1 from everything. Rounding, and codes that are
+/// longer than the vectors they stand for, can put a distance below 0: it is kept, because it says who is nearer.
 ///
 /// ```
 /// use anear_index::{IndexSpec, SearchRequest, Training, VectorIndex, VectorIndexExt};
@@ -89,7 +89,7 @@ fn rows(vectors: &[f32], dim: usize) -> Rows<'_> {
 /// Distances by inner product as cosine distances.
 fn renamed(mut found: Neighbors) -> Neighbors {
     for neighbor in found.all_mut() {
-        neighbor.distance = (1.0 + neighbor.distance).max(0.0);
+        neighbor.distance = 1.0 + neighbor.distance;
     }
     found
 }

@@ -58,7 +58,7 @@ impl IdMap {
         Self::with_ids(kind, inner, Vec::new())
     }
 
-    /// Over an index whose `i`-th vector has the id `ids[i]`.
+    /// Over an index whose vector `i` has the id `ids[i]`; `u64::MAX` where it has no vector `i` any more.
     ///
     /// # Errors
     /// [`Error::Unsupported`] when `inner` has ids of its own; [`Error::IdCount`], [`Error::RepeatedId`],
@@ -76,8 +76,9 @@ impl IdMap {
                 operation: "an index within that has ids of its own",
             });
         }
-        index.check_count(index.inner.len(), &ids)?;
-        index.check_new(&ids)?;
+        let living: Vec<u64> = ids.iter().copied().filter(|id| *id != GONE).collect();
+        index.check_count(index.inner.len(), &living)?;
+        index.check_new(&living)?;
         index.append(&ids);
         Ok(index)
     }

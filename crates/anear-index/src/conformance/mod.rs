@@ -177,6 +177,7 @@ fn removing_is_as_if_never_added(mut subject: Subject) {
     subject.add(30);
     subject.check_nearest(500, &IdSelector::All);
     vectors_come_back(&subject);
+    bytes_bring_everything_back(&subject);
     let len = subject.index.len();
     assert_eq!(subject.remove(&IdSelector::All), len);
     an_empty_index_finds_nothing(&subject);
@@ -293,7 +294,14 @@ fn segments_are_searched_as_one(subject: &Subject) {
         subject.index.search_top(queries, &request, 0, &mut tops).unwrap();
         second.index.search_top(queries, &request, offset, &mut tops).unwrap();
         let together = Neighbors::from_tops(whole.index.metric(), tops);
-        assert_eq!(together, whole.search(&request));
+        let at_once = whole.search(&request);
+        if whole.index.metric() == Metric::Cosine {
+            // Products that round to the same cosine stand for each other.
+            let distances = |found: &Neighbors| found.iter().flatten().map(|n| n.distance).collect::<Vec<_>>();
+            assert_eq!(distances(&together), distances(&at_once));
+        } else {
+            assert_eq!(together, at_once);
+        }
     }
     pushed_ids_are_offset(subject);
 }

@@ -346,7 +346,7 @@ impl Subject {
                 // Codes stand for unit vectors and are taken by their word.
                 let length = -distance(Metric::InnerProduct, query, query);
                 let product = -distance(Metric::InnerProduct, query, vector);
-                (1.0 - product / length.sqrt().max(f64::MIN_POSITIVE)).max(0.0)
+                1.0 - product / length.sqrt().max(f64::MIN_POSITIVE)
             }
             metric => distance(metric, query, vector),
         }

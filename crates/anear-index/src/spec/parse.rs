@@ -270,7 +270,8 @@ impl<'a> Part<'a> {
 }
 
 /// Every token there is, for messages.
-const KNOWN: &str = "Flat, IVF<n>, HNSW<m>, IDMap, IDMap2, RFlat, Refine(...)";
+const KNOWN: &str = "Flat, SQ8, SQ6, SQ4, SQfp16, SQbf16, PQ<m>, PQ<m>x<bits>, PQ<m>x4fs, LSH<bits>, RaBitQ<bits>, \
+                     IVF<n>, HNSW<m>, PCA<d>, OPQ<m>, RR, HR, ITQ, L2norm, IDMap, IDMap2, RFlat, Refine(...)";
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ const HELP: &str = "\
 usage: cargo xtask TASK
 
   test        everything that must hold: format, lints, tidy, unit, doc and integration tests,
-              examples, documentation, interchange with the real Python packages
+              examples, documentation, a minute of changed files, interchange with the real Python packages
   check       the quick part of it: format, lints, tidy
   bench       exact search paired with faiss-cpu in one run, one thread and two
 ";
@@ -83,6 +83,7 @@ fn test() -> Outcome {
     for example in run::examples()? {
         cargo(&["run", "--quiet", "--package", "anear", "--example", &example]).run()?;
     }
+    cargo(&["run", "--package", "anear-fuzz", "--", "--seconds", "60"]).run()?;
     cargo(&["doc", "--workspace", "--all-features", "--no-deps"])
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;

@@ -15,7 +15,6 @@ const EDGES: &[(&str, &[&str])] = &[
     ("anear-pickle", &[]),
     ("anear-static-model", &[]),
     ("anear-cluster", &["anear-kernels", "anear-pool"]),
-    ("anear-cluster", &["anear-kernels", "anear-pool"]),
     (
         "anear-quant",
         &["anear-kernels", "anear-bytes", "anear-cluster", "anear-pool"],
@@ -60,6 +59,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("anear-cli", &["anear"]),
     ("anear-python", &["anear"]),
+    (
+        "anear-fuzz",
+        &[
+            "anear-kernels",
+            "anear-bytes",
+            "anear-pickle",
+            "anear-index",
+            "anear-eval",
+            "anear-documents",
+            "anear-embeddings",
+            "anear-store",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
@@ -75,6 +87,7 @@ const ASYNC_ALLOWED: &[&str] = &[
     "anear",
     "anear-cli",
     "anear-python",
+    "anear-fuzz",
 ];
 
 /// A source file longer than this holds a second file.

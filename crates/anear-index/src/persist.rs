@@ -16,6 +16,7 @@ use anear_kernels::Metric;
 use anear_quant::{Quantizer, QuantizerSpec};
 
 use crate::combine::{cosine, id_map, pre_transform, refine};
+use crate::error::check_index_dim;
 use crate::{
     Cosine, Error, Flat, Hnsw, IdMap, IndexSpec, Ivf, PreTransform, Refine, Result, VectorIndex, flat, hnsw, ivf,
 };
@@ -74,6 +75,7 @@ pub fn to_bytes(index: &dyn VectorIndex) -> Vec<u8> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
     let container = Container::parse(bytes, KIND, SECTIONS)?;
     let head = Head::parse(container.section(HEAD)?)?;
+    check_index_dim(head.dim)?;
     let index = head.load(&head.spec, &container)?;
     head.check(&*index)?;
     Ok(index)

@@ -89,7 +89,7 @@ fn rows(vectors: &[f32], dim: usize) -> Rows<'_> {
 /// Distances by inner product as cosine distances.
 fn renamed(mut found: Neighbors) -> Neighbors {
     for neighbor in found.all_mut() {
-        neighbor.distance = 1.0 + neighbor.distance;
+        neighbor.distance += 1.0;
     }
     found
 }

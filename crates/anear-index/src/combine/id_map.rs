@@ -63,7 +63,7 @@ impl IdMap {
     /// # Errors
     /// [`Error::Unsupported`] when `inner` has ids of its own; [`Error::IdCount`], [`Error::RepeatedId`],
     /// [`Error::IdTooLarge`].
-    pub fn with_ids(kind: IdMapKind, inner: Box<dyn VectorIndex>, ids: Vec<u64>) -> Result<Self> {
+    pub fn with_ids(kind: IdMapKind, inner: Box<dyn VectorIndex>, mut ids: Vec<u64>) -> Result<Self> {
         let mut index = Self {
             kind,
             inner,
@@ -76,6 +76,12 @@ impl IdMap {
                 operation: "an index within that has ids of its own",
             });
         }
+        // The next vector must be the next in the list: removed ones may be missing behind the last, none before it.
+        let next = usize::try_from(index.inner.merge_offset()).unwrap_or(usize::MAX);
+        if next > ids.len() {
+            index.check_count(next, &ids)?;
+        }
+        ids.truncate(next);
         let living: Vec<u64> = ids.iter().copied().filter(|id| *id != GONE).collect();
         index.check_count(index.inner.len(), &living)?;
         index.check_new(&living)?;

@@ -50,6 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "anear-kernels",
             "anear-cluster",
             "anear-pool",
+            "anear-quant",
             "anear-index",
             "anear-eval",
             "anear-documents",

@@ -28,13 +28,21 @@ mod _native {
     #[pymodule_export]
     use crate::embeddings::{Embeddings, default_embeddings, huggingface_embeddings, openai_embeddings};
     #[pymodule_export]
-    use crate::engine::functions::{canonical, complaint, kmeans, knn, normalize_rows, pairwise};
+    use crate::engine::binary::NativeBinaryIndex;
     #[pymodule_export]
-    use crate::engine::index::Engine;
+    use crate::engine::functions::{
+        check_binary_spec, check_spec, instruction_set, kmeans, normalize_rows, pairwise, pairwise_hamming,
+    };
+    #[pymodule_export]
+    use crate::engine::index::NativeIndex;
+    #[pymodule_export]
+    use crate::engine::parts::Parts;
     #[pymodule_export]
     use crate::engine::selector::Selector;
     #[pymodule_export]
     use crate::engine::threads::{set_threads, threads};
+    #[pymodule_export]
+    use crate::engine::transform::NativeTransform;
     #[pymodule_export]
     use crate::error::InternalError;
     #[pymodule_export]

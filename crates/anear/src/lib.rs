@@ -41,6 +41,8 @@
 //! | choose an embedding model or write one | [`embeddings`] |
 //! | read and split text | [`documents`] |
 //! | search vectors without documents | [`index`] |
+//! | cluster vectors | [`cluster`] |
+//! | encode and turn vectors | [`quant`] |
 //! | compare vectors, nothing else | [`kernels`] |
 //! | measure recall and speed, tune an index, read data sets | `eval` (feature `eval`) |
 //!
@@ -64,6 +66,7 @@ pub use anear_embeddings as embeddings;
 pub use anear_eval as eval;
 pub use anear_index as index;
 pub use anear_kernels as kernels;
+pub use anear_quant as quant;
 #[doc(inline)]
 pub use anear_store::python;
 

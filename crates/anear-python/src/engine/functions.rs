@@ -1,169 +1,189 @@
-//! What Faiss does without an index: exact neighbors, distances, k-means, factory strings.
+//! What works without an index: clustering, normalizing, whole matrices of distances.
 
-use std::collections::BTreeMap;
-
-use anear::cluster::{self, Init, IterationStats, KMeansParams};
-use anear::index::{Flat, IndexSpec, SearchRequest, VectorIndex as _, VectorIndexExt as _, faiss_value};
-use anear::kernels::{RowsMut, normalize};
-use numpy::{IntoPyArray as _, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
+use anear::Pool;
+use anear::cluster::{self, Init, IterationStats, KMeansParams, Training};
+use anear::kernels::{RowsMut, hamming, normalize};
+use anear::{Metric, index::faiss_value};
+use numpy::{
+    IntoPyArray as _, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
+    PyUntypedArrayMethods as _,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::{detached, metric, raise, refused, rows};
+use super::{detached, refused, rows};
 use crate::error::guarded;
 
-/// Whether the engine knows this factory string; its complaint if not.
-#[pyfunction]
-pub(crate) fn complaint(spec: &str) -> Option<String> {
-    spec.parse::<IndexSpec>().err().map(|error| error.to_string())
-}
-
-/// A factory string as the engine writes it, and whether such an index must be trained.
-#[pyfunction]
-pub(crate) fn canonical(spec: &str) -> PyResult<(String, bool)> {
-    let spec: IndexSpec = spec.parse().map_err(raise)?;
-    Ok((spec.to_string(), spec.needs_training()))
-}
-
-/// All distances of `x` to `y`, in Faiss's terms.
+/// Faiss's value for each query and each vector.
 #[pyfunction]
 pub(crate) fn pairwise<'py>(
     py: Python<'py>,
-    x: PyReadonlyArray2<'py, f32>,
-    y: PyReadonlyArray2<'py, f32>,
-    metric_name: &str,
+    x: PyReadonlyArray2<'_, f32>,
+    y: PyReadonlyArray2<'_, f32>,
+    metric: &str,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     guarded(|| {
-        let (x, y, metric) = (rows(&x)?, rows(&y)?, metric(metric_name)?);
+        let (x, y, metric) = (rows(&x)?, rows(&y)?, metric.parse::<Metric>().map_err(refused)?);
         if x.dim() != y.dim() {
-            return Err(PyValueError::new_err(format!(
-                "dimensions {} and {} differ",
-                x.dim(),
-                y.dim()
-            )));
+            return Err(PyValueError::new_err("both sets of vectors must have the same dimension"));
         }
-        let distances = detached(py, |_| {
-            let mut distances = vec![0.0; x.len() * y.len()];
-            for (query, out) in x.iter().zip(distances.chunks_mut(y.len().max(1))) {
-                metric.distances(query, y, out);
-                out.iter_mut()
-                    .for_each(|distance| *distance = faiss_value(metric, *distance));
-            }
-            distances
-        });
-        distances.into_pyarray(py).reshape([x.len(), y.len()])
+        let row = |i: usize| {
+            let mut row = vec![0.0; y.len()];
+            metric.distances(x.row(i), y, &mut row);
+            row.iter_mut().for_each(|distance| *distance = faiss_value(metric, *distance));
+            row
+        };
+        let all = detached(py, |pool| mapped(pool, x.len(), row)).concat();
+        all.into_pyarray(py).reshape([x.len(), y.len()])
     })
 }
 
-/// Gives every row the length 1, in place; zero rows stay.
+/// In how many bits each query differs from each code.
 #[pyfunction]
-pub(crate) fn normalize_rows(py: Python<'_>, mut x: PyReadwriteArray2<'_, f32>) -> PyResult<()> {
+pub(crate) fn pairwise_hamming<'py>(
+    py: Python<'py>,
+    x: PyReadonlyArray2<'_, u8>,
+    y: PyReadonlyArray2<'_, u8>,
+) -> PyResult<Bound<'py, PyArray2<i32>>> {
     guarded(|| {
-        let dim = x.as_array().ncols();
-        let data = x.as_slice_mut()?;
-        if let Some(mut rows) = RowsMut::new(data, dim) {
-            detached(py, |_| normalize(&mut rows));
+        let (x, y) = (rows(&x)?, rows(&y)?);
+        if x.dim() != y.dim() {
+            return Err(PyValueError::new_err("both sets of codes must have the same length"));
         }
-        Ok(())
+        let row = |i: usize| {
+            let mut row = vec![0; y.len()];
+            hamming::distances(x.row(i), y, &mut row);
+            row.into_iter().map(|bits| bits as i32).collect::<Vec<_>>()
+        };
+        let all = detached(py, |pool| mapped(pool, x.len(), row)).concat();
+        all.into_pyarray(py).reshape([x.len(), y.len()])
     })
 }
 
-/// Parameters of k-means by Faiss's names; what is not named has Faiss's default.
-fn params(k: usize, given: &BTreeMap<String, f64>) -> KMeansParams {
-    let get = |name: &str, default: f64| given.get(name).copied().unwrap_or(default);
-    let flag = |name: &str| get(name, 0.0) != 0.0;
-    let spherical = flag("spherical");
-    let base = if flag("inner_product") {
-        KMeansParams::spherical(k)
-    } else {
-        KMeansParams::new(k)
-    };
-    KMeansParams {
-        niter: get("niter", 25.0) as usize,
-        nredo: get("nredo", 1.0) as usize,
-        spherical,
-        int_centroids: flag("int_centroids"),
-        frozen_centroids: flag("frozen_centroids"),
-        min_points_per_centroid: get("min_points_per_centroid", 39.0) as usize,
-        max_points_per_centroid: get("max_points_per_centroid", 256.0) as usize,
-        seed: get("seed", 1234.0) as u64,
-        init: match get("init_method", 0.0) as usize {
-            1 => Init::PlusPlus,
-            2 => Init::AfkMc2 {
-                chain_length: get("afkmc2_chain_length", 50.0) as usize,
-            },
-            _ => Init::Random,
-        },
-        early_stop_threshold: get("early_stop_threshold", 0.0),
-        ..base
+fn mapped<T: Send>(pool: Option<&Pool>, n: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    match pool {
+        Some(pool) if n > 1 => pool.map(n, f),
+        _ => (0..n).map(f).collect(),
     }
 }
 
-/// Objective, imbalance factor and number of splits of one iteration.
-type Stats = (f64, f64, usize);
-
-fn stats(stats: &IterationStats) -> Stats {
-    (stats.objective, stats.imbalance_factor, stats.splits)
+/// Scales each row to length 1, in place.
+#[pyfunction]
+pub(crate) fn normalize_rows(py: Python<'_>, mut x: PyReadwriteArray2<'_, f32>) -> PyResult<()> {
+    let dim = x.shape()[1];
+    let slice = x.as_slice_mut()?;
+    py.detach(|| RowsMut::new(slice, dim).iter_mut().for_each(normalize));
+    Ok(())
 }
 
-/// Centroids and the statistics of each iteration.
+/// How to cluster, under Faiss's names.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Clustering {
+    k: usize,
+    niter: usize,
+    nredo: usize,
+    inner_product: bool,
+    spherical: bool,
+    int_centroids: bool,
+    frozen_centroids: bool,
+    min_points_per_centroid: usize,
+    max_points_per_centroid: usize,
+    seed: u64,
+    init_method: u32,
+    afkmc2_chain_length: usize,
+    early_stop_threshold: f64,
+}
+
+impl Clustering {
+    fn params(&self) -> PyResult<KMeansParams> {
+        let init = match self.init_method {
+            0 => Init::Random,
+            1 => Init::PlusPlus,
+            2 => Init::AfkMc2 {
+                chain_length: self.afkmc2_chain_length,
+            },
+            other => return Err(refused(format!("unknown way to choose the first centroids: {other}"))),
+        };
+        let metric = if self.inner_product { Metric::InnerProduct } else { Metric::L2 };
+        Ok(KMeansParams {
+            k: self.k,
+            niter: self.niter,
+            nredo: self.nredo,
+            metric,
+            spherical: self.spherical,
+            int_centroids: self.int_centroids,
+            frozen_centroids: self.frozen_centroids,
+            min_points_per_centroid: self.min_points_per_centroid,
+            max_points_per_centroid: self.max_points_per_centroid,
+            seed: self.seed,
+            init,
+            early_stop_threshold: self.early_stop_threshold,
+        })
+    }
+}
+
+/// Objective, imbalance and splits of one iteration.
+type Iteration = (f64, f64, usize);
+
+/// Centroids, the objective of the best run, all iterations, and a warning if there is reason for one.
+type Clusters<'py> = (Bound<'py, PyArray2<f32>>, f64, Vec<Iteration>, Option<String>);
+
+/// k-means.
 #[pyfunction]
-#[pyo3(signature = (x, k, given, weights, init))]
+#[pyo3(signature = (x, params, weights = None, init_centroids = None))]
 pub(crate) fn kmeans<'py>(
     py: Python<'py>,
-    x: PyReadonlyArray2<'py, f32>,
-    k: usize,
-    given: BTreeMap<String, f64>,
-    weights: Option<PyReadonlyArray1<'py, f32>>,
-    init: Option<PyReadonlyArray2<'py, f32>>,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, Vec<Stats>)> {
+    x: PyReadonlyArray2<'_, f32>,
+    params: Clustering,
+    weights: Option<PyReadonlyArray1<'_, f32>>,
+    init_centroids: Option<PyReadonlyArray2<'_, f32>>,
+) -> PyResult<Clusters<'py>> {
     guarded(|| {
-        let vectors = rows(&x)?;
+        let (x, params) = (rows(&x)?, params.params()?);
         let weights = weights.as_ref().map(|weights| weights.as_slice()).transpose()?;
-        let init_centroids = init.as_ref().map(rows).transpose()?;
-        let params = params(k, &given);
+        let init_centroids = init_centroids.as_ref().map(rows).transpose()?;
         let trained = detached(py, |pool| {
-            let training = cluster::Training {
+            let training = Training {
                 weights,
                 init_centroids,
                 pool,
-                ..Default::default()
+                progress: None,
             };
-            params.train(vectors, &training)
+            params.train(x, &training)
         });
-        let trained = trained.map_err(refused)?;
-        let history = trained.stats().iter().map(stats).collect();
-        let centroids = trained.into_centroids().into_pyarray(py).reshape([k, vectors.dim()])?;
-        Ok((centroids, history))
+        let trained = trained.map_err(|error| match error {
+            cluster::Error::NotFinite { .. } => {
+                refused(format!("input contains NaN's or Inf's: {error}"))
+            }
+            error => refused(error),
+        })?;
+        let iteration = |stats: &IterationStats| (stats.objective, stats.imbalance_factor, stats.splits);
+        let stats = trained.stats().iter().map(iteration).collect();
+        let warning = trained.warning().map(|warning| warning.to_string());
+        let (objective, dim) = (trained.objective(), x.dim());
+        let centroids = trained.into_centroids();
+        let count = centroids.len() / dim;
+        Ok((centroids.into_pyarray(py).reshape([count, dim])?, objective, stats, warning))
     })
 }
 
-/// The `k` nearest of `y` to each of `x`, in Faiss's terms: distances and positions, one after the other.
+/// Fails if the engine cannot build an index of this factory string.
 #[pyfunction]
-pub(crate) fn knn<'py>(
-    py: Python<'py>,
-    x: PyReadonlyArray2<'py, f32>,
-    y: PyReadonlyArray2<'py, f32>,
-    k: usize,
-    metric_name: &str,
-) -> PyResult<super::index::Found<'py>> {
-    guarded(|| {
-        let (queries, base, metric) = (rows(&x)?, rows(&y)?, metric(metric_name)?);
-        let places = queries.len().saturating_mul(k);
-        let (distances, ids) = detached(py, |pool| {
-            let mut index = Flat::new(base.dim(), metric).map_err(raise)?;
-            index.add(base).map_err(raise)?;
-            let request = SearchRequest {
-                pool,
-                ..SearchRequest::new(k)
-            };
-            let found = index.search(queries, &request).map_err(raise)?;
-            super::index::padded(metric, &found, k, places)
-        })?;
-        let shape = [queries.len(), k];
-        Ok((
-            distances.into_pyarray(py).reshape(shape)?,
-            ids.into_pyarray(py).reshape(shape)?,
-        ))
-    })
+pub(crate) fn check_spec(spec: &str) -> PyResult<(String, bool)> {
+    let spec = spec.parse::<anear::index::IndexSpec>().map_err(refused)?;
+    Ok((spec.to_string(), spec.needs_training()))
+}
+
+/// Fails if the engine cannot build a binary index of this factory string.
+#[pyfunction]
+pub(crate) fn check_binary_spec(spec: &str) -> PyResult<String> {
+    let spec = spec.parse::<anear::index::binary::BinarySpec>().map_err(refused)?;
+    Ok(spec.to_string())
+}
+
+/// The instruction set that the kernels run on.
+#[pyfunction]
+pub(crate) fn instruction_set() -> String {
+    anear::kernels::isa().to_string()
 }

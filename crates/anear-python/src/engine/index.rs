@@ -1,161 +1,182 @@
-//! One index of any kind.
+//! Any index of the engine, behind one class.
 
-use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use anear::index::compat::faiss::{read_index, write_index};
 use anear::index::{
-    Cosine, IdMap, IndexSpec, Ivf, Neighbors, PreTransform, RangeRequest, Refine, SearchRequest, Training, VectorIndex,
-    VectorIndexExt as _, faiss_value,
+    Error, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Neighbors, PreTransform, RangeRequest, Refine, SearchRequest,
+    Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
 };
-use anear::kernels::IdSelector;
+use anear::kernels::{IdSelector, Rows};
+use anear::quant::QuantizerSpec;
 use anear::{Metric, Pool};
-use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2};
-use pyo3::exceptions::{PyKeyError, PyMemoryError};
+use numpy::{
+    IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
+    PyUntypedArrayMethods as _,
+};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::selector::Selector;
-use super::{detached, metric, raise, refused, rows};
+use super::transform::NativeTransform;
+use super::{detached, parts, raise, refused, rows};
 use crate::error::guarded;
 
-/// Distances and ids, row by row.
-pub(super) type Found<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
+/// An index that can be filled and searched, with Faiss's values in its answers.
+#[pyclass(frozen, module = "anear._native")]
+#[pyo3(name = "VectorIndex")]
+pub(crate) struct NativeIndex(RwLock<Box<dyn VectorIndex>>);
 
-/// Where each query's results end, their distances and their ids.
-type FoundWithin<'py> = (
-    Bound<'py, PyArray1<i64>>,
+/// Search parameters by name.
+type Values = HashMap<String, f64>;
+
+/// Bounds of the rows, values and ids of a range search.
+pub(crate) type Within<'py> = (
+    Bound<'py, PyArray1<u64>>,
     Bound<'py, PyArray1<f32>>,
     Bound<'py, PyArray1<i64>>,
 );
 
-/// An index that has been trained.
-#[pyclass(frozen, module = "anear._native")]
-pub(crate) struct Engine(RwLock<Box<dyn VectorIndex>>);
-
-impl Engine {
-    fn new(index: Box<dyn VectorIndex>) -> Self {
+impl NativeIndex {
+    pub(super) fn new(index: Box<dyn VectorIndex>) -> Self {
         Self(RwLock::new(index))
     }
 
-    fn read<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&dyn VectorIndex, Option<&Pool>) -> T + Send) -> T {
-        detached(py, |pool| {
-            read(&**self.0.read().unwrap_or_else(PoisonError::into_inner), pool)
-        })
+    pub(super) fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&dyn VectorIndex, Option<&Pool>) -> T + Send,
+    ) -> T {
+        detached(py, |pool| read(&**self.0.read().unwrap_or_else(PoisonError::into_inner), pool))
     }
 
-    fn write<T: Send>(&self, py: Python<'_>, write: impl FnOnce(&mut dyn VectorIndex, Option<&Pool>) -> T + Send) -> T {
+    fn write<T: Send>(
+        &self,
+        py: Python<'_>,
+        write: impl FnOnce(&mut dyn VectorIndex, Option<&Pool>) -> T + Send,
+    ) -> T {
         detached(py, |pool| {
             write(&mut **self.0.write().unwrap_or_else(PoisonError::into_inner), pool)
         })
     }
+
+    fn copied(&self, py: Python<'_>) -> Box<dyn VectorIndex> {
+        self.read(py, |index, _| index.boxed_clone())
+    }
 }
 
 #[pymethods]
-impl Engine {
-    /// An empty index that has learned from `sample`.
+impl NativeIndex {
+    /// The index of a factory string, trained on `sample`; where nothing is to be learned, that may be empty.
     #[staticmethod]
-    fn train(
+    #[pyo3(signature = (spec, metric, sample, seed = 1234))]
+    fn build(
         py: Python<'_>,
         spec: &str,
-        metric_name: &str,
+        metric: &str,
         sample: PyReadonlyArray2<'_, f32>,
         seed: u64,
     ) -> PyResult<Self> {
         guarded(|| {
-            let (spec, metric) = (spec.parse::<IndexSpec>().map_err(raise)?, metric(metric_name)?);
+            let (spec, metric) = (spec.parse::<IndexSpec>().map_err(raise)?, metric_of(metric)?);
             let sample = rows(&sample)?;
-            let index = detached(py, |pool| spec.train(metric, sample, &Training { seed, pool }));
-            index.map(Self::new).map_err(raise)
+            detached(py, |pool| spec.train(metric, sample, &Training { seed, pool }))
+                .map(Self::new)
+                .map_err(raise)
         })
     }
 
-    /// An empty index of a kind that needs no training.
+    /// An inverted file whose lists are those of the vectors in a copy of `coarse`.
     #[staticmethod]
-    fn build(spec: &str, dim: usize, metric_name: &str) -> PyResult<Self> {
-        guarded(|| {
-            let spec = spec.parse::<IndexSpec>().map_err(raise)?;
-            spec.build(dim, metric(metric_name)?).map(Self::new).map_err(raise)
-        })
-    }
-
-    /// An inverted file whose lists are those of the vectors in `coarse`.
-    #[staticmethod]
-    fn over(
+    fn ivf(
         py: Python<'_>,
         coarse: &Self,
-        spec: &str,
-        metric_name: &str,
+        codes: &str,
+        metric: &str,
+        by_residual: bool,
         sample: PyReadonlyArray2<'_, f32>,
+        seed: u64,
     ) -> PyResult<Self> {
         guarded(|| {
-            let spec = spec.parse::<IndexSpec>().map_err(raise)?;
-            let IndexSpec::Ivf(spec) = spec else {
-                return Err(refused(format!("`{spec}` is no inverted file")));
+            let codes = QuantizerSpec::parse(codes)
+                .ok_or_else(|| refused(format!("inverted lists cannot hold `{codes}`: no such codes")))?;
+            let (coarse, sample, metric) = (coarse.copied(py), rows(&sample)?, metric_of(metric)?);
+            let spec = IvfSpec {
+                nlist: coarse.len(),
+                coarse: Box::new(coarse.spec()),
+                codes,
+                by_residual,
             };
-            let (metric, sample) = (metric(metric_name)?, rows(&sample)?);
-            let coarse = coarse.read(py, |coarse, _| coarse.boxed_clone());
-            let index = detached(py, |pool| {
-                let training = Training {
-                    pool,
-                    ..Training::default()
-                };
-                Ivf::train_over(coarse, &spec, metric, sample, &training)
-            });
-            Ok(Self::new(Box::new(index.map_err(raise)?)))
+            let train = |pool: Option<&Pool>| Ivf::train_over(coarse, &spec, metric, sample, &Training { seed, pool });
+            let index = detached(py, train).map_err(raise)?;
+            Ok(Self::new(Box::new(index)))
         })
     }
 
-    /// The index in a Faiss file.
+    /// Ids over a copy of `inner`, one per vector.
     #[staticmethod]
-    fn from_faiss(py: Python<'_>, file: &[u8]) -> PyResult<Self> {
-        guarded(|| detached(py, |_| read_index(file)).map(Self::new).map_err(raise))
+    fn id_map(py: Python<'_>, two: bool, inner: &Self, ids: Vec<u64>) -> PyResult<Self> {
+        let kind = if two { IdMapKind::IdMap2 } else { IdMapKind::IdMap };
+        let index = IdMap::with_ids(kind, inner.copied(py), ids).map_err(raise)?;
+        Ok(Self::new(Box::new(index)))
     }
 
-    /// The Faiss file of this index.
-    fn to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+    /// Transforms, the first first, before a copy of `inner`.
+    #[staticmethod]
+    fn pre_transform(py: Python<'_>, chain: Vec<PyRef<'_, NativeTransform>>, inner: &Self) -> PyResult<Self> {
+        let chain = chain.iter().map(|transform| transform.0.clone()).collect();
+        let index = PreTransform::new(chain, inner.copied(py)).map_err(raise)?;
+        Ok(Self::new(Box::new(index)))
+    }
+
+    /// Copies of two indexes of the same vectors, of which the second ranks what the first finds.
+    #[staticmethod]
+    fn refine(py: Python<'_>, base: &Self, refine: &Self) -> PyResult<Self> {
+        let index = Refine::with_vectors(base.copied(py), refine.copied(py)).map_err(raise)?;
+        Ok(Self::new(Box::new(index)))
+    }
+
+    /// What `to_bytes` wrote.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        guarded(|| detached(py, |_| from_bytes(data)).map(Self::new).map_err(raise))
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        guarded(|| Ok(PyBytes::new(py, &self.read(py, |index, _| to_bytes(index)))))
+    }
+
+    /// The index of a file of Faiss's.
+    #[staticmethod]
+    fn from_faiss(py: Python<'_>, data: PyReadonlyArray1<'_, u8>) -> PyResult<Self> {
+        guarded(|| {
+            let data = data.as_slice()?;
+            detached(py, |_| read_index(data)).map(Self::new).map_err(raise)
+        })
+    }
+
+    /// A file for Faiss.
+    fn to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
         guarded(|| {
             let file = self.read(py, |index, _| write_index(index)).map_err(raise)?;
-            Ok(PyBytes::new(py, &file))
+            Ok(file.into_pyarray(py))
         })
     }
 
     /// A copy that shares nothing with this one.
-    fn copy(&self, py: Python<'_>) -> Self {
-        Self::new(self.read(py, |index, _| index.boxed_clone()))
+    fn copy(&self, py: Python<'_>) -> PyResult<Self> {
+        guarded(|| Ok(Self::new(self.copied(py))))
     }
 
-    /// Over this index, another one that gives its vectors ids, or ranks them anew. Copies what it is given.
-    fn mapped(&self, py: Python<'_>, spec: &str) -> PyResult<Self> {
-        guarded(|| {
-            let kind = if spec == "IDMap2" {
-                anear::index::IdMapKind::IdMap2
-            } else {
-                anear::index::IdMapKind::IdMap
-            };
-            let inner = self.read(py, |index, _| index.boxed_clone());
-            let ids = (0..inner.len() as u64).collect();
-            let index = IdMap::with_ids(kind, inner, ids).map_err(raise)?;
-            Ok(Self::new(Box::new(index)))
-        })
+    fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> PyResult<Self> {
+        self.copy(py)
     }
 
-    /// An index whose candidates `refine` ranks. Copies what it is given.
-    fn refined(&self, py: Python<'_>, refine: &Self) -> PyResult<Self> {
-        guarded(|| {
-            let [base, refine] = [self, refine].map(|engine| engine.read(py, |index, _| index.boxed_clone()));
-            let index = Refine::with_vectors(base, refine).map_err(raise)?;
-            Ok(Self::new(Box::new(index)))
-        })
-    }
-
-    /// A copy of the index within that has this name.
-    fn part(&self, py: Python<'_>, name: &str) -> PyResult<Self> {
-        guarded(|| {
-            let part = self.read(py, |index, _| part(index, name).map(|part| part.boxed_clone()));
-            part.map(Self::new).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
-        })
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let load = py.get_type::<Self>().getattr("from_bytes")?;
+        Ok((load, (self.to_bytes(py)?,)))
     }
 
     #[getter]
@@ -164,48 +185,42 @@ impl Engine {
     }
 
     #[getter]
+    fn d(&self, py: Python<'_>) -> usize {
+        self.read(py, |index, _| index.dim())
+    }
+
+    #[getter]
     fn metric(&self, py: Python<'_>) -> String {
         self.read(py, |index, _| index.metric().to_string())
     }
 
     #[getter]
-    fn dim(&self, py: Python<'_>) -> usize {
-        self.read(py, |index, _| index.dim())
-    }
-
-    fn __len__(&self, py: Python<'_>) -> usize {
+    fn ntotal(&self, py: Python<'_>) -> usize {
         self.read(py, |index, _| index.len())
     }
 
-    /// Names and values of the search parameters.
-    fn knobs(&self, py: Python<'_>) -> BTreeMap<&'static str, f64> {
-        self.read(py, |index, _| {
-            let named = index
-                .knobs()
-                .into_iter()
-                .filter_map(|knob| Some((knob.alias, index.knob(knob.name)?)));
-            named.collect()
-        })
+    /// What searches can be told: name, alias, default, values worth trying.
+    #[allow(clippy::type_complexity, reason = "a table of four columns")]
+    fn knobs(&self, py: Python<'_>) -> Vec<(&'static str, &'static str, f64, Vec<f64>)> {
+        let knobs = self.read(py, |index, _| index.knobs());
+        let row = |knob: &&'static anear::index::Knob| (knob.name, knob.alias, knob.default, knob.ladder.to_vec());
+        knobs.iter().map(row).collect()
     }
 
-    /// Values worth trying of each search parameter, from fast to thorough.
-    fn ladders(&self, py: Python<'_>) -> BTreeMap<&'static str, Vec<f64>> {
-        self.read(py, |index, _| {
-            let ladders = index.knobs().into_iter().map(|knob| (knob.alias, knob.ladder.to_vec()));
-            ladders.collect()
-        })
+    fn knob(&self, py: Python<'_>, name: &str) -> Option<f64> {
+        self.read(py, |index, _| index.knob(name))
     }
 
     fn set_knob(&self, py: Python<'_>, name: &str, value: f64) -> PyResult<()> {
-        guarded(|| self.write(py, |index, _| index.set_knob(name, value)).map_err(raise))
+        self.write(py, |index, _| index.set_knob(name, value)).map_err(raise)
     }
 
     fn add(&self, py: Python<'_>, x: PyReadonlyArray2<'_, f32>) -> PyResult<()> {
         guarded(|| {
-            let vectors = rows(&x)?;
+            let x = rows(&x)?;
             self.write(py, |index, pool| match index.as_add() {
-                Some(add) => add.add_on(vectors, pool).map(drop),
-                None => index.add(vectors).map(drop),
+                Some(add) => add.add_on(x, pool).map(drop),
+                None => index.add(x).map(drop),
             })
             .map_err(raise)
         })
@@ -218,194 +233,202 @@ impl Engine {
         ids: PyReadonlyArray1<'_, i64>,
     ) -> PyResult<()> {
         guarded(|| {
-            let (vectors, ids) = (rows(&x)?, unsigned(&ids)?);
+            let (x, ids) = (rows(&x)?, positive(ids.as_slice()?)?);
             self.write(py, |index, pool| match index.as_add_with_ids() {
-                Some(add) => add.add_with_ids_on(vectors, &ids, pool),
-                None => index.add_with_ids(vectors, &ids),
+                Some(add) => add.add_with_ids_on(x, &ids, pool),
+                None => index.add_with_ids(x, &ids),
             })
             .map_err(raise)
         })
     }
 
-    /// The `k` nearest of each query, padded with -1 and the worst value there is.
-    #[pyo3(signature = (x, k, knobs, selector))]
-    fn search<'py>(
+    /// Fills `distances` and `labels`, which have a row per query and `k` columns.
+    #[pyo3(signature = (x, distances, labels, selector = None, knobs = None))]
+    fn search(
         &self,
-        py: Python<'py>,
-        x: PyReadonlyArray2<'py, f32>,
-        k: usize,
-        knobs: BTreeMap<String, f64>,
-        selector: Option<PyRef<'py, Selector>>,
-    ) -> PyResult<Found<'py>> {
+        py: Python<'_>,
+        x: PyReadonlyArray2<'_, f32>,
+        mut distances: PyReadwriteArray2<'_, f32>,
+        mut labels: PyReadwriteArray2<'_, i64>,
+        selector: Option<PyRef<'_, Selector>>,
+        knobs: Option<Values>,
+    ) -> PyResult<()> {
         guarded(|| {
-            let queries = rows(&x)?;
-            let places = queries
-                .len()
-                .checked_mul(k)
-                .filter(|places| *places < isize::MAX as usize / 8);
-            let places =
-                places.ok_or_else(|| PyMemoryError::new_err(format!("no memory for {k} results per query")))?;
-            let keep = selector.as_deref().map_or(IdSelector::All, Selector::as_selector);
-            let (distances, ids) = self.read(py, |index, pool| {
+            let (queries, k) = (rows(&x)?, labels.shape()[1]);
+            let (distances, labels) = (distances.as_slice_mut()?, labels.as_slice_mut()?);
+            let keep = selector.as_ref().map_or(IdSelector::All, |selector| selector.as_selector());
+            let knobs = knobs.unwrap_or_default();
+            self.read(py, |index, pool| {
                 let mut request = SearchRequest::new(k).selecting(keep);
-                knobs
-                    .into_iter()
-                    .for_each(|(name, value)| request.knobs.set(name, value));
                 request.pool = pool;
-                let found = index.search(queries, &request).map_err(raise)?;
-                padded(index.metric(), &found, k, places)
-            })?;
-            let shape = [queries.len(), k];
-            Ok((
-                distances.into_pyarray(py).reshape(shape)?,
-                ids.into_pyarray(py).reshape(shape)?,
-            ))
+                knobs.into_iter().for_each(|(name, value)| request.knobs.set(name, value));
+                let found = nearest(index, queries, &request)?;
+                fill(index.metric(), k, &found, distances, labels);
+                Ok(())
+            })
+            .map_err(raise)
         })
     }
 
-    /// Everything better than `radius`, in Faiss's terms.
-    #[pyo3(signature = (x, radius, knobs, selector))]
+    #[pyo3(signature = (x, radius, selector = None, knobs = None))]
     fn range_search<'py>(
         &self,
         py: Python<'py>,
-        x: PyReadonlyArray2<'py, f32>,
+        x: PyReadonlyArray2<'_, f32>,
         radius: f32,
-        knobs: BTreeMap<String, f64>,
-        selector: Option<PyRef<'py, Selector>>,
-    ) -> PyResult<FoundWithin<'py>> {
+        selector: Option<PyRef<'_, Selector>>,
+        knobs: Option<Values>,
+    ) -> PyResult<Within<'py>> {
         guarded(|| {
             let queries = rows(&x)?;
-            let keep = selector.as_deref().map_or(IdSelector::All, Selector::as_selector);
-            let (ends, distances, ids) = self.read(py, |index, pool| {
-                let metric = index.metric();
-                // Its own inverse: both sides of it are mirrored alike.
-                let mut request = RangeRequest::new(faiss_value(metric, radius)).selecting(keep);
-                knobs
-                    .into_iter()
-                    .for_each(|(name, value)| request.knobs.set(name, value));
+            let keep = selector.as_ref().map_or(IdSelector::All, |selector| selector.as_selector());
+            let knobs = knobs.unwrap_or_default();
+            let found = self.read(py, |index, pool| {
+                // The value is its own inverse.
+                let mut request = RangeRequest::new(faiss_value(index.metric(), radius)).selecting(keep);
                 request.pool = pool;
-                let found = index.range_search(queries, &request).map_err(raise)?;
-                let mut ends = vec![0_i64];
-                let (mut distances, mut ids) = (Vec::new(), Vec::new());
-                for row in found.iter() {
-                    distances.extend(row.iter().map(|n| faiss_value(metric, n.distance)));
-                    ids.extend(row.iter().map(|n| n.id as i64));
-                    ends.push(ids.len() as i64);
-                }
-                PyResult::Ok((ends, distances, ids))
-            })?;
-            Ok((ends.into_pyarray(py), distances.into_pyarray(py), ids.into_pyarray(py)))
-        })
-    }
-
-    /// The vectors with these ids.
-    fn reconstruct<'py>(
-        &self,
-        py: Python<'py>,
-        ids: PyReadonlyArray1<'py, i64>,
-    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        guarded(|| {
-            let ids = unsigned(&ids)?;
-            let (vectors, dim) = self.read(py, |index, _| {
-                let mut vectors = Vec::new();
-                for id in &ids {
-                    vectors.extend(index.reconstruct(*id).map_err(raise)?);
-                }
-                PyResult::Ok((vectors, index.dim()))
-            })?;
-            vectors.into_pyarray(py).reshape([ids.len(), dim])
-        })
-    }
-
-    /// Removes what is selected; returns how many there were.
-    fn remove(&self, py: Python<'_>, selector: PyRef<'_, Selector>) -> PyResult<usize> {
-        guarded(|| {
-            let selector = selector.as_selector();
-            self.write(py, |index, _| index.remove(&selector)).map_err(raise)
-        })
-    }
-
-    /// Takes over the vectors of another index, which is empty then.
-    fn merge(&self, py: Python<'_>, other: &Self, add_id: u64) -> PyResult<()> {
-        guarded(|| {
-            // A copy gives the vectors: two locks are never held at once.
-            let mut giving = other.read(py, |index, _| index.boxed_clone());
-            let merged = self.write(py, |index, _| {
-                let kind = index.kind();
-                let missing = || refused(format!("{kind} index does not support merging"));
-                index
-                    .as_merge()
-                    .ok_or_else(missing)?
-                    .merge_from(&mut *giving, add_id)
-                    .map_err(raise)
+                knobs.into_iter().for_each(|(name, value)| request.knobs.set(name, value));
+                let found = index.range_search(queries, &request)?;
+                Ok((index.metric(), found))
             });
-            merged?;
-            other
-                .write(py, |index, _| index.remove(&IdSelector::All))
-                .map(drop)
+            let (metric, found) = found.map_err(raise)?;
+            Ok(within(py, &found, |distance| faiss_value(metric, distance)))
+        })
+    }
+
+    /// The vectors with these ids, into the rows of `out`.
+    fn reconstruct(
+        &self,
+        py: Python<'_>,
+        ids: PyReadonlyArray1<'_, i64>,
+        mut out: PyReadwriteArray2<'_, f32>,
+    ) -> PyResult<()> {
+        guarded(|| {
+            let (ids, out) = (positive(ids.as_slice()?)?, out.as_slice_mut()?);
+            let vectors = self.read(py, |index, _| {
+                let mut vectors = Vec::with_capacity(out.len());
+                let Some(reconstruct) = index.as_reconstruct() else {
+                    return index.reconstruct(0);
+                };
+                ids.iter().try_for_each(|id| reconstruct.reconstruct(*id, &mut vectors))?;
+                Ok(vectors)
+            });
+            let vectors = vectors.map_err(raise)?;
+            match vectors.len() == out.len() {
+                true => out.copy_from_slice(&vectors),
+                false => return Err(PyValueError::new_err("the array for the vectors has another shape")),
+            }
+            Ok(())
+        })
+    }
+
+    /// From each query to the vectors with the ids in its row of `labels`, where they are not below 0.
+    fn distances(
+        &self,
+        py: Python<'_>,
+        x: PyReadonlyArray2<'_, f32>,
+        labels: PyReadonlyArray2<'_, i64>,
+        mut out: PyReadwriteArray2<'_, f32>,
+    ) -> PyResult<()> {
+        guarded(|| {
+            let (queries, labels, out) = (rows(&x)?, rows(&labels)?, out.as_slice_mut()?);
+            if queries.len() != labels.len() || out.len() != labels.as_slice().len() {
+                return Err(PyValueError::new_err("one row of labels and distances per query"));
+            }
+            let found = self.read(py, |index, pool| {
+                let row = |i: usize| parts::distances(index, queries.row(i), labels.row(i));
+                match pool {
+                    Some(pool) if queries.len() > 1 => pool.map(queries.len(), row),
+                    _ => (0..queries.len()).map(row).collect::<Vec<_>>(),
+                }
+            });
+            for (out, found) in out.chunks_mut(labels.dim()).zip(found) {
+                out.copy_from_slice(&found.map_err(raise)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, py: Python<'_>, selector: &Selector) -> PyResult<usize> {
+        guarded(|| {
+            self.write(py, |index, _| index.remove(&selector.as_selector()))
                 .map_err(raise)
         })
     }
 
-    /// The ids of an id map, by position.
-    fn id_map<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<i64>>> {
-        let ids = self.read(py, |index, _| {
-            let map = (index as &dyn Any).downcast_ref::<IdMap>()?;
-            Some(map.ids().iter().map(|id| *id as i64).collect::<Vec<_>>())
-        });
-        Some(ids?.into_pyarray(py))
-    }
-
-    /// The ids in an inverted list.
-    fn list_ids<'py>(&self, py: Python<'py>, list: usize) -> Option<Bound<'py, PyArray1<i64>>> {
-        let ids = self.read(py, |index, _| {
-            let ivf = (index as &dyn Any)
-                .downcast_ref::<Ivf>()
-                .filter(|ivf| list < ivf.nlist())?;
-            Some(ivf.list(list).ids().iter().map(|id| *id as i64).collect::<Vec<_>>())
-        });
-        Some(ids?.into_pyarray(py))
+    /// Takes over all vectors of `other`, whose ids grow by `add_id`.
+    fn merge(&self, py: Python<'_>, other: &Self, add_id: u64) -> PyResult<()> {
+        guarded(|| {
+            if std::ptr::eq(self, other) {
+                return Err(refused("an index cannot be merged into itself"));
+            }
+            let mut taken = other.copied(py);
+            self.write(py, |index, _| match index.as_merge() {
+                Some(merge) => merge.merge_from(&mut *taken, add_id),
+                None => index.merge(&mut *taken),
+            })
+            .map_err(raise)?;
+            other.write(py, |index, _| index.remove(&IdSelector::All)).map_err(raise)?;
+            Ok(())
+        })
     }
 }
 
-/// The index of this name within another.
-fn part<'i>(index: &'i dyn VectorIndex, name: &str) -> Option<&'i dyn VectorIndex> {
-    let any: &dyn Any = index;
-    match name {
-        "quantizer" => any.downcast_ref::<Ivf>().map(Ivf::coarse),
-        "base_index" => any.downcast_ref::<Refine>().map(Refine::base),
-        "refine_index" => any.downcast_ref::<Refine>().map(Refine::refining),
-        "index" => any
-            .downcast_ref::<IdMap>()
-            .map(IdMap::inner)
-            .or_else(|| any.downcast_ref::<PreTransform>().map(PreTransform::inner))
-            .or_else(|| any.downcast_ref::<Cosine>().map(Cosine::inner)),
-        _ => None,
-    }
+/// The metric of this name, `lp3` for one with a parameter.
+fn metric_of(name: &str) -> PyResult<Metric> {
+    name.parse().map_err(refused)
 }
 
-/// `k` places per query.
-pub(super) fn padded(metric: Metric, found: &Neighbors, k: usize, places: usize) -> PyResult<(Vec<f32>, Vec<i64>)> {
-    // Faiss's largest float stands where nothing was found, for products the smallest.
-    let worst = if faiss_value(metric, 1.0) < faiss_value(metric, 0.0) {
-        f32::MIN
-    } else {
-        f32::MAX
+/// Ids that the engine can have.
+pub(super) fn positive(ids: &[i64]) -> PyResult<Vec<u64>> {
+    let id = |id: &i64| u64::try_from(*id).map_err(|_| refused(format!("ids must be at least 0, got {id}")));
+    ids.iter().map(id).collect()
+}
+
+/// The nearest of each query; none of a query that is not finite, as in Faiss.
+fn nearest(index: &dyn VectorIndex, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors, Error> {
+    match index.search(queries, request) {
+        Err(Error::NotFinite { .. }) => {}
+        answer => return answer,
+    }
+    let is_finite = |query: &[f32]| query.iter().all(|x| x.is_finite());
+    let finite: Vec<f32> = queries.iter().filter(|query| is_finite(query)).flatten().copied().collect();
+    let finite = Rows::new(&finite, queries.dim()).expect("whole queries");
+    let found = index.search(finite, request)?;
+    let mut rest = found.iter();
+    let row = |query: &[f32]| match is_finite(query) {
+        true => rest.next().map(<[_]>::to_vec).unwrap_or_default(),
+        false => Vec::new(),
     };
-    let no_memory = |_| PyMemoryError::new_err(format!("no memory for {places} results"));
-    let (mut distances, mut ids) = (Vec::new(), Vec::new());
-    distances.try_reserve_exact(places).map_err(no_memory)?;
-    ids.try_reserve_exact(places).map_err(no_memory)?;
-    for row in found.iter() {
-        distances.extend(row.iter().map(|n| faiss_value(metric, n.distance)));
-        ids.extend(row.iter().map(|n| n.id as i64));
-        distances.extend(std::iter::repeat_n(worst, k - row.len()));
-        ids.extend(std::iter::repeat_n(-1, k - row.len()));
-    }
-    Ok((distances, ids))
+    Ok(queries.iter().map(row).collect())
 }
 
-fn unsigned(ids: &PyReadonlyArray1<'_, i64>) -> PyResult<Vec<u64>> {
-    let unsigned = |id: &i64| u64::try_from(*id).map_err(|_| refused(format!("ids must not be negative, got {id}")));
-    ids.as_slice()?.iter().map(unsigned).collect()
+/// Writes Faiss's values, padded as Faiss pads.
+fn fill(metric: Metric, k: usize, found: &Neighbors, distances: &mut [f32], labels: &mut [i64]) {
+    let worst = match faiss_value(metric, 1.0) < faiss_value(metric, 0.0) {
+        true => -f32::MAX,
+        false => f32::MAX,
+    };
+    distances.fill(worst);
+    labels.fill(-1);
+    if k == 0 {
+        return;
+    }
+    for ((distances, labels), row) in distances.chunks_mut(k).zip(labels.chunks_mut(k)).zip(found.iter()) {
+        for ((distance, label), neighbor) in distances.iter_mut().zip(labels).zip(row) {
+            *distance = faiss_value(metric, neighbor.distance);
+            *label = neighbor.id as i64;
+        }
+    }
+}
+
+/// The three arrays of a range search.
+pub(super) fn within<'py>(py: Python<'py>, found: &Neighbors, value: impl Fn(f32) -> f32) -> Within<'py> {
+    let (mut ends, mut values, mut ids) = (vec![0], Vec::new(), Vec::new());
+    for row in found.iter() {
+        values.extend(row.iter().map(|neighbor| value(neighbor.distance)));
+        ids.extend(row.iter().map(|neighbor| neighbor.id as i64));
+        ends.push(ids.len() as u64);
+    }
+    (ends.into_pyarray(py), values.into_pyarray(py), ids.into_pyarray(py))
 }

@@ -1,20 +1,23 @@
-//! The engine as the Python layer of Faiss's names uses it: indexes, selectors and a few functions.
+//! The engine as the Python layer of Faiss's names uses it: indexes, selectors, transforms and a few functions.
 //!
-//! Thin on purpose. Arrays come contiguous and of the right type, answers go into arrays made here, and what is not
+//! Thin on purpose. Arrays come contiguous and of the right type, answers go into arrays that Python made, what is not
 //! trained yet exists only in Python. The GIL is released wherever there is work to do.
 
 use std::fmt::Display;
 
+use anear::Pool;
 use anear::kernels::Rows;
-use anear::{Metric, Pool};
-use numpy::{PyReadonlyArray2, PyUntypedArrayMethods as _};
+use numpy::{Element, PyReadonlyArray2, PyUntypedArrayMethods as _};
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
+pub(crate) mod binary;
 pub(crate) mod functions;
 pub(crate) mod index;
+pub(crate) mod parts;
 pub(crate) mod selector;
 pub(crate) mod threads;
+pub(crate) mod transform;
 
 /// A refusal of the engine, as Faiss's users expect it: a `RuntimeError`.
 fn refused(error: impl Display) -> PyErr {
@@ -35,7 +38,7 @@ fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(Option<&Pool>) -> T + Sen
 }
 
 /// The rows of an array that lies row by row.
-fn rows<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Rows<'a>> {
+fn rows<'a, T: Element>(array: &'a PyReadonlyArray2<'_, T>) -> PyResult<Rows<'a, T>> {
     let shape = array.shape();
     let whole = array.is_c_contiguous().then(|| array.as_slice().ok()).flatten();
     whole.and_then(|data| Rows::new(data, shape[1])).ok_or_else(|| {
@@ -44,8 +47,4 @@ fn rows<'a>(array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Rows<'a>> {
             shape[0], shape[1]
         ))
     })
-}
-
-fn metric(name: &str) -> PyResult<Metric> {
-    name.parse().map_err(refused)
 }

@@ -1,1 +1,1 @@
-"""What Faiss keeps in `faiss.contrib`."""
+"""What Faiss has in `faiss.contrib`: measuring answers, exhaustive searches, data sets, files of vectors."""

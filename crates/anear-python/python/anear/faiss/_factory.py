@@ -1,126 +1,282 @@
-"""From factory strings and engines to indexes of their class."""
+"""From factory strings, and from indexes of the engine, to objects of Faiss's classes."""
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+import re
+from collections.abc import Callable
+from typing import Any, SupportsIndex
 
 from .. import _native
-from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
-from ._index import Index
-from ._kinds import (
-    IndexFlat,
-    IndexFlatCodes,
-    IndexFlatIP,
-    IndexFlatL2,
-    IndexHNSW,
-    IndexHNSWFlat,
-    IndexHNSWPQ,
-    IndexHNSWSQ,
-    IndexIDMap,
-    IndexIDMap2,
-    IndexIVF,
-    IndexIVFFlat,
-    IndexIVFPQ,
-    IndexIVFScalarQuantizer,
+from ._arrays import Int64Vector
+from ._codes import (
     IndexLSH,
     IndexPQ,
     IndexPQFastScan,
-    IndexPreTransform,
-    IndexRefine,
-    IndexRefineFlat,
+    IndexRaBitQ,
+    IndexRaBitQFastScan,
+    IndexResidualQuantizer,
     IndexScalarQuantizer,
 )
+from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
+from ._constants import METRIC_INNER_PRODUCT, METRIC_L2, metric_number
+from ._graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ, IndexNSGFlat
+from ._index import EngineIndex, Index, IndexFlat, IndexFlatIP, IndexFlatL2
+from ._ivf import (
+    IndexIVF,
+    IndexIVFFlat,
+    IndexIVFFlatDedup,
+    IndexIVFPQ,
+    IndexIVFPQFastScan,
+    IndexIVFRaBitQ,
+    IndexIVFScalarQuantizer,
+)
+from ._quantizers import SCALAR_NUMBERS
+from ._transforms import (
+    CenteringTransform,
+    HadamardRotation,
+    ITQTransform,
+    NormalizationTransform,
+    OPQMatrix,
+    PCAMatrix,
+    RandomRotationMatrix,
+    RemapDimensionsTransform,
+    VectorTransform,
+    transform_around,
+)
+
+_TRANSFORM = re.compile(r"(PCAW?R?|L2norm|L2Norm|RR|HR|ITQ|OPQ|Pad|Center)(\d*)(?:_(\d+))?")
+_COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_HNSW(\d*)|\((.*)\))?")
+_HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
+_PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
+_PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
+_RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
+_RQ = re.compile(r"RQ(\d+)x(\d+)")
+_LSH = re.compile(r"LSH(\d*)(r?)(t?)")
+_REFINE = re.compile(r"(.+),Refine\((.+)\)")
+_SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
 
 
-def _class_of(spec: str, metric: int) -> type[Index]:
-    """The class of an index that such a factory string makes."""
-    first, _, rest = spec.partition(",")
-    last = spec.rpartition(",")[2]
-    if first in ("IDMap", "IDMap2"):
-        return IndexIDMap2 if first == "IDMap2" else IndexIDMap
-    if last == "RFlat":
-        return IndexRefineFlat
-    if spec.endswith(")") and ",Refine(" in spec:
-        return IndexRefine
-    if first.startswith("IVF"):
-        return _codes_class(last, IndexIVFFlat, IndexIVFScalarQuantizer, IndexIVFPQ, IndexIVF)
-    if first.startswith("HNSW"):
-        return _codes_class(last, IndexHNSWFlat, IndexHNSWSQ, IndexHNSWPQ, IndexHNSW)
-    if rest:
-        return IndexPreTransform
-    if first == "Flat":
-        return IndexFlat
-    if first.startswith("LSH"):
-        return IndexLSH
-    if first.startswith("PQ") and "fs" in first:
-        return IndexPQFastScan
-    return _codes_class(first, IndexFlat, IndexScalarQuantizer, IndexPQ, IndexFlatCodes)
+def index_factory(
+    d: SupportsIndex, description: str, metric: int | str = METRIC_L2, own_invlists: bool = True
+) -> Index:
+    """The index that a factory string names, for vectors of width `d`.
+
+    >>> index_factory(64, "IDMap2,Flat")
+    <IndexIDMap2 d=64 ntotal=0 metric=l2>
+
+    Raises:
+        RuntimeError: it names none.
+    """
+    try:
+        return _index(operator.index(d), description, metric)
+    except _Unknown:
+        # The engine says what is wrong, and where.
+        _native.check_spec(description)
+        raise RuntimeError(f"could not parse index string {description}") from None
 
 
-def _codes_class(
-    token: str, flat: type[Index], scalar: type[Index], product: type[Index], other: type[Index]
-) -> type[Index]:
-    if token == "Flat":
-        return flat
-    if token.startswith("SQ"):
-        return scalar
-    if token.startswith("PQ") and "fs" not in token:
-        return product
-    return other
+class _Unknown(Exception):
+    """No index is called so."""
 
 
-def wrap(engine: _native.Engine) -> Any:
-    """The index around an engine."""
-    index = Index._of(engine)
-    kind = _class_of(engine.spec, index.metric_type)
-    if kind is IndexFlat:
-        kind = {METRIC_L2: IndexFlatL2, METRIC_INNER_PRODUCT: IndexFlatIP}.get(index.metric_type, IndexFlat)
-    return kind._of(engine)
+def _index(d: int, text: str, metric: int | str) -> Index:
+    for kind, token in ((IndexIDMap2, "IDMap2"), (IndexIDMap, "IDMap")):
+        if text.endswith("," + token):
+            return kind(_index(d, text.removesuffix("," + token), metric))
+        if text.startswith(token + ","):
+            return kind(_index(d, text.removeprefix(token + ","), metric))
+    if text.endswith(",RFlat"):
+        return IndexRefineFlat(_index(d, text.removesuffix(",RFlat"), metric))
+    refined = _REFINE.fullmatch(text)
+    if refined and refined[2].count("(") == refined[2].count(")"):
+        return IndexRefine(_index(d, refined[1], metric), _index(d, refined[2], metric))
+    head, comma, rest = text.partition(",")
+    transform = _TRANSFORM.fullmatch(head) if comma else None
+    if transform:
+        before = _transform(d, transform)
+        inner = _index(before.d_out, rest, metric)
+        if isinstance(inner, IndexPreTransform):
+            inner.prepend_transform(before)
+            return inner
+        return IndexPreTransform(before, inner)
+    return _in_lists(d, text, metric) if text.startswith("IVF") else _plain(d, text, metric)
 
 
-def index_factory(d: int, description: str, metric: int = METRIC_L2, own_invlists: bool = True) -> Any:
-    """The index that a factory string describes, such as `IVF1024,Flat`."""
-    complaint = _native.complaint(description)
-    if complaint is not None:
-        raise RuntimeError(complaint)
-    spec, _ = _native.canonical(description)
-    kind = _class_of(spec, metric)
-    index = kind.__new__(kind)
-    Index.__init__(index, d, metric, spec)
-    if isinstance(index, IndexIDMap) and index._engine is None:
-        index._quantizer = index_factory(d, spec.partition(",")[2], metric)
-    return index
+def _transform(d: int, match: re.Match[str]) -> VectorTransform:
+    name, first, second = match[1], match[2], match[3]
+    number = int(first) if first else None
+    if name.startswith("PCA") and number is not None:
+        return PCAMatrix(d, number, -0.5 if "W" in name else 0.0, name.endswith("R"))
+    if name == "OPQ" and number is not None:
+        return OPQMatrix(d, number, int(second) if second else -1)
+    if name == "Pad" and number is not None:
+        return RemapDimensionsTransform(d, max(d, number), False)
+    simple: dict[str, Callable[[], VectorTransform]] = {
+        "L2norm": lambda: NormalizationTransform(d),
+        "L2Norm": lambda: NormalizationTransform(d),
+        "Center": lambda: CenteringTransform(d),
+        "RR": lambda: RandomRotationMatrix(d, d if number is None else number),
+        "HR": lambda: HadamardRotation(d, 12345 if number is None else number),
+        "ITQ": lambda: ITQTransform(d, d if number is None else number, number is not None),
+    }
+    if name not in simple or second:
+        raise _Unknown
+    return simple[name]()
 
 
-def clone_index(index: Index) -> Any:
-    """A copy that shares nothing with the index."""
-    copy = type(index).__new__(type(index))
-    copy.__dict__.update(index.__dict__)
-    copy.__dict__["_set"] = dict(index._set)
-    copy.__dict__["_engine"] = None if index._engine is None else index._engine.copy()
-    return copy
+def _plain(d: int, text: str, metric: int | str) -> Index:
+    """An index that holds no other one."""
+    if text == "Flat":
+        return IndexFlat(d, metric)
+    if text in SCALAR_NUMBERS:
+        return IndexScalarQuantizer(d, SCALAR_NUMBERS[text], metric)
+    if match := _PQ_FAST.fullmatch(text):
+        return IndexPQFastScan(d, int(match[1]), 4, metric, int(match[3] or 32))
+    if match := _PQ.fullmatch(text):
+        return IndexPQ(d, int(match[1]), int(match[2] or 8), metric)
+    if match := _RABITQ.fullmatch(text):
+        bits = int(match[2] or 1)
+        return IndexRaBitQFastScan(d, metric, int(match[3] or 32), bits) if match[1] else IndexRaBitQ(d, metric, bits)
+    if match := _RQ.fullmatch(text):
+        return IndexResidualQuantizer(d, int(match[1]), int(match[2]), metric)
+    if match := _LSH.fullmatch(text):
+        return IndexLSH(d, int(match[1] or d), bool(match[2]), bool(match[3]))
+    if match := _HNSW.fullmatch(text):
+        return _hnsw(d, int(match[1] or 32), match[2] or "Flat", metric)
+    if match := re.fullmatch(r"NSG(\d*)(?:,Flat)?", text):
+        return IndexNSGFlat(d, int(match[1] or 32), metric)
+    raise _Unknown
+
+
+def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
+    if codes == "Flat":
+        return IndexHNSWFlat(d, m, metric)
+    if codes in SCALAR_NUMBERS:
+        return IndexHNSWSQ(d, SCALAR_NUMBERS[codes], m, metric)
+    if match := _PQ.fullmatch(codes):
+        return IndexHNSWPQ(d, int(match[1]), m, int(match[2] or 8), metric)
+    raise _Unknown
+
+
+def _in_lists(d: int, text: str, metric: int | str) -> Index:
+    """An inverted file."""
+    head, codes = _split(text)
+    match = _COARSE.fullmatch(head)
+    if not match or not codes:
+        raise _Unknown
+    nlist = int(match[1]) * _SCALE[match[2]]
+    if match[3] is not None:
+        coarse: Index = IndexHNSWFlat(d, int(match[3] or 32), metric)
+    elif match[4] is not None:
+        coarse = _index(d, match[4], metric)
+    else:
+        number = metric_number(metric)[0] if isinstance(metric, str) else metric
+        coarse = IndexFlatIP(d) if number == METRIC_INNER_PRODUCT else IndexFlatL2(d)
+    found = _lists(coarse, d, nlist, codes, metric)
+    found.own_fields = True
+    if match[4] is not None or match[3] is not None:
+        found.quantizer_trains_alone = 2
+    return found
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The part before the first comma that is not within parentheses, and the rest."""
+    depth = 0
+    for at, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            return text[:at], text[at + 1 :]
+    return text, ""
+
+
+def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> IndexIVF:
+    if codes == "Flat":
+        return IndexIVFFlat(coarse, d, nlist, metric)
+    if codes == "FlatDedup":
+        return IndexIVFFlatDedup(coarse, d, nlist, metric)
+    if codes in SCALAR_NUMBERS:
+        return IndexIVFScalarQuantizer(coarse, d, nlist, SCALAR_NUMBERS[codes], metric)
+    if match := _PQ_FAST.fullmatch(codes):
+        fast = IndexIVFPQFastScan(coarse, d, nlist, int(match[1]), 4, metric, int(match[3] or 32))
+        fast.by_residual = bool(match[2])
+        return fast
+    if match := _PQ.fullmatch(codes):
+        return IndexIVFPQ(coarse, d, nlist, int(match[1]), int(match[2] or 8), metric)
+    if (match := _RABITQ.fullmatch(codes)) and not match[1]:
+        return IndexIVFRaBitQ(coarse, d, nlist, metric, True, int(match[2] or 1))
+    raise _Unknown
+
+
+def around(index: _native.VectorIndex) -> Index:
+    """An object of Faiss's class around an index of the engine."""
+    inner = _native.Parts(index).inner()
+    if inner is None:
+        found: Index = _class_of(index)._around(index)
+        return found
+    kind, parts = inner
+    if kind == "refine":
+        return _refine(index, *parts)
+    if kind == "pre_transform":
+        return IndexPreTransform(*map(transform_around, _native.Parts(index).chain()), around(parts[0]))
+    outer_kind = IndexIDMap2 if kind == "id_map2" else IndexIDMap
+    within = around(parts[0])
+    outer = outer_kind.__new__(outer_kind)
+    Index.__init__(outer, within.d, within.metric)
+    outer.index, outer.id_map = within, Int64Vector(_native.Parts(index).ids())
+    return outer
+
+
+def _refine(index: _native.VectorIndex, base: _native.VectorIndex, refine: _native.VectorIndex) -> IndexRefine:
+    kind = IndexRefineFlat if refine.spec == "Flat" else IndexRefine
+    outer = kind.__new__(kind)
+    IndexRefine.__init__(outer, around(base), around(refine))
+    outer.k_factor = float(index.knob("k_factor") or 1.0)
+    return outer
+
+
+def _class_of(index: _native.VectorIndex) -> type[EngineIndex]:
+    spec = index.spec
+    if spec == "Flat":
+        return {"l2": IndexFlatL2, "inner_product": IndexFlatIP}.get(index.metric, IndexFlat)
+    if spec.startswith("IVF"):
+        return _class_of_lists(_split(spec)[1])
+    if spec.startswith("HNSW"):
+        codes = spec.partition(",")[2]
+        return IndexHNSWFlat if codes in ("", "Flat") else IndexHNSWSQ if codes.startswith("SQ") else IndexHNSWPQ
+    kinds: tuple[tuple[re.Pattern[str], type[EngineIndex]], ...] = (
+        (_PQ_FAST, IndexPQFastScan),
+        (_PQ, IndexPQ),
+        (re.compile(r"RaBitQfs.*"), IndexRaBitQFastScan),
+        (_RABITQ, IndexRaBitQ),
+        (_RQ, IndexResidualQuantizer),
+        (_LSH, IndexLSH),
+        (re.compile(r"NSG.*"), IndexNSGFlat),
+        (re.compile(r"SQ.*"), IndexScalarQuantizer),
+    )
+    found = next((kind for pattern, kind in kinds if pattern.fullmatch(spec)), None)
+    if found is None:
+        raise RuntimeError(f"no class of Faiss's stands for `{spec}`")
+    return found
+
+
+def _class_of_lists(codes: str) -> type[EngineIndex]:
+    if codes == "Flat":
+        return IndexIVFFlat
+    if codes.startswith("SQ"):
+        return IndexIVFScalarQuantizer
+    if _PQ_FAST.fullmatch(codes):
+        return IndexIVFPQFastScan
+    if codes.startswith("PQ"):
+        return IndexIVFPQ
+    if codes.startswith("RaBitQ"):
+        return IndexIVFRaBitQ
+    raise RuntimeError(f"no class of Faiss's stands for lists of `{codes}`")
 
 
 def downcast_index(index: Index) -> Index:
-    """The index itself: here every index is of its class already."""
+    """The index itself: it is of its own class already."""
     return index
 
 
-def try_extract_index_ivf(index: Index) -> IndexIVF | None:
-    """The inverted file within an index, or `None`."""
-    while not isinstance(index, IndexIVF):
-        if isinstance(index, (IndexIDMap, IndexPreTransform)):
-            index = index.index
-        elif isinstance(index, IndexRefine):
-            index = index.base_index
-        else:
-            return None
-    return index
-
-
-def extract_index_ivf(index: Index) -> IndexIVF:
-    """The inverted file within an index."""
-    found = try_extract_index_ivf(index)
-    if found is None:
-        raise RuntimeError(f"there is no inverted file in {type(index).__name__}")
-    return found
+__all__ = ["IndexHNSW", "around", "downcast_index", "index_factory"]

@@ -1,122 +1,100 @@
-"""Indexes: what all of them do, whatever their kind."""
+"""What every index of vectors does, and those that compare with every vector."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, ClassVar, SupportsIndex
+import copy
+import difflib
+import operator
+from importlib import import_module
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import _native
-from ._arrays import Floats, Ids, count, filled, id_array, matrix
-from ._constants import METRIC_L2, is_similarity_metric, metric_name, metric_number
-from ._selectors import SearchParameters, as_selector
+from ._arrays import Array, Codes, Floats, Ids, Pointer, UInt8Vector, count_of, ids_for, output, rows
+from ._constants import (
+    METRIC_INNER_PRODUCT,
+    METRIC_L2,
+    Float16,
+    Float32,
+    Int8,
+    METRIC_Lp,
+    UInt8,
+    is_similarity_metric,
+    metric_name,
+    metric_number,
+)
+from ._params import SearchParameters
+from ._selectors import IDSelector, IDSelectorAll, selector_of
 
-# Where all randomness of training comes from, as in Faiss's clustering.
-SEED = 1234
+Self = TypeVar("Self", bound="Index")
+Knobs = dict[str, float]
+Range = tuple[Array, Floats, Ids]
+
+_TYPES = {Float32: np.float32, Float16: np.float16, UInt8: np.uint8, Int8: np.int8}
 
 
 class Index:
-    """Vectors of one width, and what finds the nearest of them.
+    """An index of vectors of one width, compared by one metric.
 
-    Until it is trained, an index is a factory string; from then on it is the engine's.
+    The methods that begin with an underscore are what kinds of indexes differ in.
     """
 
-    _engine: _native.Engine | None
-    _spec: str
-    # Values of search parameters that were set, by Faiss's names.
-    _set: dict[str, float]
-    _quantizer: Index | None
-    # Which attributes are search parameters of the engine.
-    _knobs: ClassVar[tuple[str, ...]] = ()
+    verbose = False
+    own_fields = False
+    is_trained = True
+    metric_arg = 0.0
 
-    verbose: bool = False
-
-    def __init__(self, d: int, metric: int = METRIC_L2, spec: str = "Flat", metric_arg: float = 0.0) -> None:
-        self._describe(int(d), int(metric), spec, metric_arg)
-        _, needs_training = _native.canonical(spec)
-        if not needs_training:
-            self._adopt(_native.Engine.build(spec, self.d, metric_name(self.metric_type, self.metric_arg)))
-
-    def _describe(self, d: int, metric: int, spec: str, metric_arg: float) -> None:
-        self.d = d
-        self.metric_type = metric
-        self.metric_arg = metric_arg
-        self._spec = spec
-        self._engine = None
-        self._quantizer = None
-        self._set = {}
-
-    def _adopt(self, engine: _native.Engine) -> None:
-        self._engine = engine
-        self._spec = engine.spec
-        for name, value in self._set.items():
-            engine.set_knob(name, value)
-
-    @classmethod
-    def _of(cls, engine: _native.Engine) -> Any:
-        """An index of this class around an engine that is there already."""
-        index = cls.__new__(cls)
-        metric, argument = metric_number(engine.metric)
-        index._describe(engine.dim, metric, engine.spec, argument)
-        index._engine = engine
-        return index
-
-    def __getattr__(self, name: str) -> Any:
-        if name in type(self)._knobs:
-            engine = self.__dict__.get("_engine")
-            known = {} if engine is None else engine.knobs()
-            value = known.get(name, self._set.get(name))
-            return _DEFAULTS.get(name, 1) if value is None else _whole(value)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in type(self)._knobs:
-            object.__setattr__(self, name, value)
-            return
-        self._set[name] = float(value)
-        if self._engine is not None:
-            self._engine.set_knob(name, float(value))
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether vectors can be added."""
-        return self._engine is not None
+    def __init__(self, d: SupportsIndex, metric: int | str = METRIC_L2) -> None:
+        """Nothing yet, of width `d`."""
+        self.d = operator.index(d)
+        self._cosine = metric == "cosine"
+        self.metric_type, self.metric_arg = metric_number(metric) if isinstance(metric, str) else (int(metric), 0.0)
+        if self.metric_type != METRIC_Lp:
+            metric_name(self.metric_type)
 
     @property
     def metric(self) -> str:
-        """The metric's name."""
-        return metric_name(self.metric_type, self.metric_arg)
+        """The metric's name, in anear's words."""
+        return "cosine" if self._cosine else metric_name(self.metric_type, self.metric_arg)
 
     @property
     def ntotal(self) -> int:
         """How many vectors there are."""
-        return 0 if self._engine is None else len(self._engine)
+        return self._count()
 
-    def _trained(self) -> _native.Engine:
-        if self._engine is None:
-            raise RuntimeError(f"the index `{self._spec}` is not trained yet: call train(x) first")
-        return self._engine
+    def train(self, x: Any, *, numeric_type: int = Float32, xq_train: Any = None) -> None:
+        """Learns from vectors like those to come.
 
-    def train(self, x: Any, numeric_type: int = 0) -> None:
-        """Learns from vectors like those to come; what needs no training learns nothing."""
-        x = matrix(x, self.d)
-        if self._engine is None:
-            self._adopt(self._learned(x))
+        Raises:
+            RuntimeError: there are too few.
+        """
+        self._train(rows(x, self.d))
 
-    def _learned(self, x: Floats) -> _native.Engine:
-        metric = metric_name(self.metric_type, self.metric_arg)
-        return _native.Engine.train(self._spec, metric, x, SEED)
+    def add(self, x: Any, numeric_type: int = Float32) -> None:
+        """Adds the rows of `x`; their ids are counted on.
 
-    def add(self, x: Any, numeric_type: int = 0) -> None:
-        """Adds vectors, numbered as they come."""
-        self._trained().add(matrix(x, self.d))
+        Raises:
+            AssertionError: they have another width.
+            RuntimeError: the index is not trained, or numbers are not finite.
+        """
+        self._check_trained("add")
+        vectors = rows(x, self.d)
+        if len(vectors):
+            self._add(vectors)
 
-    def add_with_ids(self, x: Any, ids: Any, numeric_type: int = 0) -> None:
-        """Adds vectors under ids of the caller's."""
-        x = matrix(x, self.d)
-        self._trained().add_with_ids(x, id_array(ids, len(x)))
+    def add_with_ids(self, x: Any, ids: Any, numeric_type: int = Float32) -> None:
+        """Adds the rows of `x` under these ids.
+
+        Raises:
+            AssertionError: they have another width, or there are not as many ids.
+            RuntimeError: the index is not trained, or has no ids of its own.
+        """
+        self._check_trained("add_with_ids")
+        vectors = rows(x, self.d)
+        chosen = ids_for(ids, len(vectors))
+        if len(vectors):
+            self._add_with_ids(vectors, chosen)
 
     def search(
         self,
@@ -124,49 +102,41 @@ class Index:
         k: SupportsIndex,
         *,
         params: SearchParameters | None = None,
-        D: Any = None,
-        I: Any = None,
-        numeric_type: int = 0,
+        D: Array | None = None,
+        I: Array | None = None,
+        numeric_type: int = Float32,
     ) -> tuple[Floats, Ids]:
-        """Distances and ids of the `k` nearest to each row, padded with -1."""
-        x, k = matrix(x, self.d), count(k)
-        distances, ids = _finite(self._trained(), x, k, *self._request(params))
-        return filled(D, distances), filled(I, ids)
+        """Distances and ids of the `k` nearest to each row of `x`, with the id -1 where there are fewer.
 
-    def _request(self, params: SearchParameters | None) -> tuple[dict[str, float], _native.Selector | None]:
-        if params is None:
-            return self._own_request(), None
-        return {**self._own_request(), **params._knobs()}, params._selection()
+        Raises:
+            AssertionError: `x` has another width, or `k` is not positive.
+            RuntimeError: the index is not trained, or the parameters are of another kind of index.
+        """
+        queries, count = rows(x, self.d), count_of(k)
+        self._check_trained("search")
+        distances = output(D, (len(queries), count), np.float32)
+        labels = output(I, (len(queries), count), np.int64)
+        if len(queries):
+            self._search(queries, params, distances, labels)
+        return distances, labels
 
-    def _own_request(self) -> dict[str, float]:
-        return {}
+    def range_search(self, x: Any, thresh: float, *, params: SearchParameters | None = None) -> Range:
+        """All within a radius: `lims`, distances and ids; those of query `i` are at `lims[i]:lims[i + 1]`.
 
-    def range_search(
-        self, x: Any, thresh: float, *, params: SearchParameters | None = None
-    ) -> tuple[npt.NDArray[np.uint64], Floats, Ids]:
-        """Everything better than `thresh`: where each query's results end, their distances and their ids."""
-        knobs, selector = self._request(params)
-        lims, distances, ids = self._trained().range_search(matrix(x, self.d), float(thresh), knobs, selector)
-        return lims.astype(np.uint64), distances, ids
+        Raises:
+            AssertionError: `x` has another width.
+            RuntimeError: the index is not trained, or the parameters are of another kind of index.
+        """
+        queries = rows(x, self.d)
+        self._check_trained("range_search")
+        if not len(queries):
+            return np.zeros(1, np.uint64), np.empty(0, np.float32), np.empty(0, np.int64)
+        return self._range_search(queries, float(thresh), params)
 
-    def assign(self, x: Any, k: SupportsIndex, labels: Any = None) -> Ids:
-        """The ids that `search` finds."""
-        return filled(labels, self.search(x, k)[1])
-
-    def reconstruct(self, key: SupportsIndex, x: Any = None) -> Floats:
-        """The vector with this id."""
-        ids = np.array([key], dtype=np.int64)
-        return filled(x, self._trained().reconstruct(ids)[0])
-
-    def reconstruct_batch(self, key: Any, x: Any = None) -> Floats:
-        """The vectors with these ids."""
-        ids = np.ascontiguousarray(key, dtype=np.int64)
-        return filled(x, self._trained().reconstruct(ids))
-
-    def reconstruct_n(self, n0: int = 0, ni: int = -1, x: Any = None) -> Floats:
-        """The `ni` vectors from id `n0` on; all that follow, where `ni` is -1."""
-        count = self.ntotal - n0 if ni == -1 else ni
-        return self.reconstruct_batch(np.arange(n0, n0 + count), x)
+    def assign(self, x: Any, k: SupportsIndex = 1, labels: Array | None = None) -> Ids:
+        """The ids of the `k` nearest to each row of `x`."""
+        _, found = self.search(x, k, I=labels)
+        return found.ravel() if operator.index(k) == 1 and labels is None else found
 
     def search_and_reconstruct(
         self,
@@ -174,92 +144,465 @@ class Index:
         k: SupportsIndex,
         *,
         params: SearchParameters | None = None,
-        D: Any = None,
-        I: Any = None,
-        R: Any = None,
+        D: Array | None = None,
+        I: Array | None = None,
+        R: Array | None = None,
     ) -> tuple[Floats, Ids, Floats]:
-        """What `search` finds, and the vectors found; NaN where there is none."""
-        distances, ids = self.search(x, k, params=params, D=D, I=I)
-        vectors = np.full((*ids.shape, self.d), np.nan, dtype=np.float32)
-        found = ids >= 0
-        vectors[found] = self.reconstruct_batch(ids[found])
-        return distances, ids, filled(R, vectors)
+        """`search`, and the vectors that were found; NaN where none was."""
+        distances, labels = self.search(x, k, params=params, D=D, I=I)
+        vectors = output(R, (*labels.shape, self.d), np.float32)
+        vectors.fill(np.nan)
+        found = labels >= 0
+        if found.any():
+            vectors[found] = self._reconstruct(labels[found])
+        return distances, labels, vectors
 
-    def remove_ids(self, x: Any) -> int:
-        """Removes the ids of an array or a selector; returns how many there were."""
-        return self._trained().remove(as_selector(x))
+    def reconstruct(self, key: SupportsIndex, x: Array | None = None) -> Floats:
+        """The vector with this id.
 
-    def reset(self) -> None:
-        """Removes everything."""
-        if self._engine is not None:
-            self._engine.remove(_native.Selector.all())
+        Raises:
+            RuntimeError: there is none, or the index does not give vectors back.
+        """
+        vector = output(x, (self.d,), np.float32)
+        vector[:] = self._reconstruct(np.array([operator.index(key)], np.int64))[0]
+        return vector
 
-    def check_compatible_for_merge(self, other: Index) -> None:
-        """Refuses an index whose vectors this one cannot take over."""
-        same = type(self) is type(other) and self.d == other.d and self.metric_type == other.metric_type
-        if not same:
-            raise RuntimeError(f"{type(other).__name__} cannot be merged into {type(self).__name__} like this one")
+    def reconstruct_n(self, n0: SupportsIndex = 0, ni: SupportsIndex = -1, x: Array | None = None) -> Floats:
+        """The vectors with `ni` ids from `n0` on; -1 stands for all the rest.
 
-    def merge_from(self, otherIndex: Index, add_id: int = 0) -> None:
-        """Takes over the vectors of another index, which is empty then."""
-        self.check_compatible_for_merge(otherIndex)
-        self._trained().merge(otherIndex._trained(), add_id)
+        Raises:
+            RuntimeError: one of them is missing, or the index does not give vectors back.
+        """
+        start, count = operator.index(n0), operator.index(ni)
+        count = self.ntotal - start if count == -1 else count
+        if start < 0 or count < 0:
+            raise RuntimeError(f"there are no {count} vectors from id {start} on; the index holds {self.ntotal}")
+        vectors = output(x, (count, self.d), np.float32)
+        if count:
+            vectors[:] = self._reconstruct(np.arange(start, start + count, dtype=np.int64))
+        return vectors
+
+    def reconstruct_batch(self, key: Any, x: Array | None = None) -> Floats:
+        """The vectors with these ids.
+
+        Raises:
+            RuntimeError: one of them is missing, or the index does not give vectors back.
+        """
+        keys: Ids = np.ascontiguousarray(key, dtype=np.int64)
+        (count,) = keys.shape
+        vectors = output(x, (count, self.d), np.float32)
+        if count:
+            vectors[:] = self._reconstruct(keys)
+        return vectors
 
     def compute_residual(self, x: Any, key: SupportsIndex) -> Floats:
         """What remains of a vector when the one with this id is taken away."""
-        return np.asarray(x, dtype=np.float32) - self.reconstruct(key)
+        residual: Floats = np.asarray(x, dtype=np.float32) - self.reconstruct(key)
+        return residual
 
-    def compute_residual_n(self, x: Any, keys: Any) -> Floats:
-        """What remains of vectors when those with these ids are taken away."""
-        return np.asarray(x, dtype=np.float32) - self.reconstruct_batch(keys)
+    def compute_residual_n(self, xs: Any, keys: Any) -> Floats:
+        """What remains of each row when the vector with its id is taken away."""
+        residuals: Floats = rows(xs, self.d) - self.reconstruct_batch(keys)
+        return residuals
 
-    def _part(self, name: str) -> Any:
-        from ._factory import wrap
+    def remove_ids(self, x: Any) -> int:
+        """Removes the vectors with these ids, an array or a selector; says how many there were.
 
-        return wrap(self._trained().part(name))
+        Raises:
+            RuntimeError: the index cannot remove.
+        """
+        return self._remove(selector_of(x))
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        engine = state.pop("_engine")
-        state["_file"] = None if engine is None else engine.to_faiss()
-        return state
+    def merge_from(self, otherIndex: Index, add_id: SupportsIndex = 0) -> None:
+        """Takes over the vectors of another index, which is empty then; where ids are kept, they grow by `add_id`.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        file = state.pop("_file")
-        self.__dict__.update(state)
-        self.__dict__["_engine"] = None if file is None else _native.Engine.from_faiss(file)
+        Raises:
+            RuntimeError: the indexes do not match, or cannot be merged.
+        """
+        self.check_compatible_for_merge(otherIndex)
+        self._merge(otherIndex, operator.index(add_id))
+
+    def check_compatible_for_merge(self, otherIndex: Index) -> None:
+        """Raises RuntimeError if the other index is of another kind, width or metric."""
+        if not isinstance(otherIndex, Index):
+            raise TypeError(f"expected an index, got {type(otherIndex).__name__}")
+        if type(self)._family() is not type(otherIndex)._family() or (self.d, self.metric) != (
+            otherIndex.d,
+            otherIndex.metric,
+        ):
+            raise RuntimeError(f"cannot merge {otherIndex!r} into {self!r}: they must be alike")
+
+    def reset(self) -> None:
+        """Removes all vectors; what was learned stays."""
+        self._reset()
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code.
+
+        Raises:
+            RuntimeError: the index has no codes.
+        """
+        raise self._cannot("sa_code_size")
+
+    def sa_encode(self, x: Any, codes: Array | None = None) -> Codes:
+        """The codes of vectors, a row each.
+
+        Raises:
+            RuntimeError: the index has no codes.
+        """
+        vectors = rows(x, self.d)
+        self._check_trained("sa_encode")
+        out = output(codes, (len(vectors), self.sa_code_size()), np.uint8)
+        if len(vectors):
+            out[:] = self._encode(vectors)
+        return out
+
+    def sa_decode(self, codes: Any, x: Array | None = None) -> Floats:
+        """The vectors of codes.
+
+        Raises:
+            RuntimeError: the index has no codes.
+        """
+        given = rows(codes, self.sa_code_size(), np.uint8)
+        self._check_trained("sa_decode")
+        vectors = output(x, (len(given), self.d), np.float32)
+        if len(given):
+            vectors[:] = self._decode(given)
+        return vectors
+
+    def to_faiss(self) -> Any:
+        """A copy as an index of the Python package `faiss`; cosine becomes the inner product of unit vectors.
+
+        Raises:
+            ImportError: `faiss` is not installed.
+        """
+        return import_module("faiss").deserialize_index(self._engine().to_faiss())
+
+    def add_ex(self, x: Any, numeric_type: int) -> None:
+        """`add` of numbers of a type; they are converted."""
+        self.add(_typed(x, numeric_type))
+
+    def train_ex(self, x: Any, numeric_type: int) -> None:
+        """`train` on numbers of a type; they are converted."""
+        self.train(_typed(x, numeric_type))
+
+    def search_ex(self, x: Any, numeric_type: int, k: SupportsIndex, **options: Any) -> tuple[Floats, Ids]:
+        """`search` for numbers of a type; they are converted."""
+        return self.search(_typed(x, numeric_type), k, **options)
+
+    # What kinds of indexes differ in.
+
+    @classmethod
+    def _family(cls) -> type:
+        """The class within which indexes can be merged."""
+        return cls
+
+    def _count(self) -> int:
+        raise self._cannot("ntotal")
+
+    def _train(self, x: Floats) -> None:
+        """Nothing to learn."""
+
+    def _add(self, x: Floats) -> None:
+        raise self._cannot("add")
+
+    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        raise self._cannot("add_with_ids")
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        raise self._cannot("search")
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        raise self._cannot("range_search")
+
+    def _reconstruct(self, ids: Ids) -> Floats:
+        raise self._cannot("reconstruct")
+
+    def _remove(self, selector: IDSelector) -> int:
+        raise self._cannot("remove_ids")
+
+    def _merge(self, other: Any, add_id: int) -> None:
+        raise self._cannot("merge_from")
+
+    def _reset(self) -> None:
+        self._remove(IDSelectorAll())
+
+    def _encode(self, x: Floats) -> Codes:
+        raise self._cannot("sa_encode")
+
+    def _decode(self, codes: Codes) -> Floats:
+        raise self._cannot("sa_decode")
+
+    def _engine(self) -> _native.VectorIndex:
+        """The whole of it as one index of the engine, to be saved or built upon."""
+        raise self._cannot("saving")
+
+    def _own_ids(self) -> Ids:
+        """The ids of all vectors."""
+        return np.arange(self.ntotal, dtype=np.int64)
+
+    def _cannot(self, what: str) -> RuntimeError:
+        return RuntimeError(f"{what} not implemented for {type(self).__name__}")
+
+    def _check_trained(self, what: str) -> None:
+        if not self.is_trained:
+            raise RuntimeError(f"{type(self).__name__}.{what}: 'is_trained' failed; call train(x) first")
+
+    def _is_similarity(self) -> bool:
+        return is_similarity_metric(self.metric_type)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in ("_index", "_cosine"):
+            raise AttributeError(name)
+        known = [known for known in (*dir(type(self)), *vars(self)) if not known.startswith("_")]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    def __copy__(self: Self) -> Self:
+        return copy.deepcopy(self)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._spec!r}, d={self.d}, ntotal={self.ntotal})"
+        return f"<{type(self).__name__} d={self.d} ntotal={self.ntotal} metric={self.metric}>"
 
 
-# What search parameters are before they are set.
-_DEFAULTS = {"nprobe": 1, "efSearch": 16, "efConstruction": 40, "max_codes": 0, "k_factor_rf": 1}
+def _typed(x: Any, numeric_type: int) -> Array:
+    try:
+        wanted = _TYPES[numeric_type]
+    except KeyError:
+        raise RuntimeError(f"no numbers have the type {numeric_type}; there are {_TYPES}") from None
+    array = np.asarray(x)
+    assert array.dtype == wanted, f"expected numbers of {np.dtype(wanted)}, got {array.dtype}"
+    return array
 
 
-def _whole(value: float) -> float | int:
-    if value == float("inf") or value >= 2**63:
-        return 0
-    return int(value) if value == int(value) else value
+class EngineIndex(Index):
+    """An index that one index of the engine is behind, once it is trained."""
+
+    def __init__(self, d: SupportsIndex, metric: int | str = METRIC_L2) -> None:
+        """Nothing yet."""
+        super().__init__(d, metric)
+        self._index: _native.VectorIndex | None = None
+        self._needs_training = False
+
+    def _spec(self) -> str:
+        """The factory string of the index of the engine."""
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        """Refuses what the engine does not know; says whether there is something to learn."""
+        self._needs_training = _native.check_spec(self._spec())[1]
+        self.is_trained = not self._needs_training
+
+    def _built(self, spec: str, sample: Floats | None) -> _native.VectorIndex:
+        return _native.VectorIndex.build(spec, self.metric, self._nothing() if sample is None else sample)
+
+    def _nothing(self) -> Floats:
+        return np.empty((0, self.d), np.float32)
+
+    @classmethod
+    def _around(cls, index: _native.VectorIndex) -> Any:
+        """An object around an index of the engine."""
+        this = cls.__new__(cls)
+        EngineIndex.__init__(this, index.d, index.metric)
+        this._index = index
+        this._needs_training = _native.check_spec(index.spec)[1]
+        this._adopt(index)
+        return this
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        """Takes over what the object shows of the index behind it."""
+
+    @property
+    def _live(self) -> _native.VectorIndex:
+        """The index of the engine; made at its first use, so that the metric can still be changed until then."""
+        if self._index is None:
+            self._check_trained("use")
+            self._index = self._built(self._spec(), None)
+        return self._index
+
+    @property
+    def _parts(self) -> _native.Parts:
+        return _native.Parts(self._live)
+
+    def _count(self) -> int:
+        return 0 if self._index is None else self._index.ntotal
+
+    def _train(self, x: Floats) -> None:
+        if self.ntotal:
+            raise RuntimeError(f"{type(self).__name__} holds {self.ntotal} vectors; reset() it before it is trained anew")
+        if self._needs_training:
+            self._index = self._built(self._spec(), x)
+        self.is_trained = True
+
+    def _add(self, x: Floats) -> None:
+        self._live.add(x)
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        """What the engine is told about a search."""
+        return {}
+
+    def _rule(self, params: SearchParameters | None) -> _native.Selector | None:
+        selector = None if params is None else params.sel
+        return None if selector is None else selector._over(self._own_ids())
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        self._live.search(x, distances, labels, self._rule(params), self._knobs(params))
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        return self._live.range_search(x, radius, self._rule(params), self._knobs(params))
+
+    def _reconstruct(self, ids: Ids) -> Floats:
+        out = np.empty((len(ids), self.d), np.float32)
+        self._live.reconstruct(ids, out)
+        return out
+
+    def _remove(self, selector: IDSelector) -> int:
+        return 0 if self._index is None else self._index.remove(selector._over(self._own_ids()))
+
+    def _reset(self) -> None:
+        if self._needs_training:
+            self._remove(IDSelectorAll())
+        else:
+            self._index = None
+
+    def _merge(self, other: EngineIndex, add_id: int) -> None:
+        if self is other:
+            raise RuntimeError("an index cannot be merged into itself")
+        self._live.merge(other._native, add_id)
+
+    def _engine(self) -> _native.VectorIndex:
+        return self._live
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self._parts.code_size()
+
+    def _encode(self, x: Floats) -> Codes:
+        return self._parts.encode(x)
+
+    def _decode(self, codes: Codes) -> Floats:
+        return self._parts.decode(codes)
 
 
-def _finite(
-    engine: _native.Engine, x: Floats, k: int, knobs: dict[str, float], selector: _native.Selector | None
-) -> tuple[Floats, Ids]:
-    """A search in which rows that are not finite find nothing, as in Faiss."""
-    finite = np.isfinite(x).all(axis=1)
-    if finite.all():
-        return engine.search(x, k, knobs, selector)
-    metric, _ = metric_number(engine.metric)
-    worst = np.finfo(np.float32).min if is_similarity_metric(metric) else np.finfo(np.float32).max
-    distances = np.full((len(x), k), worst, dtype=np.float32)
-    ids = np.full((len(x), k), -1, dtype=np.int64)
-    if finite.any():
-        distances[finite], ids[finite] = engine.search(np.ascontiguousarray(x[finite]), k, knobs, selector)
-    return distances, ids
+class IndexFlatCodes(EngineIndex):
+    """An index that compares a query with the code of every vector; ids are positions."""
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.sa_code_size()
+
+    @property
+    def codes(self) -> UInt8Vector:
+        """A copy of all codes, one after the other."""
+        return UInt8Vector(self._parts.codes() if self.ntotal else ())
+
+    def permute_entries(self, perm: Any) -> None:
+        """Puts the vector at `perm[i]` to position `i`."""
+        order: Ids = np.ascontiguousarray(perm, dtype=np.int64)
+        assert order.shape == (self.ntotal,), f"expected {self.ntotal} positions, got the shape {order.shape}"
+        assert (np.sort(order) == np.arange(self.ntotal)).all(), "expected every position once"
+        vectors = self._reconstruct(order)
+        self.reset()
+        self._add(vectors)
+
+    def search_subset(
+        self, x: Any, k_base: SupportsIndex, base_labels: Any, k: SupportsIndex
+    ) -> tuple[Floats, Ids]:
+        """The `k` nearest among the first `k_base` candidates of each query."""
+        candidates: Ids = np.ascontiguousarray(base_labels, dtype=np.int64)[:, : operator.index(k_base)]
+        return _ranked(self, rows(x, self.d), np.ascontiguousarray(candidates), count_of(k))
+
+    def compute_distance_subset(self, x: Any, labels: Any) -> Floats:
+        """The distances between each row of `x` and the vectors with the ids in its row of `labels`."""
+        return _distances(self, rows(x, self.d), np.ascontiguousarray(labels, dtype=np.int64))
 
 
-def nlist_of(spec: str) -> int:
-    """The number of lists that a factory string says."""
-    found = re.search(r"IVF(\d+)", spec)
-    return int(found.group(1)) if found else 0
+class IndexFlat(IndexFlatCodes):
+    """An exact index: compares a query with every vector.
+
+    >>> import numpy as np
+    >>> index = IndexFlat(2)
+    >>> index.add(np.array([[0.0, 1.0], [1.0, 1.0]]))
+    >>> index.search(np.array([[1.0, 1.0]]), 1)
+    (array([[0.]], dtype=float32), array([[1]]))
+    """
+
+    def __init__(self, d: SupportsIndex, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`; `metric` is one of Faiss's numbers or a name of anear's."""
+        super().__init__(d, metric)
+        self._start()
+
+    def _spec(self) -> str:
+        return "Flat"
+
+    @classmethod
+    def _family(cls) -> type:
+        return IndexFlat
+
+    def get_xb(self) -> Pointer:
+        """What stands for a pointer to the vectors: a copy of them."""
+        return Pointer(self.codes._values.view(np.float32))
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector."""
+        return 4 * self.d
+
+
+class IndexFlatL2(IndexFlat):
+    """An exact index by squared L2 distance."""
+
+    def __init__(self, d: SupportsIndex) -> None:
+        """An empty index of vectors of width `d`."""
+        super().__init__(d, METRIC_L2)
+
+
+class IndexFlatIP(IndexFlat):
+    """An exact index by inner product: the largest first."""
+
+    def __init__(self, d: SupportsIndex) -> None:
+        """An empty index of vectors of width `d`."""
+        super().__init__(d, METRIC_INNER_PRODUCT)
+
+
+class IndexFlat1D(IndexFlatL2):
+    """An exact index of single numbers; distances are not squared."""
+
+    def __init__(self, continuous_update: bool = True) -> None:
+        """An empty index of numbers."""
+        super().__init__(1)
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        super()._search(x, params, distances, labels)
+        distances[labels >= 0] **= 0.5
+
+    def update_permutation(self) -> None:
+        """Nothing to do: the numbers are not sorted."""
+
+
+def _distances(index: Index, x: Floats, labels: Ids) -> Floats:
+    """The distances between each query and the vectors with the ids in its row; NaN where there is none."""
+    out = np.full(labels.shape, np.nan, np.float32)
+    if not isinstance(index, EngineIndex):
+        raise index._cannot("distances to vectors of one's choice")
+    if labels.size:
+        index._live.distances(x, labels, out)
+    return out
+
+
+def _ranked(index: Index, x: Floats, candidates: Ids, k: int) -> tuple[Floats, Ids]:
+    """The `k` best of each row of candidates, by the distances of `index`."""
+    values = _distances(index, x, candidates)
+    similar = index._is_similarity()
+    keys = np.where(candidates < 0, np.inf, -values if similar else values)
+    order = np.argsort(keys, axis=1, kind="stable")[:, :k]
+    labels = np.full((len(x), k), -1, np.int64)
+    worst = np.finfo(np.float32).max * (-1 if similar else 1)
+    distances = np.full((len(x), k), worst, np.float32)
+    width = order.shape[1]
+    labels[:, :width] = np.take_along_axis(candidates, order, 1)
+    distances[:, :width] = np.where(labels[:, :width] < 0, worst, np.take_along_axis(values, order, 1))
+    return distances, labels
+

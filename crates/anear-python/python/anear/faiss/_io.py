@@ -1,55 +1,274 @@
-"""Faiss's files."""
+"""Indexes in files, in Faiss's format, and copies."""
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import _native
-from ._factory import wrap
+from ._arrays import Codes, UInt8Vector
+from ._binary import IndexBinary, binary_around
+from ._factory import around
 from ._index import Index
+from ._transforms import VectorTransform
 
-IO_FLAG_SKIP_STORAGE = 1
-IO_FLAG_READ_ONLY = 2
-IO_FLAG_ONDISK_SAME_DIR = 4
-IO_FLAG_SKIP_IVF_DATA = 8
-IO_FLAG_MMAP = 0x646F0000 | IO_FLAG_SKIP_IVF_DATA
+T = TypeVar("T")
 
 
-def write_index(index: Index, path: str | os.PathLike[str]) -> None:
-    """Writes the Faiss file of an index: aside first, so that nothing half-written is ever found."""
-    data = index._trained().to_faiss()
-    path = os.path.abspath(os.fspath(path))
-    handle, aside = tempfile.mkstemp(prefix=os.path.basename(path), dir=os.path.dirname(path))
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
+class IOWriter:
+    """Where an index is written to."""
+
+    name = ""
+
+    def write(self, data: bytes) -> None:
+        """Takes what comes next."""
+        raise NotImplementedError
 
 
-def read_index(path: str | os.PathLike[str], io_flags: int = 0) -> Any:
-    """The index in a Faiss file."""
-    try:
-        with open(path, "rb") as file:
-            return wrap(_native.Engine.from_faiss(file.read()))
-    except FileNotFoundError as error:
-        raise RuntimeError(f"could not open {os.fspath(path)} for reading: no such file") from error
+class IOReader:
+    """Where an index is read from."""
+
+    name = ""
+
+    def read(self) -> bytes:
+        """Everything that is left."""
+        raise NotImplementedError
 
 
-def serialize_index(index: Index) -> npt.NDArray[np.uint8]:
-    """The Faiss file of an index as an array of bytes."""
-    return np.frombuffer(index._trained().to_faiss(), dtype=np.uint8).copy()
+class VectorIOWriter(IOWriter):
+    """Keeps what is written in `data`."""
+
+    def __init__(self) -> None:
+        """Holds nothing yet."""
+        self.data = UInt8Vector()
+
+    def write(self, data: bytes) -> None:
+        """Takes what comes next."""
+        self.data._values = np.concatenate([self.data._values, np.frombuffer(data, np.uint8)])
 
 
-def deserialize_index(data: Any, io_flags: int = 0) -> Any:
-    """The index in an array of bytes."""
-    return wrap(_native.Engine.from_faiss(np.ascontiguousarray(data, dtype=np.uint8).tobytes()))
+class VectorIOReader(IOReader):
+    """Reads what is in `data`."""
+
+    def __init__(self) -> None:
+        """Holds nothing yet."""
+        self.data = UInt8Vector()
+
+    def read(self) -> bytes:
+        """Everything."""
+        return self.data._values.tobytes()
+
+
+class PyCallbackIOWriter(IOWriter):
+    """Hands what is written to a function, in pieces."""
+
+    def __init__(self, callback: Callable[[bytes], Any], bs: int = 1024 * 1024) -> None:
+        """Calls `callback` with at most `bs` bytes."""
+        self.callback, self.bs = callback, bs
+
+    def write(self, data: bytes) -> None:
+        """Takes what comes next."""
+        for start in range(0, len(data), self.bs):
+            self.callback(data[start : start + self.bs])
+
+
+class PyCallbackIOReader(IOReader):
+    """Asks a function for bytes, until it gives none."""
+
+    def __init__(self, callback: Callable[[int], bytes], bs: int = 1024 * 1024) -> None:
+        """Asks `callback` for at most `bs` bytes."""
+        self.callback, self.bs = callback, bs
+
+    def read(self) -> bytes:
+        """Everything that is left."""
+        pieces = []
+        while piece := self.callback(self.bs):
+            pieces.append(bytes(piece))
+        return b"".join(pieces)
+
+
+class FileIOWriter(IOWriter):
+    """Writes to a file."""
+
+    def __init__(self, name: str | os.PathLike[str]) -> None:
+        """Writes to the file called `name`."""
+        self.name = os.fspath(name)
+
+    def write(self, data: bytes) -> None:
+        """Puts a whole file in its place, or leaves what was there."""
+        target = Path(self.name)
+        folder = target.parent
+        if not folder.is_dir():
+            raise RuntimeError(f"could not open {self.name} for writing: there is no folder {folder}")
+        try:
+            handle, aside = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
+        except OSError as error:
+            raise RuntimeError(f"could not open {self.name} for writing: {error}") from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(aside).chmod(0o666 & ~_umask())
+            Path(aside).replace(target)
+        except OSError as error:
+            Path(aside).unlink(missing_ok=True)
+            raise RuntimeError(f"could not write {self.name}: {error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class FileIOReader(IOReader):
+    """Reads from a file."""
+
+    def __init__(self, name: str | os.PathLike[str]) -> None:
+        """Reads from the file called `name`.
+
+        Raises:
+            RuntimeError: it cannot be opened.
+        """
+        self.name = os.fspath(name)
+        if not Path(self.name).is_file():
+            raise RuntimeError(f"could not open {self.name} for reading: no such file")
+
+    def read(self) -> bytes:
+        """Everything."""
+        try:
+            return Path(self.name).read_bytes()
+        except OSError as error:
+            raise RuntimeError(f"could not open {self.name} for reading: {error}") from error
+
+
+class BufferedIOWriter(IOWriter):
+    """Writes to another writer."""
+
+    def __init__(self, writer: IOWriter, bsz: int = 1024 * 1024) -> None:
+        """Writes to `writer`."""
+        self.writer = writer
+
+    def write(self, data: bytes) -> None:
+        """Takes what comes next."""
+        self.writer.write(data)
+
+
+class BufferedIOReader(IOReader):
+    """Reads from another reader."""
+
+    def __init__(self, reader: IOReader, bsz: int = 1024 * 1024) -> None:
+        """Reads from `reader`."""
+        self.reader = reader
+
+    def read(self) -> bytes:
+        """Everything that is left."""
+        return self.reader.read()
+
+
+def _writer(target: Any) -> IOWriter:
+    if isinstance(target, IOWriter):
+        return target
+    if isinstance(target, (str, os.PathLike)):
+        return FileIOWriter(target)
+    raise TypeError(f"expected a path or an IOWriter, got {type(target).__name__}")
+
+
+def _reader(source: Any) -> IOReader:
+    if isinstance(source, IOReader):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return FileIOReader(source)
+    raise TypeError(f"expected a path or an IOReader, got {type(source).__name__}")
+
+
+def serialize_index(index: Index, io_flags: int = 0) -> Codes:
+    """An index as an array of bytes, in Faiss's format.
+
+    Raises:
+        RuntimeError: it is not trained, or cannot be written.
+    """
+    if not isinstance(index, Index):
+        raise TypeError(f"expected an index, got {type(index).__name__}")
+    return index._engine().to_faiss()
+
+
+def deserialize_index(data: Any, io_flags: int = 0) -> Index:
+    """The index of an array of bytes that `serialize_index` wrote, of anear or of Faiss.
+
+    Raises:
+        RuntimeError: the bytes are none, or of a kind that anear does not read.
+    """
+    return around(_native.VectorIndex.from_faiss(_bytes(data)))
+
+
+def serialize_index_binary(index: IndexBinary) -> Codes:
+    """A binary index as an array of bytes, in Faiss's format."""
+    if not isinstance(index, IndexBinary):
+        raise TypeError(f"expected a binary index, got {type(index).__name__}")
+    return index._engine().to_faiss()
+
+
+def deserialize_index_binary(data: Any) -> IndexBinary:
+    """The binary index of an array of bytes that `serialize_index_binary` wrote, of anear or of Faiss.
+
+    Raises:
+        RuntimeError: the bytes are none, or of a kind that anear does not read.
+    """
+    return binary_around(_native.BinaryIndex.from_faiss(_bytes(data)))
+
+
+def _bytes(data: Any) -> Codes:
+    array = np.frombuffer(data, np.uint8) if isinstance(data, (bytes, bytearray, memoryview)) else np.asarray(data)
+    if array.dtype != np.uint8:
+        raise TypeError(f"expected an array of uint8, got {array.dtype}")
+    return np.ascontiguousarray(array).ravel()
+
+
+def write_index(index: Index, target: Any, io_flags: int = 0) -> None:
+    """Writes an index to a path or a writer, in Faiss's format; a file is never half written.
+
+    Raises:
+        RuntimeError: the index is not trained, or cannot be written, or the file cannot.
+    """
+    _writer(target).write(serialize_index(index).tobytes())
+
+
+def read_index(source: Any, io_flags: int = 0) -> Index:
+    """The index in a file or a reader, which anear or Faiss wrote.
+
+    Raises:
+        RuntimeError: there is no file, or none that anear reads.
+    """
+    return deserialize_index(_reader(source).read())
+
+
+def write_index_binary(index: IndexBinary, target: Any) -> None:
+    """Writes a binary index to a path or a writer, in Faiss's format; a file is never half written."""
+    _writer(target).write(serialize_index_binary(index).tobytes())
+
+
+def read_index_binary(source: Any, io_flags: int = 0) -> IndexBinary:
+    """The binary index in a file or a reader, which anear or Faiss wrote."""
+    return deserialize_index_binary(_reader(source).read())
+
+
+def clone_index(index: T) -> T:
+    """A copy that shares nothing with an index."""
+    if not isinstance(index, (Index, VectorTransform)):
+        raise TypeError(f"expected an index, got {type(index).__name__}")
+    return copy.deepcopy(index)
+
+
+def clone_binary_index(index: T) -> T:
+    """A copy that shares nothing with a binary index."""
+    if not isinstance(index, IndexBinary):
+        raise TypeError(f"expected a binary index, got {type(index).__name__}")
+    return copy.deepcopy(index)

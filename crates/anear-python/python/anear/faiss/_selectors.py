@@ -1,171 +1,176 @@
-"""Which ids a search may return, and the parameters of one search."""
+"""Which ids may be found."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from .. import _native
+from ._arrays import Array, Ids, Pointer, rev_swig_ptr
 
 
 class IDSelector:
-    """A rule over ids."""
+    """A rule over ids: a search returns, or `remove_ids` removes, only those it admits."""
 
-    _selector: _native.Selector
+    _rule: _native.Selector
 
-    def __init__(self, selector: _native.Selector) -> None:
-        self._selector = selector
+    def is_member(self, id: SupportsIndex) -> bool:
+        """Whether the rule admits this id."""
+        return self._rule.contains(int(id))
 
-    def is_member(self, id: int) -> bool:
-        """Whether `id` is selected."""
-        return self._selector.contains(int(id))
+    def _over(self, ids: Ids) -> _native.Selector:
+        """The rule, to be asked about `ids` only."""
+        return self._rule
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(f"{type(self).__name__} cannot be pickled; make it anew of its ids")
+
+
+def selector_of(ids: Any) -> IDSelector:
+    """A selector as it is, or one of the ids in an array.
+
+    Raises:
+        AssertionError: the array has more than one dimension.
+    """
+    if isinstance(ids, IDSelector):
+        return ids
+    array = np.asarray(ids)
+    assert array.ndim == 1, f"expected ids in an array of one dimension, got the shape {array.shape}"
+    return IDSelectorBatch(array)
+
+
+def _listed(args: tuple[Any, ...]) -> Ids:
+    """Ids from an array, or from a number and a pointer."""
+    if len(args) == 2 and isinstance(args[1], Pointer):
+        return rev_swig_ptr(args[1], args[0]).astype(np.int64)
+    if len(args) != 1:
+        raise TypeError(f"expected an array of ids, got {len(args)} arguments")
+    array: Ids = np.ascontiguousarray(args[0], dtype=np.int64)
+    return array.ravel()
 
 
 class IDSelectorAll(IDSelector):
     """Every id."""
 
     def __init__(self) -> None:
-        super().__init__(_native.Selector.all())
+        """Admits all."""
+        self._rule = _native.Selector.all()
 
 
 class IDSelectorRange(IDSelector):
-    """The ids from `imin` up to but not including `imax`."""
+    """The ids from `imin` to below `imax`."""
 
-    def __init__(self, imin: int, imax: int, assume_sorted: bool = False) -> None:
-        super().__init__(_native.Selector.range(int(imin), int(imax)))
-        self.imin, self.imax, self.assume_sorted = imin, imax, assume_sorted
-
-
-class IDSelectorBatch(IDSelector):
-    """The ids of an array."""
-
-    def __init__(self, *indices: Any) -> None:
-        # Also as in C++: how many, and which.
-        ids = np.ascontiguousarray(indices[-1], dtype=np.int64).reshape(-1)
-        super().__init__(_native.Selector.ids(ids))
+    def __init__(self, imin: SupportsIndex, imax: SupportsIndex, assume_sorted: bool = False) -> None:
+        """Admits a range."""
+        self.imin, self.imax, self.assume_sorted = int(imin), int(imax), assume_sorted
+        self._rule = _native.Selector.range(self.imin, self.imax)
 
 
-class IDSelectorArray(IDSelectorBatch):
-    """The ids of an array."""
+class IDSelectorArray(IDSelector):
+    """The ids in an array."""
+
+    def __init__(self, *args: Any) -> None:
+        """Admits the ids of one array."""
+        ids = _listed(args)
+        self.n = len(ids)
+        self._rule = _native.Selector.ids(ids)
+
+
+class IDSelectorBatch(IDSelectorArray):
+    """The ids in an array."""
 
 
 class IDSelectorBitmap(IDSelector):
-    """The ids whose bit is set, eight to a byte, lowest first."""
+    """The ids whose bit is set: id `i` is bit `i % 8` of byte `i // 8`."""
 
-    def __init__(self, *bitmap: Any) -> None:
-        bits = np.ascontiguousarray(bitmap[-1], dtype=np.uint8).reshape(-1)
-        super().__init__(_native.Selector.bits(bits))
+    def __init__(self, *args: Any) -> None:
+        """Admits the ids marked in one array of bytes; before it may stand how many bytes count."""
+        *counts, bitmap = args
+        array = bitmap.array if isinstance(bitmap, Pointer) else np.asarray(bitmap)
+        assert array.dtype == np.uint8, f"expected an array of uint8, got {array.dtype}"
+        marked: Array = np.ascontiguousarray(array).ravel()
+        self.n = int(counts[0]) if counts else len(marked)
+        self._rule = _native.Selector.bits(marked[: self.n])
 
 
 class IDSelectorNot(IDSelector):
     """The ids that another selector refuses."""
 
     def __init__(self, sel: IDSelector) -> None:
-        super().__init__(_native.Selector.negated(sel._selector))
+        """Turns `sel` over."""
+        self.sel = sel
+
+    @property
+    def _rule(self) -> _native.Selector:  # type: ignore[override]
+        return _native.Selector.negated(self.sel._rule)
+
+    def _over(self, ids: Ids) -> _native.Selector:
+        return _native.Selector.negated(self.sel._over(ids))
 
 
-class IDSelectorAnd(IDSelector):
-    """The ids that both select."""
-
+class _Pair(IDSelector):
     def __init__(self, lhs: IDSelector, rhs: IDSelector) -> None:
-        super().__init__(_native.Selector.all_of([lhs._selector, rhs._selector]))
+        """Combines two selectors."""
+        self.lhs, self.rhs = lhs, rhs
+
+    @property
+    def _rule(self) -> _native.Selector:  # type: ignore[override]
+        return self._combined(self.lhs._rule, self.rhs._rule)
+
+    def _over(self, ids: Ids) -> _native.Selector:
+        return self._combined(self.lhs._over(ids), self.rhs._over(ids))
+
+    def _combined(self, lhs: _native.Selector, rhs: _native.Selector) -> _native.Selector:
+        raise NotImplementedError
 
 
-class IDSelectorOr(IDSelector):
-    """The ids that one of both selects, or both."""
+class IDSelectorAnd(_Pair):
+    """The ids that both selectors admit."""
 
-    def __init__(self, lhs: IDSelector, rhs: IDSelector) -> None:
-        super().__init__(_native.Selector.any_of([lhs._selector, rhs._selector]))
-
-
-class IDSelectorXOr(IDSelector):
-    """The ids that just one of both selects."""
-
-    def __init__(self, lhs: IDSelector, rhs: IDSelector) -> None:
-        super().__init__(_native.Selector.one_of(lhs._selector, rhs._selector))
+    def _combined(self, lhs: _native.Selector, rhs: _native.Selector) -> _native.Selector:
+        return _native.Selector.all_of([lhs, rhs])
 
 
-def as_selector(ids: Any) -> _native.Selector:
-    """A selector, or one of the ids in an array."""
-    if isinstance(ids, IDSelector):
-        return ids._selector
-    return _native.Selector.ids(np.ascontiguousarray(ids, dtype=np.int64).reshape(-1))
+class IDSelectorOr(_Pair):
+    """The ids that at least one of two selectors admits."""
+
+    def _combined(self, lhs: _native.Selector, rhs: _native.Selector) -> _native.Selector:
+        return _native.Selector.any_of([lhs, rhs])
 
 
-class SearchParameters:
-    """What one search does otherwise than its index."""
+class IDSelectorXOr(_Pair):
+    """The ids that exactly one of two selectors admits."""
 
-    _names: tuple[str, ...] = ()
-    sel: IDSelector | None
-
-    def __init__(self, **parameters: Any) -> None:
-        self.sel = None
-        for name in self._names:
-            setattr(self, name, None)
-        for name, value in parameters.items():
-            assert name == "sel" or name in self._names, f"{type(self).__name__} has no parameter {name}"
-            setattr(self, name, value)
-
-    def _knobs(self) -> dict[str, float]:
-        named = ((name, getattr(self, name)) for name in self._names if name not in self._nested)
-        knobs = {_KNOBS.get(name, name): float(value) for name, value in named if value is not None}
-        for name, prefix in self._nested.items():
-            inner = getattr(self, name)
-            if isinstance(inner, SearchParameters):
-                knobs.update({prefix + knob: value for knob, value in inner._knobs().items()})
-        return {name: value for name, value in knobs.items() if value != 0 or name != "max_codes"}
-
-    def _selection(self) -> _native.Selector | None:
-        if self.sel is not None:
-            return self.sel._selector
-        for name in self._nested:
-            inner = getattr(self, name)
-            if name != "quantizer_params" and isinstance(inner, SearchParameters):
-                return inner._selection()
-        return None
-
-    _nested: dict[str, str] = {}
+    def _combined(self, lhs: _native.Selector, rhs: _native.Selector) -> _native.Selector:
+        return _native.Selector.one_of(lhs, rhs)
 
 
-# Names of parameters that the engine gives another one.
-_KNOBS = {"k_factor": "k_factor_rf"}
+class IDSelectorTranslated(IDSelector):
+    """Position `i` if another selector admits `id_map[i]`."""
+
+    def __init__(self, id_map: Any, sel: IDSelector | None = None) -> None:
+        """Asks `sel` about the id at each position."""
+        ids = np.ascontiguousarray(id_map, dtype=np.int64)
+        self.sel = sel or IDSelectorAll()
+        self._rule = self.sel._over(ids).positions(ids)
 
 
-class SearchParametersIVF(SearchParameters):
-    """`nprobe`, `max_codes`, `quantizer_params`."""
+class PyCallbackIDSelector(IDSelector):
+    """The ids that a Python function admits; it is asked about each id of the index before the search."""
 
-    _names = ("nprobe", "max_codes", "quantizer_params")
-    _nested = {"quantizer_params": "quantizer_"}
+    def __init__(self, callback: Callable[[int], bool]) -> None:
+        """Asks `callback`."""
+        self.callback = callback
 
+    def is_member(self, id: SupportsIndex) -> bool:
+        """Whether the function admits this id."""
+        return bool(self.callback(int(id)))
 
-class IVFSearchParameters(SearchParametersIVF):
-    """The older name of `SearchParametersIVF`."""
+    @property
+    def _rule(self) -> _native.Selector:  # type: ignore[override]
+        raise RuntimeError("a Python function can select only where the ids of an index are known beforehand")
 
-
-class SearchParametersIVFPQ(SearchParametersIVF):
-    """As `SearchParametersIVF`."""
-
-
-class SearchParametersHNSW(SearchParameters):
-    """`efSearch`."""
-
-    _names = ("efSearch",)
-
-
-class SearchParametersPQ(SearchParameters):
-    """Nothing but `sel`."""
-
-
-class SearchParametersPreTransform(SearchParameters):
-    """`index_params`: those of the index behind the transforms."""
-
-    _names = ("index_params",)
-    _nested = {"index_params": ""}
-
-
-class IndexRefineSearchParameters(SearchParameters):
-    """`k_factor`, and `base_index_params`: those of the index that finds candidates."""
-
-    _names = ("k_factor", "base_index_params")
-    _nested = {"base_index_params": ""}
+    def _over(self, ids: Ids) -> _native.Selector:
+        return _native.Selector.ids(ids[[self.is_member(id_) for id_ in ids.tolist()]])

@@ -58,6 +58,8 @@ def metric_of_index(index: Any) -> str | None:
     if isinstance(index, (ExactIndex, _native.Store)):
         return index.metric
     _check_is_index(index)
+    if getattr(index, "metric", None) == "cosine":
+        return "cosine"
     if index.metric_type not in METRIC_NAMES:
         raise ValueError(f"no exact index for Faiss's metric {index.metric_type}; there are {METRIC_NAMES}")
     return METRIC_NAMES[index.metric_type]

@@ -1,0 +1,96 @@
+"""From indexes back to factory strings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..faiss._binary import IndexBinary
+from ..faiss._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
+from ..faiss._factory import index_factory
+from ..faiss._graph import IndexHNSW
+from ..faiss._index import EngineIndex, IndexFlat
+from ..faiss._ivf import IndexIVF, IndexIVFPQFastScan
+from ..faiss._transforms import (
+    HadamardRotation,
+    ITQTransform,
+    NormalizationTransform,
+    OPQMatrix,
+    PCAMatrix,
+    RandomRotationMatrix,
+    RemapDimensionsTransform,
+    VectorTransform,
+)
+
+
+def get_code_size(d: int, indexkey: str) -> int:
+    """Bytes of a vector in the index of a factory string; for an id map, 8 more."""
+    index = index_factory(d, indexkey)
+    ids = 0
+    while not isinstance(index, EngineIndex):
+        if isinstance(index, IndexRefine):
+            return get_code_size(d, reverse_index_factory(index.base_index)) + index.refine_index.sa_code_size()
+        ids += 8 * isinstance(index, IndexIDMap)
+        index = index.index
+    if isinstance(index, IndexIVF):
+        return ids + index.code_size + 8
+    if isinstance(index, IndexFlat):
+        return ids + 4 * index.d
+    return ids + int(getattr(index, "code_size", 0) or index.sa_code_size())
+
+
+def get_hnsw_M(index: Any) -> int:
+    """Links per vector and level of a graph."""
+    return int(index.hnsw.nb_neighbors(1))
+
+
+def reverse_index_factory(index: Any) -> str:
+    """A factory string that makes an index like this one.
+
+    Raises:
+        NotImplementedError: there is none.
+    """
+    if isinstance(index, IndexIDMap):
+        return f"{'IDMap2' if isinstance(index, IndexIDMap2) else 'IDMap'},{reverse_index_factory(index.index)}"
+    if isinstance(index, IndexRefineFlat):
+        return f"{reverse_index_factory(index.base_index)},RFlat"
+    if isinstance(index, IndexRefine):
+        return f"{reverse_index_factory(index.base_index)},Refine({reverse_index_factory(index.refine_index)})"
+    if isinstance(index, IndexPreTransform):
+        return ",".join([*(_token(transform) for transform in index.chain), reverse_index_factory(index.index)])
+    if isinstance(index, IndexIVF):
+        return f"{_coarse(index)},{_codes(index)}"
+    if isinstance(index, EngineIndex | IndexBinary):
+        return index._spec()
+    raise NotImplementedError(f"no factory string makes {index!r}")
+
+
+def _codes(index: IndexIVF) -> str:
+    is_residual_fast_scan = isinstance(index, IndexIVFPQFastScan) and index.by_residual
+    return index._codes() + ("r" if is_residual_fast_scan else "")
+
+
+def _coarse(index: IndexIVF) -> str:
+    coarse = index.quantizer
+    if isinstance(coarse, IndexFlat):
+        return f"IVF{index.nlist}"
+    if isinstance(coarse, IndexHNSW):
+        return f"IVF{index.nlist}_HNSW{get_hnsw_M(coarse)}"
+    return f"IVF{index.nlist}({reverse_index_factory(coarse)})"
+
+
+def _token(transform: VectorTransform) -> str:
+    if isinstance(transform, OPQMatrix):
+        return f"OPQ{transform.M}_{transform.d_out}"
+    if isinstance(transform, PCAMatrix):
+        return transform._token()
+    if isinstance(transform, NormalizationTransform):
+        return "L2norm"
+    if isinstance(transform, RandomRotationMatrix):
+        return f"RR{transform.d_out}"
+    if isinstance(transform, HadamardRotation):
+        return f"HR{transform.seed}"
+    if isinstance(transform, ITQTransform):
+        return f"ITQ{transform.d_out}"
+    if isinstance(transform, RemapDimensionsTransform):
+        return f"Pad{transform.d_out}"
+    raise NotImplementedError(f"no factory string makes {transform!r}")

@@ -1,0 +1,246 @@
+"""Indexes that compare a query with the code of every vector."""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import SupportsIndex
+
+from .. import _native
+from ._arrays import Float32Vector
+from ._constants import METRIC_L2
+from ._index import IndexFlatCodes, Knobs
+from ._params import RaBitQSearchParameters, SearchParameters
+from ._quantizers import (
+    SCALAR_NUMBERS,
+    LocalSearchQuantizer,
+    ProductQuantizer,
+    RaBitQuantizer,
+    ResidualQuantizer,
+    ScalarQuantizer,
+    rabitq_token,
+)
+
+
+def numbers_in(spec: str) -> list[int]:
+    """The numbers of a factory string, in order."""
+    return [int(number) for number in re.findall(r"\d+", spec)]
+
+
+class IndexScalarQuantizer(IndexFlatCodes):
+    """Components as numbers of few bits."""
+
+    def __init__(self, d: SupportsIndex, qtype: SupportsIndex, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, encoded by the kind `qtype` of `ScalarQuantizer`."""
+        super().__init__(d, metric)
+        self.sq = ScalarQuantizer(d, qtype, self)
+        self._start()
+        if not self.sq.learns():
+            self.is_trained, self._needs_training = True, False
+
+    def _spec(self) -> str:
+        return self.sq._token()
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        self.sq = ScalarQuantizer(self.d, SCALAR_NUMBERS[index.spec], self)
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.sq.code_size
+
+
+class IndexPQ(IndexFlatCodes):
+    """Parts of vectors as the numbers of their nearest centroids."""
+
+    ST_PQ, ST_HE, ST_generalized_HE, ST_SDC, ST_polysemous, ST_polysemous_generalize = range(6)
+
+    search_type = ST_PQ
+    do_polysemous_training = False
+    encode_signs = False
+
+    def __init__(
+        self, d: SupportsIndex, M: SupportsIndex, nbits: SupportsIndex = 8, metric: int | str = METRIC_L2
+    ) -> None:
+        """An empty index of vectors of width `d`: `M` parts of `nbits` bits."""
+        super().__init__(d, metric)
+        self.pq = ProductQuantizer(d, M, nbits, self)
+        self.polysemous_ht = self.pq.nbits * self.pq.M + 1
+        self._start()
+
+    def _spec(self) -> str:
+        return self.pq._token()
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        m, *nbits = numbers_in(index.spec)
+        self.pq = ProductQuantizer(self.d, m, nbits[0] if nbits else 8, self)
+        self.polysemous_ht = self.pq.nbits * self.pq.M + 1
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.pq.code_size
+
+
+class IndexPQFastScan(IndexPQ):
+    """Product codes of 4 bits in blocks, compared by shuffles of registers."""
+
+    bbs = 32
+    implem = 0
+    qbs = 0
+    skip = 0
+
+    def __init__(
+        self,
+        d: SupportsIndex | IndexPQ,
+        M: SupportsIndex = 0,
+        nbits: SupportsIndex = 4,
+        metric: int | str = METRIC_L2,
+        bbs: SupportsIndex = 32,
+    ) -> None:
+        """An empty index of vectors of width `d`: `M` parts of 4 bits."""
+        if isinstance(d, IndexPQ):
+            raise RuntimeError("make an IndexPQFastScan of the vectors; an IndexPQ cannot be converted")
+        self.bbs = operator.index(bbs)
+        super().__init__(d, M, nbits, metric)
+        self.M, self.ksub, self.nbits = self.pq.M, self.pq.ksub, self.pq.nbits
+
+    def _spec(self) -> str:
+        return fast_scan_token(self.pq.M, self.bbs)
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        m, _, *bbs = numbers_in(index.spec)
+        self.pq = ProductQuantizer(self.d, m, 4, self)
+        self.bbs = bbs[0] if bbs else 32
+        self.M, self.ksub, self.nbits = m, 16, 4
+
+
+def fast_scan_token(m: int, bbs: int) -> str:
+    """The factory string of product codes in blocks."""
+    return f"PQ{m}x4fs" if bbs == 32 else f"PQ{m}x4fs_{bbs}"
+
+
+class IndexLSH(IndexFlatCodes):
+    """One bit per component: the side of a threshold on which it lies."""
+
+    def __init__(
+        self, d: SupportsIndex, nbits: SupportsIndex, rotate_data: bool = True, train_thresholds: bool = False
+    ) -> None:
+        """An empty index of vectors of width `d`, encoded in `nbits` bits."""
+        super().__init__(d)
+        self.nbits = operator.index(nbits)
+        self.rotate_data, self.train_thresholds = bool(rotate_data), bool(train_thresholds)
+        _native.check_spec(self._spec())
+        # A rotation is drawn, not learned.
+        self.is_trained, self._needs_training = not self.train_thresholds, self.train_thresholds
+
+    def _spec(self) -> str:
+        return f"LSH{self.nbits}{'r' * self.rotate_data}{'t' * self.train_thresholds}"
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        numbers = numbers_in(index.spec)
+        self.nbits = numbers[0] if numbers else self.d
+        self.rotate_data, self.train_thresholds = "r" in index.spec, "t" in index.spec
+        self._needs_training = self.train_thresholds
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return (self.nbits + 7) // 8
+
+    @property
+    def thresholds(self) -> Float32Vector:
+        """What components are compared with."""
+        return Float32Vector(self._parts.learned()["thresholds"]) if self._index is not None else Float32Vector()
+
+
+class IndexRaBitQ(IndexFlatCodes):
+    """One bit, or a few, per component; the query in `qb` bits."""
+
+    qb = 4
+    centered = False
+
+    def __init__(self, d: SupportsIndex, metric: int | str = METRIC_L2, nb_bits: SupportsIndex = 1) -> None:
+        """An empty index of vectors of width `d`."""
+        super().__init__(d, metric)
+        self.rabitq = RaBitQuantizer(d, self.metric_type, nb_bits, self)
+        self._start()
+
+    def _spec(self) -> str:
+        return rabitq_token(self.rabitq.nb_bits)
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        bits = numbers_in(index.spec)
+        self.rabitq = RaBitQuantizer(self.d, self.metric_type, bits[0] if bits else 1, self)
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        qb = params.qb if isinstance(params, RaBitQSearchParameters) else self.qb
+        return {"qb": qb} if any("qb" in row[:2] for row in self._live.knobs()) else {}
+
+
+class IndexRaBitQFastScan(IndexRaBitQ):
+    """RaBitQ codes in blocks, compared by shuffles of registers."""
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        metric: int | str = METRIC_L2,
+        bbs: SupportsIndex = 32,
+        nb_bits: SupportsIndex = 1,
+    ) -> None:
+        """An empty index of vectors of width `d`."""
+        self.bbs = operator.index(bbs)
+        super().__init__(d, metric, nb_bits)
+
+    def _spec(self) -> str:
+        bits = "" if self.rabitq.nb_bits == 1 else str(self.rabitq.nb_bits)
+        return f"RaBitQfs{bits}" if self.bbs == 32 else f"RaBitQfs{bits}_{self.bbs}"
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        bits, _, bbs = index.spec.removeprefix("RaBitQfs").partition("_")
+        self.rabitq = RaBitQuantizer(self.d, self.metric_type, int(bits or 1), self)
+        self.bbs = int(bbs or 32)
+
+
+class IndexResidualQuantizer(IndexFlatCodes):
+    """Sums of vectors of several codebooks, each for what those before it left."""
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        M: SupportsIndex,
+        nbits: SupportsIndex,
+        metric: int | str = METRIC_L2,
+        search_type: int = 0,
+    ) -> None:
+        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` vectors."""
+        super().__init__(d, metric)
+        self.rq = self.aq = ResidualQuantizer(d, M, nbits, search_type, self)
+        self._start()
+
+    def _spec(self) -> str:
+        return self.rq._token()
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        m, nbits, *_ = numbers_in(index.spec)
+        self.rq = self.aq = ResidualQuantizer(self.d, m, nbits, 0, self)
+
+
+class IndexLocalSearchQuantizer(IndexFlatCodes):
+    """Sums of vectors of several codebooks, chosen together."""
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        M: SupportsIndex,
+        nbits: SupportsIndex,
+        metric: int | str = METRIC_L2,
+        search_type: int = 0,
+    ) -> None:
+        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` vectors."""
+        super().__init__(d, metric)
+        self.lsq = self.aq = LocalSearchQuantizer(d, M, nbits, search_type, self)
+        self._start()
+
+    def _spec(self) -> str:
+        return self.lsq._token()

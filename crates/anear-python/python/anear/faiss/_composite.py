@@ -1,0 +1,568 @@
+"""Indexes that hold indexes: ids of the caller's, transforms before, ranking anew, parts of a whole.
+
+They hold the objects they are given, as Faiss's do: what is done to those shows here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from .. import _native
+from ._arrays import Floats, Ids, Int64Vector
+from ._index import Index, IndexFlat, Range, _ranked
+from ._params import IndexRefineSearchParameters, SearchParameters, SearchParametersPreTransform
+from ._selectors import IDSelector, IDSelectorTranslated
+from ._transforms import VectorTransform, VectorTransformVector
+
+
+class _Wrapper(Index):
+    """An index around another one."""
+
+    def __init__(self, index: Index) -> None:
+        if not isinstance(index, Index):
+            raise TypeError(f"expected an index, got {type(index).__name__}")
+        super().__init__(index.d, index.metric_type)
+        self.metric_arg, self._cosine = index.metric_arg, index._cosine
+        self.index = index
+
+    @property
+    def is_trained(self) -> bool:  # type: ignore[override]
+        """Whether all that is within is trained."""
+        return self.index.is_trained
+
+    @is_trained.setter
+    def is_trained(self, value: bool) -> None:
+        self.index.is_trained = value
+
+    def _count(self) -> int:
+        return self.index.ntotal
+
+    def _train(self, x: Floats) -> None:
+        self.index.train(x)
+
+    def _reset(self) -> None:
+        self.index.reset()
+
+
+class IndexIDMap(_Wrapper):
+    """Ids of the caller's over an index that numbers its vectors.
+
+    >>> import numpy as np
+    >>> index = IndexIDMap(IndexFlat(1))
+    >>> index.add_with_ids(np.array([[1.0], [2.0]], np.float32), np.array([70, 80]))
+    >>> index.search(np.array([[2.1]], np.float32), 1)[1]
+    array([[80]])
+    """
+
+    def __init__(self, index: Index) -> None:
+        """Around `index`, which must be empty.
+
+        Raises:
+            RuntimeError: it is not.
+        """
+        super().__init__(index)
+        if index.ntotal:
+            raise RuntimeError(f"an id map needs an empty index, got one of {index.ntotal} vectors")
+        self.id_map = Int64Vector()
+
+    @property
+    def _ids(self) -> Ids:
+        return self.id_map._values
+
+    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        self.index.add(x)
+        self.id_map._values = np.concatenate([self._ids, ids])
+
+    def _add(self, x: Floats) -> None:
+        raise RuntimeError("add does not make sense with IndexIDMap, use add_with_ids")
+
+    def _inner(self, params: SearchParameters | None) -> SearchParameters | None:
+        """The parameters, with a selector of positions."""
+        if params is None or params.sel is None:
+            return params
+        inner = type(params)(**vars(params))
+        inner.sel = IDSelectorTranslated(self._ids, params.sel)
+        return inner
+
+    def _named(self, positions: Ids) -> None:
+        found = positions >= 0
+        positions[found] = self._ids[positions[found]]
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        self.index.search(x, labels.shape[1], params=self._inner(params), D=distances, I=labels)
+        self._named(labels)
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        lims, distances, labels = self.index.range_search(x, radius, params=self._inner(params))
+        self._named(labels)
+        return lims, distances, labels
+
+    def _remove(self, selector: IDSelector) -> int:
+        doomed = selector._over(self._ids).mask(self._ids)
+        count = self.index.remove_ids(np.flatnonzero(doomed))
+        self.id_map._values = self._ids[~doomed]
+        return count
+
+    def _reset(self) -> None:
+        self.index.reset()
+        self.id_map.clear()
+
+    def _merge(self, other: IndexIDMap, add_id: int) -> None:
+        taken = other._ids + add_id
+        self.index.merge_from(other.index)
+        self.id_map._values = np.concatenate([self._ids, taken])
+        other.id_map.clear()
+
+    def check_compatible_for_merge(self, otherIndex: Index) -> None:
+        """Raises RuntimeError if the other index is no id map over an index alike."""
+        super().check_compatible_for_merge(otherIndex)
+        if isinstance(otherIndex, IndexIDMap):
+            self.index.check_compatible_for_merge(otherIndex.index)
+
+    def _own_ids(self) -> Ids:
+        return self._ids
+
+    def _engine(self) -> _native.VectorIndex:
+        if (self._ids < 0).any():
+            raise RuntimeError("ids below 0 cannot be saved")
+        return _native.VectorIndex.id_map(isinstance(self, IndexIDMap2), self.index._engine(), self._ids.tolist())
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.index.sa_code_size()
+
+    def _encode(self, x: Floats) -> Any:
+        return self.index._encode(x)
+
+    def _decode(self, codes: Any) -> Floats:
+        return self.index._decode(codes)
+
+
+class IndexIDMap2(IndexIDMap):
+    """Ids of the caller's over an index that numbers its vectors; gives the vectors back."""
+
+    def _reconstruct(self, ids: Ids) -> Floats:
+        order = np.argsort(self._ids, kind="stable")
+        places = np.searchsorted(self._ids, ids, sorter=order, side="right") - 1
+        missing = (places < 0) | (self._ids[order[np.maximum(places, 0)]] != ids) if len(order) else ids == ids
+        if missing.any():
+            raise RuntimeError(f"key {ids[missing][0]} not found")
+        return self.index._reconstruct(order[places])
+
+    def construct_rev_map(self) -> None:
+        """Nothing to do: ids are always found."""
+
+    def check_consistency(self) -> None:
+        """Raises RuntimeError if there are not as many ids as vectors."""
+        if len(self._ids) != self.index.ntotal:
+            raise RuntimeError(f"{len(self._ids)} ids for {self.index.ntotal} vectors")
+
+    @property
+    def rev_map(self) -> dict[int, int]:
+        """The position of each id."""
+        return {id_: position for position, id_ in enumerate(self._ids.tolist())}
+
+
+class IndexPreTransform(_Wrapper):
+    """Transforms before an index."""
+
+    def __init__(self, *parts: Any) -> None:
+        """Transforms, the first first, and then the index."""
+        *transforms, index = parts
+        super().__init__(index)
+        self.chain = VectorTransformVector()
+        for transform in reversed(transforms):
+            self.prepend_transform(transform)
+
+    def prepend_transform(self, ltrans: VectorTransform) -> None:
+        """Puts a transform before all others.
+
+        Raises:
+            RuntimeError: its images have another width than what follows takes.
+        """
+        if not isinstance(ltrans, VectorTransform):
+            raise TypeError(f"expected a transform, got {type(ltrans).__name__}")
+        if ltrans.d_out != self.d:
+            raise RuntimeError(f"{ltrans!r} does not fit before an index of width {self.d}")
+        self.chain.insert(0, ltrans)
+        self.d = ltrans.d_in
+
+    @property
+    def is_trained(self) -> bool:  # type: ignore[override]
+        """Whether all transforms and the index are trained."""
+        return self.index.is_trained and all(transform.is_trained for transform in self.chain)
+
+    @is_trained.setter
+    def is_trained(self, value: bool) -> None:
+        raise AttributeError("train the transforms and the index")
+
+    def _train(self, x: Floats) -> None:
+        for transform in self.chain:
+            if not transform.is_trained:
+                transform.train(x)
+            x = transform.apply(x)
+        if not self.index.is_trained:
+            self.index.train(x)
+
+    def apply_chain(self, x: Any) -> Floats:
+        """The images of vectors under all transforms."""
+        for transform in self.chain:
+            x = transform.apply(x)
+        return np.asarray(x, dtype=np.float32)
+
+    def reverse_chain(self, x: Any) -> Floats:
+        """Vectors that have these as their images."""
+        for transform in reversed(self.chain):
+            x = transform.reverse_transform(x)
+        return np.asarray(x, dtype=np.float32)
+
+    @staticmethod
+    def _inner(params: SearchParameters | None) -> SearchParameters | None:
+        if isinstance(params, SearchParametersPreTransform):
+            if params.sel is not None:
+                raise RuntimeError("give the selector to index_params")
+            return params.index_params
+        return params
+
+    def _add(self, x: Floats) -> None:
+        self.index.add(self.apply_chain(x))
+
+    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        self.index.add_with_ids(self.apply_chain(x), ids)
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        self.index.search(self.apply_chain(x), labels.shape[1], params=self._inner(params), D=distances, I=labels)
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        return self.index.range_search(self.apply_chain(x), radius, params=self._inner(params))
+
+    def _reconstruct(self, ids: Ids) -> Floats:
+        return self.reverse_chain(self.index._reconstruct(ids))
+
+    def _remove(self, selector: IDSelector) -> int:
+        return self.index.remove_ids(selector)
+
+    def _merge(self, other: IndexPreTransform, add_id: int) -> None:
+        self.index.merge_from(other.index, add_id)
+
+    def check_compatible_for_merge(self, otherIndex: Index) -> None:
+        """Raises RuntimeError if the other index is not alike, transforms included."""
+        super().check_compatible_for_merge(otherIndex)
+        if isinstance(otherIndex, IndexPreTransform):
+            if len(self.chain) != len(otherIndex.chain):
+                raise RuntimeError("the indexes have different transforms")
+            for ours, theirs in zip(self.chain, otherIndex.chain, strict=True):
+                ours.check_identical(theirs)
+            self.index.check_compatible_for_merge(otherIndex.index)
+
+    def _own_ids(self) -> Ids:
+        return self.index._own_ids()
+
+    def _engine(self) -> _native.VectorIndex:
+        self._check_trained("saving")
+        inner = self.index._engine()
+        return _native.VectorIndex.pre_transform([each._live for each in self.chain], inner) if self.chain else inner
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.index.sa_code_size()
+
+    def _encode(self, x: Floats) -> Any:
+        return self.index.sa_encode(self.apply_chain(x))
+
+    def _decode(self, codes: Any) -> Floats:
+        return self.reverse_chain(self.index.sa_decode(codes))
+
+
+class IndexRefine(Index):
+    """The candidates of one index, ranked by another."""
+
+    def __init__(self, base_index: Index, refine_index: Index) -> None:
+        """`k_factor` times as many candidates as are wanted come from `base_index`.
+
+        Raises:
+            RuntimeError: the indexes hold different numbers of vectors, or are of different width or metric.
+        """
+        super().__init__(base_index.d, base_index.metric_type)
+        self.metric_arg, self._cosine = base_index.metric_arg, base_index._cosine
+        if (base_index.d, base_index.metric_type) != (refine_index.d, refine_index.metric_type):
+            raise RuntimeError(f"{refine_index!r} cannot rank what {base_index!r} finds")
+        if base_index.ntotal != refine_index.ntotal:
+            raise RuntimeError(f"{base_index!r} and {refine_index!r} hold different numbers of vectors")
+        self.base_index, self.refine_index = base_index, refine_index
+        self.k_factor = 1.0
+        self.own_refine_index = False
+
+    @property
+    def is_trained(self) -> bool:  # type: ignore[override]
+        """Whether both indexes are trained."""
+        return self.base_index.is_trained and self.refine_index.is_trained
+
+    def _count(self) -> int:
+        return self.refine_index.ntotal
+
+    def _train(self, x: Floats) -> None:
+        self.base_index.train(x)
+        self.refine_index.train(x)
+
+    def _add(self, x: Floats) -> None:
+        self.base_index.add(x)
+        self.refine_index.add(x)
+
+    def _reset(self) -> None:
+        self.base_index.reset()
+        self.refine_index.reset()
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        factor, inner = self.k_factor, None
+        if params is not None:
+            if not isinstance(params, IndexRefineSearchParameters):
+                raise RuntimeError(
+                    f"'params' must be IndexRefineSearchParameters, got {type(params).__name__}; "
+                    "those of the index within go into its base_index_params"
+                )
+            factor, inner = params.k_factor, params.base_index_params
+            if params.sel is not None:
+                inner = inner or SearchParameters(sel=params.sel)
+        if factor < 1:
+            raise RuntimeError(f"k_factor must be at least 1, got {factor}")
+        k = labels.shape[1]
+        _, candidates = self.base_index.search(x, int(k * factor), params=inner)
+        distances[:], labels[:] = _ranked(self.refine_index, x, candidates, k)
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        return self.base_index.range_search(x, radius, params=params)
+
+    def _reconstruct(self, ids: Ids) -> Floats:
+        return self.refine_index._reconstruct(ids)
+
+    def _remove(self, selector: IDSelector) -> int:
+        ids = self.base_index._own_ids()
+        positions = np.flatnonzero(selector._over(ids).mask(ids))
+        count = self.base_index.remove_ids(selector)
+        self.refine_index.remove_ids(positions)
+        return count
+
+    def _engine(self) -> _native.VectorIndex:
+        index = _native.VectorIndex.refine(self.base_index._engine(), self.refine_index._engine())
+        index.set_knob("k_factor", float(max(1, int(self.k_factor))))
+        return index
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code: both indexes' codes."""
+        return self.base_index.sa_code_size() + self.refine_index.sa_code_size()
+
+    def _encode(self, x: Floats) -> Any:
+        return np.hstack([self.base_index.sa_encode(x), self.refine_index.sa_encode(x)])
+
+    def _decode(self, codes: Any) -> Floats:
+        return self.refine_index.sa_decode(codes[:, self.base_index.sa_code_size() :])
+
+
+class IndexRefineFlat(IndexRefine):
+    """The candidates of an index, ranked by the vectors as they are."""
+
+    def __init__(self, base_index: Index, xb: Any = None) -> None:
+        """Keeps the vectors beside `base_index`; those it has already are the rows of `xb`."""
+        flat = IndexFlat(base_index.d, base_index.metric_type)
+        flat.metric_arg = base_index.metric_arg
+        if xb is not None:
+            flat.add(xb)
+        super().__init__(base_index, flat)
+        self.own_refine_index = True
+
+
+class _Many(Index):
+    """An index over several others."""
+
+    def __init__(self, d: Any = 0, threaded: bool = False) -> None:
+        if isinstance(d, bool):
+            d, threaded = 0, d
+        super().__init__(d)
+        self.threaded = threaded
+        self._parts: list[Index] = []
+        self.own_indices = False
+
+    @property
+    def is_trained(self) -> bool:  # type: ignore[override]
+        """Whether all parts are trained."""
+        return all(part.is_trained for part in self._parts)
+
+    def count(self) -> int:
+        """How many parts there are."""
+        return len(self._parts)
+
+    def at(self, i: SupportsIndex) -> Index:
+        """Part `i`."""
+        return self._parts[operator.index(i)]
+
+    def addIndex(self, index: Index) -> None:
+        """Adds a part.
+
+        Raises:
+            RuntimeError: it is not like the others.
+        """
+        if self._parts or self.d:
+            first = self._parts[0] if self._parts else index
+            if index.d != (self.d or index.d) or index.metric_type != first.metric_type:
+                raise RuntimeError(f"{index!r} is of another width or metric than {first!r}")
+        self.d, self.metric_type, self.metric_arg = index.d, index.metric_type, index.metric_arg
+        self._cosine = index._cosine
+        self._parts.append(index)
+
+    def removeIndex(self, index: Index) -> None:
+        """Removes a part.
+
+        Raises:
+            RuntimeError: it is none.
+        """
+        kept = [part for part in self._parts if part is not index]
+        if len(kept) == len(self._parts):
+            raise RuntimeError(f"{index!r} is not a part of {self!r}")
+        self._parts = kept
+
+    def runOnIndex(self, f: Callable[[int, Index], None]) -> None:
+        """Calls `f` with the number of each part and the part."""
+        for number, part in enumerate(self._parts):
+            f(number, part)
+
+    def syncWithSubIndexes(self) -> None:
+        """Nothing to do: what is done to parts shows at once."""
+
+    def _train(self, x: Floats) -> None:
+        for part in self._parts:
+            part.train(x)
+
+    def _reset(self) -> None:
+        for part in self._parts:
+            part.reset()
+
+
+class IndexShards(_Many):
+    """Vectors spread over several indexes; a search asks all of them."""
+
+    def __init__(self, d: Any = 0, threaded: bool = False, successive_ids: bool = True) -> None:
+        """No shards yet. With `successive_ids`, the ids of a shard follow those of the shards before."""
+        super().__init__(d, threaded)
+        self.successive_ids = successive_ids
+
+    def add_shard(self, index: Index) -> None:
+        """Adds a shard."""
+        self.addIndex(index)
+
+    def remove_shard(self, index: Index) -> None:
+        """Removes a shard."""
+        self.removeIndex(index)
+
+    def _count(self) -> int:
+        return sum(part.ntotal for part in self._parts)
+
+    def _offsets(self) -> list[int]:
+        sizes = [part.ntotal if self.successive_ids else 0 for part in self._parts]
+        return np.cumsum([0, *sizes])[:-1].astype(int).tolist()
+
+    def _add(self, x: Floats) -> None:
+        if self.successive_ids:
+            self._spread(x, None)
+        else:
+            start = self.ntotal
+            self._spread(x, np.arange(start, start + len(x), dtype=np.int64))
+
+    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        if self.successive_ids:
+            raise RuntimeError("It makes no sense to pass in ids and request them to be shifted")
+        self._spread(x, ids)
+
+    def _spread(self, x: Floats, ids: Ids | None) -> None:
+        if self.successive_ids and self.ntotal:
+            raise RuntimeError("shards with successive_ids take all vectors at once: reset() them first")
+        bounds = [len(x) * number // len(self._parts) for number in range(len(self._parts) + 1)]
+        for part, start, stop in zip(self._parts, bounds, bounds[1:], strict=False):
+            if ids is None:
+                part.add(x[start:stop])
+            else:
+                part.add_with_ids(x[start:stop], ids[start:stop])
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        k = labels.shape[1]
+        found = [part.search(x, k, params=params) for part in self._parts]
+        for (_, ids), offset in zip(found, self._offsets(), strict=True):
+            ids[ids >= 0] += offset
+        similar = self._is_similarity()
+        values = np.hstack([values for values, _ in found]) if found else np.empty((len(x), 0), np.float32)
+        ids = np.hstack([ids for _, ids in found]) if found else np.empty((len(x), 0), np.int64)
+        keys = np.where(ids < 0, np.inf, -values if similar else values)
+        order = np.argsort(keys, axis=1, kind="stable")[:, :k]
+        distances.fill(np.finfo(np.float32).max * (-1 if similar else 1))
+        labels.fill(-1)
+        distances[:, : order.shape[1]] = np.take_along_axis(values, order, 1)
+        labels[:, : order.shape[1]] = np.take_along_axis(ids, order, 1)
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        rows_of = []
+        for part, offset in zip(self._parts, self._offsets(), strict=True):
+            lims, distances, labels = part.range_search(x, radius, params=params)
+            rows_of.append((lims.astype(int), distances, labels + offset))
+        values, ids, ends = [np.empty(0, np.float32)], [np.empty(0, np.int64)], [0]
+        for query in range(len(x)):
+            for lims, distances, labels in rows_of:
+                values.append(distances[lims[query] : lims[query + 1]])
+                ids.append(labels[lims[query] : lims[query + 1]])
+            ends.append(sum(len(row) for row in ids))
+        return np.array(ends, np.uint64), np.concatenate(values), np.concatenate(ids)
+
+    def _remove(self, selector: IDSelector) -> int:
+        if self.successive_ids:
+            raise self._cannot("remove_ids with successive_ids")
+        return sum(part.remove_ids(selector) for part in self._parts)
+
+
+class IndexReplicas(_Many):
+    """Copies of the same vectors; each answers some of the queries."""
+
+    def add_replica(self, index: Index) -> None:
+        """Adds a copy."""
+        self.addIndex(index)
+
+    def remove_replica(self, index: Index) -> None:
+        """Removes a copy."""
+        self.removeIndex(index)
+
+    def _count(self) -> int:
+        return self._parts[0].ntotal if self._parts else 0
+
+    def _add(self, x: Floats) -> None:
+        for part in self._parts:
+            part.add(x)
+
+    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        for part in self._parts:
+            part.add_with_ids(x, ids)
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        if not self._parts:
+            raise RuntimeError("no replicas in index")
+        bounds = [len(x) * number // len(self._parts) for number in range(len(self._parts) + 1)]
+        for part, start, stop in zip(self._parts, bounds, bounds[1:], strict=False):
+            found = part.search(x[start:stop], labels.shape[1], params=params)
+            distances[start:stop], labels[start:stop] = found
+
+    def _reconstruct(self, ids: Ids) -> Floats:
+        if not self._parts:
+            raise RuntimeError("no replicas in index")
+        return self._parts[0]._reconstruct(ids)
+
+    def _remove(self, selector: IDSelector) -> int:
+        return max((part.remove_ids(selector) for part in self._parts), default=0)
+
+
+def parameters_for(index: Index, params: SearchParameters) -> SearchParameters:
+    """Parameters of the inverted file within an index, for the index itself."""
+    if isinstance(index, IndexRefine):
+        inner = parameters_for(index.base_index, params)
+        return IndexRefineSearchParameters(k_factor=index.k_factor, base_index_params=inner)
+    return params

@@ -1,0 +1,247 @@
+"""Graphs: a search walks from vector to vector towards the query."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from .. import _native
+from ._arrays import Array, Floats, Int32Vector, UInt64Vector
+from ._codes import IndexPQ, IndexScalarQuantizer
+from ._constants import METRIC_L2
+from ._index import EngineIndex, Index, IndexFlat, Knobs
+from ._params import SearchParameters, SearchParametersHNSW
+from ._quantizers import SCALAR_NUMBERS, ScalarQuantizer, scalar_token
+
+
+class HNSW:
+    """The links of a graph and how they are made and walked."""
+
+    check_relative_distance = True
+    search_bounded_queue = True
+    prune_headroom = 0.0
+
+    def __init__(self, index: Any, M: int) -> None:
+        """The graph of `index`, with `M` links per vector and level."""
+        self._of = index
+        self._m = M
+        self.efConstruction = 40
+        self.efSearch = 16
+
+    def _part(self, name: str) -> Array:
+        index = self._of._index
+        if index is None:
+            return np.empty(0, np.int32)
+        part: Array = _native.Parts(index).graph()[name]
+        return part
+
+    @property
+    def levels(self) -> Int32Vector:
+        """On how many levels each vector is."""
+        return Int32Vector(self._part("levels"))
+
+    @property
+    def offsets(self) -> UInt64Vector:
+        """Where the links of each vector begin."""
+        return UInt64Vector(self._part("offsets"))
+
+    @property
+    def neighbors(self) -> Int32Vector:
+        """All links; -1 where there is none."""
+        return Int32Vector(self._part("neighbors"))
+
+    @property
+    def cum_nneighbor_per_level(self) -> Int32Vector:
+        """Places for links below each level."""
+        return Int32Vector(self._part("cum_nneighbor_per_level"))
+
+    @property
+    def entry_point(self) -> int:
+        """Where searches begin; -1 where there is no vector."""
+        return -1 if self._of._index is None else int(_native.Parts(self._of._index).graph()["entry_point"])
+
+    @property
+    def max_level(self) -> int:
+        """The highest level; -1 where there is no vector."""
+        return int(self._part("levels").max(initial=0)) - 1
+
+    def nb_neighbors(self, layer_no: SupportsIndex) -> int:
+        """Links per vector on a level."""
+        return 2 * self._m if operator.index(layer_no) == 0 else self._m
+
+    def cum_nb_neighbors(self, layer_no: SupportsIndex) -> int:
+        """Links per vector below a level."""
+        layer = operator.index(layer_no)
+        return 0 if layer == 0 else (layer + 1) * self._m
+
+    def reset(self) -> None:
+        """Removes all vectors."""
+        self._of.reset()
+
+
+class IndexHNSW(EngineIndex):
+    """A hierarchical navigable small world."""
+
+    def __init__(self, d: SupportsIndex, M: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, with `M` links per vector and level."""
+        super().__init__(d, metric)
+        self.hnsw = HNSW(self, operator.index(M))
+
+    @classmethod
+    def _family(cls) -> type:
+        return cls
+
+    def _codes(self) -> str:
+        return "Flat"
+
+    def _spec(self) -> str:
+        codes = self._codes()
+        return f"HNSW{self.hnsw._m}" if codes == "Flat" else f"HNSW{self.hnsw._m},{codes}"
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        head = index.spec.partition(",")[0].removeprefix("HNSW")
+        self.hnsw = HNSW(self, int(head or 32))
+        self.hnsw.efSearch = int(index.knob("efSearch") or 16)
+        self.hnsw.efConstruction = int(index.knob("efConstruction") or 40)
+
+    def _add(self, x: Floats) -> None:
+        self._live.set_knob("efConstruction", float(self.hnsw.efConstruction))
+        self._live.add(x)
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        ef = params.efSearch if isinstance(params, SearchParametersHNSW) else self.hnsw.efSearch
+        return {"ef_search": float(max(ef, 1))}
+
+    def _engine(self) -> _native.VectorIndex:
+        self._live.set_knob("efSearch", float(self.hnsw.efSearch))
+        self._live.set_knob("efConstruction", float(self.hnsw.efConstruction))
+        return self._live
+
+    @property
+    def storage(self) -> Index:
+        """A copy of the vectors, as an index that compares with all of them."""
+        raise self._cannot("storage")
+
+
+class IndexHNSWFlat(IndexHNSW):
+    """A graph over vectors as they are.
+
+    >>> import numpy as np
+    >>> index = IndexHNSWFlat(2, 16)
+    >>> index.add(np.array([[0.0, 0.0], [3.0, 0.0]], np.float32))
+    >>> index.search(np.array([[2.0, 0.0]], np.float32), 1)[1]
+    array([[1]])
+    """
+
+    def __init__(self, d: SupportsIndex, M: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, with `M` links per vector and level."""
+        super().__init__(d, M, metric)
+        self._start()
+
+    @property
+    def storage(self) -> Index:
+        """A copy of the vectors, as an index that compares with all of them."""
+        flat = IndexFlat(self.d, self.metric_type)
+        flat.metric_arg = self.metric_arg
+        if self.ntotal:
+            flat.add(self.reconstruct_n())
+        return flat
+
+
+class IndexHNSWSQ(IndexHNSW):
+    """A graph over components as numbers of few bits."""
+
+    def __init__(
+        self, d: SupportsIndex, qtype: SupportsIndex, M: SupportsIndex, metric: int | str = METRIC_L2
+    ) -> None:
+        """An empty index of vectors of width `d`, encoded by the kind `qtype`, with `M` links per vector and level."""
+        super().__init__(d, M, metric)
+        self._token = scalar_token(operator.index(qtype))
+        self._start()
+        if not ScalarQuantizer(d, qtype).learns():
+            self.is_trained, self._needs_training = True, False
+
+    def _codes(self) -> str:
+        return self._token
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        super()._adopt(index)
+        self._token = index.spec.rpartition(",")[2]
+
+    @property
+    def storage(self) -> Index:
+        """A copy of the vectors, as an index that compares with all of them."""
+        copy = IndexScalarQuantizer(self.d, SCALAR_NUMBERS[self._token], self.metric_type)
+        if self.is_trained:
+            vectors = self.reconstruct_n()
+            copy.train(vectors)
+            copy.add(vectors)
+        return copy
+
+
+class IndexHNSWPQ(IndexHNSW):
+    """A graph over product codes."""
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        pq_m: SupportsIndex,
+        M: SupportsIndex,
+        pq_nbits: SupportsIndex = 8,
+        metric: int | str = METRIC_L2,
+    ) -> None:
+        """An empty index of vectors of width `d`: `pq_m` parts of `pq_nbits` bits, `M` links per vector and level."""
+        super().__init__(d, M, metric)
+        self._token = IndexPQ(d, pq_m, pq_nbits, metric)._spec()
+        self._start()
+
+    def _codes(self) -> str:
+        return self._token
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        super()._adopt(index)
+        self._token = index.spec.rpartition(",")[2]
+
+
+class NSG:
+    """How a graph is walked."""
+
+    def __init__(self, R: int) -> None:
+        """`R` links per vector."""
+        self.R = R
+        self.search_L = 16
+
+
+class IndexNSG(EngineIndex):
+    """A navigating spreading-out graph."""
+
+    build_type = 1
+
+    def __init__(self, d: SupportsIndex, R: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, with `R` links per vector."""
+        super().__init__(d, metric)
+        self.nsg = NSG(operator.index(R))
+        self._start()
+
+    def _codes(self) -> str:
+        return ""
+
+    def _spec(self) -> str:
+        return f"NSG{self.nsg.R}{self._codes()}"
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        self.nsg = NSG(int(index.spec.partition(",")[0].removeprefix("NSG") or 32))
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        return {"search_L": float(self.nsg.search_L)}
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there is a graph."""
+        return self.ntotal > 0
+
+
+class IndexNSGFlat(IndexNSG):
+    """A navigating spreading-out graph over vectors as they are."""

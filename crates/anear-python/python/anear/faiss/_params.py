@@ -1,0 +1,114 @@
+"""What a search can be told."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from ._selectors import IDSelector
+
+
+class SearchParameters:
+    """Which ids may be found; the classes below add what kinds of indexes understand.
+
+    Every parameter can be given by name. One that does not exist is refused when it is set.
+    """
+
+    sel: IDSelector | None = None
+
+    def __init__(self, **parameters: Any) -> None:
+        """Sets parameters by name.
+
+        Raises:
+            AssertionError: there is none of this name.
+        """
+        for name, value in parameters.items():
+            assert self._has(name), f"{type(self).__name__} has no parameter {name!r}{_hint(name, type(self))}"
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not self._has(name):
+            raise AttributeError(f"{type(self).__name__} has no parameter {name!r}{_hint(name, type(self))}")
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def _has(cls, name: str) -> bool:
+        return not name.startswith("_") and hasattr(cls, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+def _hint(name: str, kind: type) -> str:
+    near = difflib.get_close_matches(name, [known for known in dir(kind) if not known.startswith("_")], 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+class SearchParametersIVF(SearchParameters):
+    """Parameters of inverted files."""
+
+    nprobe = 1
+    max_codes = 0
+    max_lists_num = 0
+    ensure_topk_full = False
+    max_empty_result_buckets = 0
+    quantizer_params: SearchParameters | None = None
+    inverted_list_context: Any = None
+
+
+IVFSearchParameters = SearchParametersIVF
+
+
+class IVFPQSearchParameters(SearchParametersIVF):
+    """Parameters of inverted files of product codes."""
+
+    scan_table_threshold = 0
+    polysemous_ht = 0
+
+
+class IVFRaBitQSearchParameters(SearchParametersIVF):
+    """Parameters of inverted files of RaBitQ codes."""
+
+    qb = 0
+    centered = False
+
+
+class SearchParametersHNSW(SearchParameters):
+    """Parameters of graphs."""
+
+    efSearch = 16
+    check_relative_distance = True
+    bounded_queue = True
+
+
+class SearchParametersPQ(SearchParameters):
+    """Parameters of product codes."""
+
+    search_type = 0
+    polysemous_ht = 0
+
+
+class RaBitQSearchParameters(SearchParameters):
+    """Parameters of RaBitQ codes."""
+
+    qb = 4
+    centered = False
+
+
+class SearchParametersPreTransform(SearchParameters):
+    """Parameters for the index behind transforms."""
+
+    index_params: SearchParameters | None = None
+
+
+class IndexRefineSearchParameters(SearchParameters):
+    """Parameters of indexes that rank anew."""
+
+    k_factor = 1.0
+    base_index_params: SearchParameters | None = None
+
+
+class SearchParametersResidualCoarseQuantizer(SearchParameters):
+    """Parameters of residual coarse quantizers."""
+
+    beam_factor = 4.0

@@ -1,0 +1,264 @@
+"""Quantizers that stand alone: how a vector becomes bytes."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from .. import _native
+from ._arrays import Array, Codes, Float32Vector, Floats, output, rows
+from ._clustering import ClusteringParameters
+from ._index import EngineIndex
+
+# Faiss's number of a scalar quantizer, and its token.
+SCALAR_TOKENS = {
+    0: "SQ8",
+    1: "SQ4",
+    2: "SQ8_uniform",
+    3: "SQ4_uniform",
+    4: "SQfp16",
+    5: "SQ8_direct",
+    6: "SQ6",
+    7: "SQbf16",
+    8: "SQ8_direct_signed",
+    9: "SQ0",
+    10: "SQtqmse1",
+    11: "SQtqmse2",
+    12: "SQtqmse3",
+    13: "SQtqmse4",
+    14: "SQtqmse8",
+    15: "SQtq2",
+    16: "SQtq3",
+    17: "SQtq4",
+    18: "SQtq5",
+}
+SCALAR_NUMBERS = {token: number for number, token in SCALAR_TOKENS.items()}
+_SCALAR_BITS = {0: 8, 1: 4, 2: 8, 3: 4, 4: 16, 5: 8, 6: 6, 7: 16, 8: 8, 9: 0, 10: 1, 11: 2, 12: 3, 13: 4, 14: 8}
+
+
+class _Codec(EngineIndex):
+    """An index that only encodes."""
+
+    def __init__(self, d: int, token: str) -> None:
+        super().__init__(d)
+        self._token = token
+        self._start()
+
+    def _spec(self) -> str:
+        return self._token
+
+
+class Quantizer:
+    """How a vector becomes bytes."""
+
+    d: int
+    verbose = False
+
+    def __init__(self, d: SupportsIndex, home: EngineIndex | None = None) -> None:
+        """For vectors of width `d`; an index whose codes are these has it in its keep."""
+        self.d = operator.index(d)
+        self._home = home
+
+    def _token(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _codec(self) -> EngineIndex:
+        if self._home is None:
+            self._home = _Codec(self.d, self._token())
+        return self._home
+
+    def _learned(self, name: str) -> Float32Vector:
+        if self._home is None or self._home._index is None:
+            return Float32Vector()
+        return Float32Vector(_native.Parts(self._home._index).learned().get(name, ()))
+
+    def train(self, x: Any) -> None:
+        """Learns from vectors like those to come."""
+        self._home = _Codec(self.d, self._token())
+        self._home.train(x)
+
+    def compute_codes(self, x: Any) -> Codes:
+        """The codes of vectors, a row each."""
+        vectors = rows(x, self.d)
+        self._codec._check_trained("compute_codes")
+        return _native.Parts(self._codec._live).encode(vectors)
+
+    def decode(self, codes: Any, x: Array | None = None) -> Floats:
+        """The vectors of codes."""
+        parts = _native.Parts(self._codec._live)
+        given = rows(codes, parts.code_size(), np.uint8)
+        vectors = output(x, (len(given), self.d), np.float32)
+        if len(given):
+            vectors[:] = parts.decode(given)
+        return vectors
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} d={self.d} {self._token()}>"
+
+
+class ProductQuantizer(Quantizer):
+    """Cuts vectors into `M` parts; the code of each is the number of the nearest of `2**nbits` centroids."""
+
+    Train_default, Train_hot_start, Train_shared, Train_hypercube, Train_hypercube_pca = range(5)
+
+    def __init__(
+        self, d: SupportsIndex, M: SupportsIndex, nbits: SupportsIndex, home: EngineIndex | None = None
+    ) -> None:
+        """For vectors of width `d`.
+
+        Raises:
+            RuntimeError: `M` does not divide `d`.
+        """
+        super().__init__(d, home)
+        self.M, self.nbits = operator.index(M), operator.index(nbits)
+        if self.M < 1 or self.d % self.M:
+            raise RuntimeError(f"vectors of width {self.d} cannot be cut into {self.M} equal parts")
+        if not 1 <= self.nbits <= 24:
+            raise RuntimeError(f"a part has 1 to 24 bits, got {self.nbits}")
+        self.dsub, self.ksub = self.d // self.M, 1 << self.nbits
+        self.code_size = (self.M * self.nbits + 7) // 8
+        self.cp = ClusteringParameters()
+        self.train_type = self.Train_default
+
+    def _token(self) -> str:
+        return f"PQ{self.M}x{self.nbits}"
+
+    @property
+    def centroids(self) -> Float32Vector:
+        """The centroids: of part 0, then of part 1, ..."""
+        return self._learned("centroids")
+
+    def _tables(self, x: Any) -> tuple[Floats, Floats]:
+        queries = rows(x, self.d).reshape(-1, self.M, self.dsub)
+        return queries, self.centroids._values.reshape(self.M, self.ksub, self.dsub)
+
+    def compute_distance_tables(self, x: Any) -> Floats:
+        """The squared distance of each part of each vector to each centroid."""
+        queries, centroids = self._tables(x)
+        tables = ((queries[:, :, None, :] - centroids[None]) ** 2).sum(-1)
+        return np.asarray(tables, dtype=np.float32)
+
+    def compute_inner_prod_tables(self, x: Any) -> Floats:
+        """The inner product of each part of each vector with each centroid."""
+        queries, centroids = self._tables(x)
+        return np.einsum("nmd,mkd->nmk", queries, centroids, dtype=np.float32)
+
+
+class ScalarQuantizer(Quantizer):
+    """Keeps each component as a number of few bits."""
+
+    QT_8bit, QT_4bit, QT_8bit_uniform, QT_4bit_uniform, QT_fp16 = range(5)
+    QT_8bit_direct, QT_6bit, QT_bf16, QT_8bit_direct_signed, QT_0bit = range(5, 10)
+    QT_1bit_tqmse, QT_2bit_tqmse, QT_3bit_tqmse, QT_4bit_tqmse, QT_8bit_tqmse = range(10, 15)
+    QT_2bit_tq, QT_3bit_tq, QT_4bit_tq, QT_5bit_tq = range(15, 19)
+    QT_1bit_eden, QT_2bit_eden, QT_3bit_eden, QT_4bit_eden = range(19, 23)
+    QT_5bit_eden, QT_6bit_eden, QT_7bit_eden, QT_8bit_eden = range(23, 27)
+    QT_count = 27
+    RS_minmax, RS_meanstd, RS_quantiles, RS_optim = range(4)
+
+    rangestat = RS_minmax
+    rangestat_arg = 0.0
+
+    def __init__(self, d: SupportsIndex, qtype: SupportsIndex, home: EngineIndex | None = None) -> None:
+        """For vectors of width `d`, by the kind `qtype`.
+
+        Raises:
+            RuntimeError: there is no such kind.
+        """
+        super().__init__(d, home)
+        self.qtype = operator.index(qtype)
+        scalar_token(self.qtype)
+        self.bits = _SCALAR_BITS.get(self.qtype, 8)
+        self.code_size = (self.d * self.bits + 7) // 8
+
+    def _token(self) -> str:
+        return scalar_token(self.qtype)
+
+    def learns(self) -> bool:
+        """Whether it must be trained: others keep components as they are, with fewer digits."""
+        direct = (self.QT_fp16, self.QT_bf16, self.QT_8bit_direct, self.QT_8bit_direct_signed, self.QT_0bit)
+        return self.qtype not in direct
+
+    @property
+    def trained(self) -> Float32Vector:
+        """What was learned of the ranges of components."""
+        return self._learned("trained")
+
+
+def scalar_token(qtype: int) -> str:
+    """The factory string of a kind of scalar quantizer.
+
+    Raises:
+        RuntimeError: there is none, or anear does not have it.
+    """
+    try:
+        return SCALAR_TOKENS[qtype]
+    except KeyError:
+        raise RuntimeError(f"no scalar quantizer has the number {qtype}; there are {SCALAR_TOKENS}") from None
+
+
+class AdditiveQuantizer(Quantizer):
+    """Codes that name vectors of several codebooks, which are added up."""
+
+    ST_decompress, ST_LUT_nonorm, ST_norm_from_LUT, ST_norm_float, ST_norm_qint8 = range(5)
+    ST_norm_qint4, ST_norm_cqint8, ST_norm_cqint4, ST_norm_lsq2x4, ST_norm_rq2x4, ST_count = range(5, 11)
+
+    _name = "RQ"
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        M: SupportsIndex,
+        nbits: SupportsIndex,
+        search_type: int = ST_decompress,
+        home: EngineIndex | None = None,
+    ) -> None:
+        """For vectors of width `d`: `M` codebooks of `2**nbits` vectors."""
+        super().__init__(d, home)
+        self.M, self._nbits, self.search_type = operator.index(M), operator.index(nbits), search_type
+        self.tot_bits = self.M * self._nbits
+        self.code_size = (self.tot_bits + 7) // 8
+
+    def _token(self) -> str:
+        return f"{self._name}{self.M}x{self._nbits}"
+
+    @property
+    def codebooks(self) -> Float32Vector:
+        """The vectors of all codebooks."""
+        return self._learned("codebooks")
+
+
+class ResidualQuantizer(AdditiveQuantizer):
+    """Each codebook encodes what those before it left (Faiss: `ResidualQuantizer`)."""
+
+    Train_default, Train_progressive_dim, Train_refine_codebook, Train_top_beam = 0, 1, 2, 1024
+    max_beam_size = 5
+    train_type = Train_progressive_dim
+
+
+class LocalSearchQuantizer(AdditiveQuantizer):
+    """All codebooks together, by local search."""
+
+    _name = "LSQ"
+
+
+class RaBitQuantizer(Quantizer):
+    """One bit, or a few, per component of a vector that was rotated before."""
+
+    def __init__(
+        self, d: SupportsIndex, metric: int = 1, nb_bits: SupportsIndex = 1, home: EngineIndex | None = None
+    ) -> None:
+        """For vectors of width `d`."""
+        super().__init__(d, home)
+        self.metric_type, self.nb_bits = metric, operator.index(nb_bits)
+
+    def _token(self) -> str:
+        return rabitq_token(self.nb_bits)
+
+
+def rabitq_token(bits: int) -> str:
+    """The factory string of RaBitQ codes of so many bits."""
+    return "RaBitQ" if bits == 1 else f"RaBitQ{bits}"

@@ -1,0 +1,269 @@
+//! What an index consists of, for those who look into it.
+
+use std::any::Any;
+
+use anear::index::{
+    Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, PreTransform, Refine, VectorIndex,
+    VectorIndexExt as _, faiss_value,
+};
+use anear::kernels::Rows;
+use anear::quant::{Codes, FastScan, Lsh, Product, Quantizer, Scalar};
+use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray2};
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::index::NativeIndex;
+use super::transform::NativeTransform;
+use super::{refused, rows};
+use crate::error::guarded;
+
+/// An array of codes, a row per vector.
+type CodeArray<'py> = Bound<'py, PyArray2<u8>>;
+
+/// An index from within.
+#[pyclass(frozen, module = "anear._native")]
+pub(crate) struct Parts(Py<NativeIndex>);
+
+#[pymethods]
+impl Parts {
+    #[new]
+    fn new(index: Py<NativeIndex>) -> Self {
+        Self(index)
+    }
+
+    /// The indexes within: `id_map`, `id_map2`, `pre_transform` and `refine` say what this one makes of them.
+    fn inner(&self, py: Python<'_>) -> Option<(&'static str, Vec<NativeIndex>)> {
+        let copy = |index: &dyn VectorIndex| NativeIndex::new(index.boxed_clone());
+        self.0.get().read(py, |index, _| {
+            let two = matches!(index.spec(), IndexSpec::IdMap(IdMapKind::IdMap2, _));
+            let index = index as &dyn Any;
+            if let Some(map) = index.downcast_ref::<IdMap>() {
+                return Some((if two { "id_map2" } else { "id_map" }, vec![copy(map.inner())]));
+            }
+            if let Some(before) = index.downcast_ref::<PreTransform>() {
+                return Some(("pre_transform", vec![copy(before.inner())]));
+            }
+            if let Some(refine) = index.downcast_ref::<Refine>() {
+                let refining = refine.refining() as &dyn Any;
+                let refining = refining.downcast_ref::<IdMap>().map_or(refine.refining(), IdMap::inner);
+                return Some(("refine", vec![copy(refine.base()), copy(refining)]));
+            }
+            None
+        })
+    }
+
+    /// The transforms before an index, the first first.
+    fn chain(&self, py: Python<'_>) -> Vec<NativeTransform> {
+        self.0.get().read(py, |index, _| {
+            let before = (index as &dyn Any).downcast_ref::<PreTransform>();
+            let chain = before.map(PreTransform::chain).unwrap_or_default();
+            chain.iter().cloned().map(NativeTransform).collect()
+        })
+    }
+
+    /// The ids of an id map.
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let ids = self.0.get().read(py, |index, _| {
+            let map = (index as &dyn Any).downcast_ref::<IdMap>();
+            map.map(|map| map.ids().iter().map(|id| *id as i64).collect::<Vec<_>>())
+        });
+        Ok(ids.ok_or_else(|| refused("only an id map has ids of its own"))?.into_pyarray(py))
+    }
+
+    /// The index that finds the lists of an inverted file.
+    fn coarse(&self, py: Python<'_>) -> PyResult<NativeIndex> {
+        self.with_ivf(py, |ivf| Ok(NativeIndex::new(ivf.coarse().boxed_clone())))
+    }
+
+    /// Whether an inverted file keeps what remains when the centroid is taken away.
+    fn by_residual(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with_ivf(py, |ivf| Ok(ivf.by_residual()))
+    }
+
+    fn list_sizes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let sizes = self.with_ivf(py, |ivf| Ok((0..ivf.nlist()).map(|i| ivf.list(i).len() as i64).collect()));
+        sizes.map(|sizes: Vec<_>| sizes.into_pyarray(py))
+    }
+
+    /// Ids and codes of a list.
+    fn list<'py>(&self, py: Python<'py>, number: usize) -> PyResult<(Bound<'py, PyArray1<i64>>, CodeArray<'py>)> {
+        let (ids, codes, code_len) = self.with_ivf(py, |ivf| {
+            let missing = || PyIndexError::new_err(format!("list {number} is not one of {}", ivf.nlist()));
+            let list = (number < ivf.nlist()).then(|| ivf.list(number)).ok_or_else(missing)?;
+            let ids = list.ids().iter().map(|id| *id as i64).collect::<Vec<_>>();
+            Ok((ids, one_by_one(list.codes()), list.codes().code_len()))
+        })?;
+        Ok((ids.into_pyarray(py), code_array(py, codes, code_len)?))
+    }
+
+    /// Bytes per vector.
+    fn code_size(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with_quantizer(py, |quantizer, _| Ok(quantizer.code_len()))
+    }
+
+    /// The codes of all vectors, as the index keeps them.
+    fn codes<'py>(&self, py: Python<'py>) -> PyResult<CodeArray<'py>> {
+        let found = self.0.get().read(py, |index, _| {
+            let index = index as &dyn Any;
+            let flat = index.downcast_ref::<Flat>().map(Flat::codes);
+            let codes = flat.or_else(|| index.downcast_ref::<Hnsw>().map(Hnsw::codes));
+            codes.map(|codes| (one_by_one(codes), codes.code_len()))
+        });
+        let (codes, code_len) = found.ok_or_else(|| refused("this index has no codes in one place"))?;
+        code_array(py, codes, code_len)
+    }
+
+    /// The codes of these vectors; `origins` are taken away first.
+    #[pyo3(signature = (x, origins = None))]
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        x: PyReadonlyArray2<'_, f32>,
+        origins: Option<PyReadonlyArray2<'_, f32>>,
+    ) -> PyResult<CodeArray<'py>> {
+        guarded(|| {
+            let (x, origins) = (rows(&x)?, origins.as_ref().map(rows).transpose()?);
+            let residuals = origins.map(|origins| {
+                let pairs = x.as_slice().iter().zip(origins.as_slice());
+                pairs.map(|(x, origin)| x - origin).collect::<Vec<f32>>()
+            });
+            let x = match &residuals {
+                Some(residuals) => Rows::new(residuals, x.dim()).ok_or_else(|| refused("one origin per vector"))?,
+                None => x,
+            };
+            let (codes, code_len) = self.with_quantizer(py, |quantizer, index| {
+                if x.dim() != index.dim() {
+                    let (wanted, got) = (index.dim(), x.dim());
+                    return Err(refused(format!("expected vectors of dimension {wanted}, got {got}")));
+                }
+                let codes = quantizer.codes_of(x).map_err(refused)?;
+                Ok((one_by_one(&codes), quantizer.code_len()))
+            })?;
+            code_array(py, codes, code_len)
+        })
+    }
+
+    /// The vectors of these codes.
+    fn decode<'py>(&self, py: Python<'py>, codes: PyReadonlyArray2<'_, u8>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        guarded(|| {
+            let codes = rows(&codes)?;
+            let (vectors, dim) = self.with_quantizer(py, |quantizer, _| {
+                if codes.dim() != quantizer.code_len() {
+                    let (wanted, got) = (quantizer.code_len(), codes.dim());
+                    return Err(refused(format!("expected codes of {wanted} bytes, got {got}")));
+                }
+                let mut vectors = Vec::new();
+                quantizer.decode(codes.as_slice(), &mut vectors);
+                Ok((vectors, quantizer.dim()))
+            })?;
+            let count = vectors.len() / dim.max(1);
+            vectors.into_pyarray(py).reshape([count, dim])
+        })
+    }
+
+    /// What the quantizer learned, by Faiss's names.
+    fn learned<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let floats = self.with_quantizer(py, |quantizer, _| Ok(learned(quantizer)))?;
+        let dict = PyDict::new(py);
+        for (name, values) in floats {
+            dict.set_item(name, values.into_pyarray(py))?;
+        }
+        Ok(dict)
+    }
+
+    /// The links of a graph, in Faiss's arrays.
+    fn graph<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let parts = self.0.get().read(py, |index, _| {
+            let hnsw = (index as &dyn Any).downcast_ref::<Hnsw>();
+            hnsw.map(|hnsw| hnsw.graph().parts().clone())
+        });
+        let parts = parts.ok_or_else(|| refused("this index is no graph"))?;
+        let signed = |numbers: &[u32]| numbers.iter().map(|x| *x as i32).collect::<Vec<_>>().into_pyarray(py);
+        let dict = PyDict::new(py);
+        dict.set_item("levels", signed(&parts.levels))?;
+        dict.set_item("neighbors", signed(&parts.neighbors))?;
+        dict.set_item("cum_nneighbor_per_level", signed(&parts.cum_nneighbor_per_level))?;
+        dict.set_item("offsets", parts.offsets.into_pyarray(py))?;
+        dict.set_item("entry_point", parts.entry_point.map_or(-1, i64::from))?;
+        Ok(dict)
+    }
+}
+
+impl Parts {
+    fn with_ivf<T: Send>(&self, py: Python<'_>, look: impl FnOnce(&Ivf) -> PyResult<T> + Send) -> PyResult<T> {
+        self.0.get().read(py, |index, _| match innermost(index).downcast_ref::<Ivf>() {
+            Some(ivf) => look(ivf),
+            None => Err(refused("this index is no inverted file")),
+        })
+    }
+
+    fn with_quantizer<T: Send>(
+        &self,
+        py: Python<'_>,
+        look: impl FnOnce(&dyn Quantizer, &dyn VectorIndex) -> PyResult<T> + Send,
+    ) -> PyResult<T> {
+        self.0.get().read(py, |index, _| {
+            let any = innermost(index);
+            let flat = any.downcast_ref::<Flat>().map(Flat::quantizer);
+            let ivf = any.downcast_ref::<Ivf>().map(Ivf::quantizer);
+            let hnsw = any.downcast_ref::<Hnsw>().map(Hnsw::quantizer);
+            match flat.or(ivf).or(hnsw) {
+                Some(quantizer) => look(&**quantizer, index),
+                None => Err(refused(format!("{} has no codes of its own", index.spec()))),
+            }
+        })
+    }
+}
+
+/// Through the wrapper that cosine needs.
+fn innermost(index: &dyn VectorIndex) -> &dyn Any {
+    match (index as &dyn Any).downcast_ref::<Cosine>() {
+        Some(cosine) => cosine.inner() as &dyn Any,
+        None => index as &dyn Any,
+    }
+}
+
+/// Faiss's values between a query and the vectors with these ids.
+pub(super) fn distances(index: &dyn VectorIndex, query: &[f32], ids: &[i64]) -> Result<Vec<f32>, Error> {
+    let metric = index.metric();
+    let rows = (index as &dyn Any).downcast_ref::<Flat>().and_then(Flat::rows);
+    let distance = |id: &i64| {
+        let Ok(id) = u64::try_from(*id) else {
+            return Ok(f32::NAN);
+        };
+        let distance = match rows.filter(|rows| (id as usize) < rows.len()) {
+            Some(rows) => metric.distance(query, rows.row(id as usize)),
+            None => metric.distance(query, &index.reconstruct(id)?),
+        };
+        Ok(faiss_value(metric, distance))
+    };
+    ids.iter().map(distance).collect()
+}
+
+fn learned(quantizer: &dyn Quantizer) -> Vec<(&'static str, Vec<f32>)> {
+    let quantizer = quantizer as &dyn Any;
+    if let Some(scalar) = quantizer.downcast_ref::<Scalar>() {
+        return vec![("trained", scalar.trained().to_vec())];
+    }
+    let fast_scan = quantizer.downcast_ref::<FastScan>().map(FastScan::product);
+    if let Some(product) = fast_scan.or_else(|| quantizer.downcast_ref::<Product>()) {
+        return vec![("centroids", product.centroids().to_vec())];
+    }
+    if let Some(lsh) = quantizer.downcast_ref::<Lsh>() {
+        let floats = |floats: Option<&[f32]>| floats.unwrap_or_default().to_vec();
+        return vec![("thresholds", floats(lsh.thresholds())), ("rotation", floats(lsh.rotation()))];
+    }
+    Vec::new()
+}
+
+fn one_by_one(codes: &Codes) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(codes.len() * codes.code_len());
+    codes.copy_to(0..codes.len(), &mut bytes);
+    bytes
+}
+
+fn code_array(py: Python<'_>, codes: Vec<u8>, code_len: usize) -> PyResult<CodeArray<'_>> {
+    let count = codes.len() / code_len.max(1);
+    codes.into_pyarray(py).reshape([count, code_len])
+}

@@ -327,6 +327,7 @@ fn knobs_are_known_and_kept(mut subject: Subject) {
         let named = subject.search(&request.clone().with(knob.name, 2.0));
         subject.index.set_knob(knob.name, 2.0).unwrap();
         assert_eq!(subject.search(&request), named);
+        assert_eq!(subject.index.knob(knob.name), Some(2.0));
         for value in [0.5, -1.0, f64::NAN, f64::INFINITY] {
             let refused = [
                 subject.index.set_knob(knob.name, value).unwrap_err(),
@@ -344,6 +345,7 @@ fn knobs_are_known_and_kept(mut subject: Subject) {
         }
         assert_eq!(subject.search(&request), named);
     }
+    assert_eq!(subject.index.knob("depth!"), None);
     let refused = [
         subject.index.set_knob("depth!", 1.0).unwrap_err(),
         subject

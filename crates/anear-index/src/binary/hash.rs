@@ -129,6 +129,10 @@ impl BinaryIndex for BinaryHash {
         vec![&NFLIP]
     }
 
+    fn knob(&self, name: &str) -> Option<f64> {
+        (name == NFLIP.name).then_some(self.nflip as f64)
+    }
+
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         if name != NFLIP.name {
             return Err(unknown_knob(name, &self.knobs()));

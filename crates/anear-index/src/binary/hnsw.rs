@@ -159,6 +159,10 @@ impl BinaryIndex for BinaryHnsw {
         vec![&EF_SEARCH]
     }
 
+    fn knob(&self, name: &str) -> Option<f64> {
+        (name == EF_SEARCH.name).then_some(self.ef_search as f64)
+    }
+
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         if name != EF_SEARCH.name {
             return Err(unknown_knob(name, &self.knobs()));

@@ -101,6 +101,10 @@ impl BinaryIndex for BinaryIdMap {
         self.inner.knobs()
     }
 
+    fn knob(&self, name: &str) -> Option<f64> {
+        self.inner.knob(name)
+    }
+
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         self.inner.set_knob(name, value)
     }

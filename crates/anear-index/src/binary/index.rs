@@ -43,6 +43,11 @@ pub trait BinaryIndex: Any + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The value of a search parameter for requests that do not name it; `None` when there is no such parameter.
+    fn knob(&self, _name: &str) -> Option<f64> {
+        None
+    }
+
     /// Changes a search parameter for all requests that do not name it; it is saved with the index.
     ///
     /// # Errors

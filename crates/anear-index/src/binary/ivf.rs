@@ -156,6 +156,10 @@ impl BinaryIndex for BinaryIvf {
         vec![&NPROBE]
     }
 
+    fn knob(&self, name: &str) -> Option<f64> {
+        (name == NPROBE.name).then_some(self.nprobe as f64)
+    }
+
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         if name != NPROBE.name {
             return Err(unknown_knob(name, &self.knobs()));

@@ -11,8 +11,7 @@ use anear::index::binary::{
 use anear::index::{IdMapKind, Neighbors, RangeRequest, SearchRequest};
 use anear::kernels::IdSelector;
 use numpy::{
-    IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
-    PyUntypedArrayMethods as _,
+    IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods as _,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -34,11 +33,15 @@ impl NativeBinaryIndex {
     }
 
     fn read<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&dyn BinaryIndex, Option<&Pool>) -> T + Send) -> T {
-        detached(py, |pool| read(&**self.0.read().unwrap_or_else(PoisonError::into_inner), pool))
+        detached(py, |pool| {
+            read(&**self.0.read().unwrap_or_else(PoisonError::into_inner), pool)
+        })
     }
 
     fn write<T: Send>(&self, py: Python<'_>, write: impl FnOnce(&mut dyn BinaryIndex) -> T + Send) -> T {
-        detached(py, |_| write(&mut **self.0.write().unwrap_or_else(PoisonError::into_inner)))
+        detached(py, |_| {
+            write(&mut **self.0.write().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 }
 
@@ -95,7 +98,12 @@ impl NativeBinaryIndex {
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        guarded(|| Ok(PyBytes::new(py, &self.read(py, |index, _| to_bytes(index)).map_err(raise)?)))
+        guarded(|| {
+            Ok(PyBytes::new(
+                py,
+                &self.read(py, |index, _| to_bytes(index)).map_err(raise)?,
+            ))
+        })
     }
 
     #[staticmethod]
@@ -145,6 +153,10 @@ impl NativeBinaryIndex {
     fn knobs(&self, py: Python<'_>) -> Vec<(&'static str, &'static str)> {
         let knobs = self.read(py, |index, _| index.knobs());
         knobs.iter().map(|knob| (knob.name, knob.alias)).collect()
+    }
+
+    fn knob(&self, py: Python<'_>, name: &str) -> Option<f64> {
+        self.read(py, |index, _| index.knob(name))
     }
 
     fn set_knob(&self, py: Python<'_>, name: &str, value: f64) -> PyResult<()> {
@@ -203,7 +215,9 @@ impl NativeBinaryIndex {
         guarded(|| {
             let (queries, k) = (rows(&x)?, labels.shape()[1]);
             let (distances, labels) = (distances.as_slice_mut()?, labels.as_slice_mut()?);
-            let keep = selector.as_ref().map_or(IdSelector::All, |selector| selector.as_selector());
+            let keep = selector
+                .as_ref()
+                .map_or(IdSelector::All, |selector| selector.as_selector());
             let found = self.read(py, |index, pool| {
                 let mut request = SearchRequest::new(k).selecting(keep);
                 request.pool = pool;
@@ -227,7 +241,9 @@ impl NativeBinaryIndex {
     ) -> PyResult<Within<'py>> {
         guarded(|| {
             let queries = rows(&x)?;
-            let keep = selector.as_ref().map_or(IdSelector::All, |selector| selector.as_selector());
+            let keep = selector
+                .as_ref()
+                .map_or(IdSelector::All, |selector| selector.as_selector());
             let found = self.read(py, |index, pool| {
                 let mut request = RangeRequest::new(radius).selecting(keep);
                 request.pool = pool;

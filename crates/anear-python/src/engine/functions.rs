@@ -25,12 +25,15 @@ pub(crate) fn pairwise<'py>(
     guarded(|| {
         let (x, y, metric) = (rows(&x)?, rows(&y)?, metric.parse::<Metric>().map_err(refused)?);
         if x.dim() != y.dim() {
-            return Err(PyValueError::new_err("both sets of vectors must have the same dimension"));
+            return Err(PyValueError::new_err(
+                "both sets of vectors must have the same dimension",
+            ));
         }
         let row = |i: usize| {
             let mut row = vec![0.0; y.len()];
             metric.distances(x.row(i), y, &mut row);
-            row.iter_mut().for_each(|distance| *distance = faiss_value(metric, *distance));
+            row.iter_mut()
+                .for_each(|distance| *distance = faiss_value(metric, *distance));
             row
         };
         let all = detached(py, |pool| mapped(pool, x.len(), row)).concat();
@@ -105,7 +108,11 @@ impl Clustering {
             },
             other => return Err(refused(format!("unknown way to choose the first centroids: {other}"))),
         };
-        let metric = if self.inner_product { Metric::InnerProduct } else { Metric::L2 };
+        let metric = if self.inner_product {
+            Metric::InnerProduct
+        } else {
+            Metric::L2
+        };
         Ok(KMeansParams {
             k: self.k,
             niter: self.niter,
@@ -153,9 +160,7 @@ pub(crate) fn kmeans<'py>(
             params.train(x, &training)
         });
         let trained = trained.map_err(|error| match error {
-            cluster::Error::NotFinite { .. } => {
-                refused(format!("input contains NaN's or Inf's: {error}"))
-            }
+            cluster::Error::NotFinite { .. } => refused(format!("input contains NaN's or Inf's: {error}")),
             error => refused(error),
         })?;
         let iteration = |stats: &IterationStats| (stats.objective, stats.imbalance_factor, stats.splits);
@@ -164,7 +169,12 @@ pub(crate) fn kmeans<'py>(
         let (objective, dim) = (trained.objective(), x.dim());
         let centroids = trained.into_centroids();
         let count = centroids.len() / dim;
-        Ok((centroids.into_pyarray(py).reshape([count, dim])?, objective, stats, warning))
+        Ok((
+            centroids.into_pyarray(py).reshape([count, dim])?,
+            objective,
+            stats,
+            warning,
+        ))
     })
 }
 

@@ -12,8 +12,7 @@ use anear::kernels::{IdSelector, Rows};
 use anear::quant::QuantizerSpec;
 use anear::{Metric, Pool};
 use numpy::{
-    IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
-    PyUntypedArrayMethods as _,
+    IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods as _,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,14 +48,12 @@ impl NativeIndex {
         py: Python<'_>,
         read: impl FnOnce(&dyn VectorIndex, Option<&Pool>) -> T + Send,
     ) -> T {
-        detached(py, |pool| read(&**self.0.read().unwrap_or_else(PoisonError::into_inner), pool))
+        detached(py, |pool| {
+            read(&**self.0.read().unwrap_or_else(PoisonError::into_inner), pool)
+        })
     }
 
-    fn write<T: Send>(
-        &self,
-        py: Python<'_>,
-        write: impl FnOnce(&mut dyn VectorIndex, Option<&Pool>) -> T + Send,
-    ) -> T {
+    fn write<T: Send>(&self, py: Python<'_>, write: impl FnOnce(&mut dyn VectorIndex, Option<&Pool>) -> T + Send) -> T {
         detached(py, |pool| {
             write(&mut **self.0.write().unwrap_or_else(PoisonError::into_inner), pool)
         })
@@ -72,13 +69,7 @@ impl NativeIndex {
     /// The index of a factory string, trained on `sample`; where nothing is to be learned, that may be empty.
     #[staticmethod]
     #[pyo3(signature = (spec, metric, sample, seed = 1234))]
-    fn build(
-        py: Python<'_>,
-        spec: &str,
-        metric: &str,
-        sample: PyReadonlyArray2<'_, f32>,
-        seed: u64,
-    ) -> PyResult<Self> {
+    fn build(py: Python<'_>, spec: &str, metric: &str, sample: PyReadonlyArray2<'_, f32>, seed: u64) -> PyResult<Self> {
         guarded(|| {
             let (spec, metric) = (spec.parse::<IndexSpec>().map_err(raise)?, metric_of(metric)?);
             let sample = rows(&sample)?;
@@ -256,12 +247,16 @@ impl NativeIndex {
         guarded(|| {
             let (queries, k) = (rows(&x)?, labels.shape()[1]);
             let (distances, labels) = (distances.as_slice_mut()?, labels.as_slice_mut()?);
-            let keep = selector.as_ref().map_or(IdSelector::All, |selector| selector.as_selector());
+            let keep = selector
+                .as_ref()
+                .map_or(IdSelector::All, |selector| selector.as_selector());
             let knobs = knobs.unwrap_or_default();
             self.read(py, |index, pool| {
                 let mut request = SearchRequest::new(k).selecting(keep);
                 request.pool = pool;
-                knobs.into_iter().for_each(|(name, value)| request.knobs.set(name, value));
+                knobs
+                    .into_iter()
+                    .for_each(|(name, value)| request.knobs.set(name, value));
                 let found = nearest(index, queries, &request)?;
                 fill(index.metric(), k, &found, distances, labels);
                 Ok(())
@@ -281,13 +276,17 @@ impl NativeIndex {
     ) -> PyResult<Within<'py>> {
         guarded(|| {
             let queries = rows(&x)?;
-            let keep = selector.as_ref().map_or(IdSelector::All, |selector| selector.as_selector());
+            let keep = selector
+                .as_ref()
+                .map_or(IdSelector::All, |selector| selector.as_selector());
             let knobs = knobs.unwrap_or_default();
             let found = self.read(py, |index, pool| {
                 // The value is its own inverse.
                 let mut request = RangeRequest::new(faiss_value(index.metric(), radius)).selecting(keep);
                 request.pool = pool;
-                knobs.into_iter().for_each(|(name, value)| request.knobs.set(name, value));
+                knobs
+                    .into_iter()
+                    .for_each(|(name, value)| request.knobs.set(name, value));
                 let found = index.range_search(queries, &request)?;
                 Ok((index.metric(), found))
             });
@@ -310,7 +309,8 @@ impl NativeIndex {
                 let Some(reconstruct) = index.as_reconstruct() else {
                     return index.reconstruct(0);
                 };
-                ids.iter().try_for_each(|id| reconstruct.reconstruct(*id, &mut vectors))?;
+                ids.iter()
+                    .try_for_each(|id| reconstruct.reconstruct(*id, &mut vectors))?;
                 Ok(vectors)
             });
             let vectors = vectors.map_err(raise)?;
@@ -368,7 +368,9 @@ impl NativeIndex {
                 None => index.merge(&mut *taken),
             })
             .map_err(raise)?;
-            other.write(py, |index, _| index.remove(&IdSelector::All)).map_err(raise)?;
+            other
+                .write(py, |index, _| index.remove(&IdSelector::All))
+                .map_err(raise)?;
             Ok(())
         })
     }
@@ -392,7 +394,12 @@ fn nearest(index: &dyn VectorIndex, queries: Rows<'_>, request: &SearchRequest<'
         answer => return answer,
     }
     let is_finite = |query: &[f32]| query.iter().all(|x| x.is_finite());
-    let finite: Vec<f32> = queries.iter().filter(|query| is_finite(query)).flatten().copied().collect();
+    let finite: Vec<f32> = queries
+        .iter()
+        .filter(|query| is_finite(query))
+        .flatten()
+        .copied()
+        .collect();
     let finite = Rows::new(&finite, queries.dim()).expect("whole queries");
     let found = index.search(finite, request)?;
     let mut rest = found.iter();

@@ -68,7 +68,9 @@ impl Parts {
             let map = (index as &dyn Any).downcast_ref::<IdMap>();
             map.map(|map| map.ids().iter().map(|id| *id as i64).collect::<Vec<_>>())
         });
-        Ok(ids.ok_or_else(|| refused("only an id map has ids of its own"))?.into_pyarray(py))
+        Ok(ids
+            .ok_or_else(|| refused("only an id map has ids of its own"))?
+            .into_pyarray(py))
     }
 
     /// The index that finds the lists of an inverted file.
@@ -82,7 +84,9 @@ impl Parts {
     }
 
     fn list_sizes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let sizes = self.with_ivf(py, |ivf| Ok((0..ivf.nlist()).map(|i| ivf.list(i).len() as i64).collect()));
+        let sizes = self.with_ivf(py, |ivf| {
+            Ok((0..ivf.nlist()).map(|i| ivf.list(i).len() as i64).collect())
+        });
         sizes.map(|sizes: Vec<_>| sizes.into_pyarray(py))
     }
 
@@ -192,10 +196,12 @@ impl Parts {
 
 impl Parts {
     fn with_ivf<T: Send>(&self, py: Python<'_>, look: impl FnOnce(&Ivf) -> PyResult<T> + Send) -> PyResult<T> {
-        self.0.get().read(py, |index, _| match innermost(index).downcast_ref::<Ivf>() {
-            Some(ivf) => look(ivf),
-            None => Err(refused("this index is no inverted file")),
-        })
+        self.0
+            .get()
+            .read(py, |index, _| match innermost(index).downcast_ref::<Ivf>() {
+                Some(ivf) => look(ivf),
+                None => Err(refused("this index is no inverted file")),
+            })
     }
 
     fn with_quantizer<T: Send>(
@@ -252,7 +258,10 @@ fn learned(quantizer: &dyn Quantizer) -> Vec<(&'static str, Vec<f32>)> {
     }
     if let Some(lsh) = quantizer.downcast_ref::<Lsh>() {
         let floats = |floats: Option<&[f32]>| floats.unwrap_or_default().to_vec();
-        return vec![("thresholds", floats(lsh.thresholds())), ("rotation", floats(lsh.rotation()))];
+        return vec![
+            ("thresholds", floats(lsh.thresholds())),
+            ("rotation", floats(lsh.rotation())),
+        ];
     }
     Vec::new()
 }

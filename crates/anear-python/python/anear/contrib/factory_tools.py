@@ -23,19 +23,18 @@ from ..faiss._transforms import (
 
 
 def get_code_size(d: int, indexkey: str) -> int:
-    """Bytes of a vector in the index of a factory string; for an id map, 8 more."""
-    index = index_factory(d, indexkey)
-    ids = 0
-    while not isinstance(index, EngineIndex):
-        if isinstance(index, IndexRefine):
-            return get_code_size(d, reverse_index_factory(index.base_index)) + index.refine_index.sa_code_size()
-        ids += 8 * isinstance(index, IndexIDMap)
-        index = index.index
-    if isinstance(index, IndexIVF):
-        return ids + index.code_size + 8
-    if isinstance(index, IndexFlat):
-        return ids + 4 * index.d
-    return ids + int(getattr(index, "code_size", 0) or index.sa_code_size())
+    """Bytes of a vector in the index of a factory string, with the links of a graph but without ids."""
+    return _code_size(index_factory(d, indexkey))
+
+
+def _code_size(index: Any) -> int:
+    if isinstance(index, IndexRefine):
+        return _code_size(index.base_index) + _code_size(index.refine_index)
+    if isinstance(index, IndexIDMap | IndexPreTransform):
+        return _code_size(index.index)
+    if isinstance(index, IndexHNSW):
+        return _code_size(index.storage) + 2 * 4 * get_hnsw_M(index)
+    return int(index.code_size)
 
 
 def get_hnsw_M(index: Any) -> int:

@@ -10,8 +10,8 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from ._arrays import Float32Vector, Floats, Ids, Int64Vector, Vector
-from ._binary import IndexBinary
+from ._arrays import Float32Vector, Floats, Ids, Int64Vector, Pointer, Vector, rev_swig_ptr
+from ._binary import IndexBinaryHNSW
 from ._codes import IndexPQ
 from ._composite import IndexIDMap, IndexPreTransform, IndexRefine, _Many
 from ._graph import IndexHNSW
@@ -43,12 +43,13 @@ class AutoTuneCriterion:
             self.gt_D = Float32Vector(np.asarray(D))
 
     def evaluate(self, D: Any, I: Any) -> float:
-        """From 0, all wrong, to 1.
+        """From 0, all wrong, to 1; distances and ids are arrays, or pointers as in Faiss.
 
         Raises:
             AssertionError: there are not as many rows as queries.
         """
-        found: Ids = np.ascontiguousarray(I, dtype=np.int64)
+        answers = rev_swig_ptr(I, self.nq * self.nnn).reshape(self.nq, self.nnn) if isinstance(I, Pointer) else I
+        found: Ids = np.ascontiguousarray(answers, dtype=np.int64)
         assert found.shape[0] == self.nq, f"expected answers for {self.nq} queries, got {found.shape[0]}"
         if not self.gt_nnn:
             raise RuntimeError("ground truth not initialized")
@@ -256,10 +257,10 @@ class ParameterSpace:
                 self.set_index_parameter(index, name, value)
             return
         for part in filter(None, setting.replace(" ", ",").split(",")):
-            name, equals, value = part.partition("=")
+            name, equals, number = part.partition("=")
             if not equals:
                 raise RuntimeError(f"expected name=value, got {part!r}")
-            self.set_index_parameter(index, name.strip(), float(value))
+            self.set_index_parameter(index, name.strip(), float(number))
 
     def set_index_parameter(self, index: Any, name: str, val: float) -> None:
         """Gives a parameter of an index a value.
@@ -363,7 +364,7 @@ def _set(index: Any, name: str, value: float) -> bool:
         index.nprobe = int(value)
     elif name == "max_codes" and hasattr(type(index), "max_codes"):
         index.max_codes = 0 if math.isinf(value) else int(value)
-    elif name in ("efSearch", "efConstruction") and isinstance(index, Index | IndexBinary) and "hnsw" in vars(index):
+    elif name in ("efSearch", "efConstruction") and isinstance(index, IndexHNSW | IndexBinaryHNSW):
         setattr(index.hnsw, name, int(value))
     elif name == "ht" and isinstance(index, IndexPQ | IndexIVFPQ):
         index.polysemous_ht = int(value)

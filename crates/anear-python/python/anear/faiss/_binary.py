@@ -134,7 +134,7 @@ class IndexBinary:
         _, found = self.search(x, k)
         out = found if labels is None else output(labels, found.shape, np.int64)
         out[:] = found
-        return out.ravel() if operator.index(k) == 1 and labels is None else out
+        return out
 
     def reconstruct(self, key: SupportsIndex, x: Array | None = None) -> Codes:
         """The vector with this id.
@@ -292,6 +292,7 @@ class IndexBinaryIVF(IndexBinary):
     def _adopt(self, index: _native.BinaryIndex) -> None:
         coarse = binary_around(index.coarse())
         self._settle(coarse, coarse.ntotal)
+        self.nprobe = int(index.knob("nprobe") or 1)
 
     def train(self, x: Any) -> None:
         """Finds the centroids of the lists, unless the quantizer has them."""
@@ -349,6 +350,7 @@ class IndexBinaryHNSW(IndexBinary):
 
     def _adopt(self, index: _native.BinaryIndex) -> None:
         self.hnsw = _Links(*numbers_in(index.spec))
+        self.hnsw.efSearch = int(index.knob("efSearch") or 16)
 
     def _knobs(self, params: SearchParameters | None) -> dict[str, float]:
         ef = params.efSearch if isinstance(params, SearchParametersHNSW) else self.hnsw.efSearch
@@ -371,7 +373,7 @@ class IndexBinaryHash(IndexBinary):
         return f"BHash{self.b}"
 
     def _adopt(self, index: _native.BinaryIndex) -> None:
-        (self.b,), self.nflip = numbers_in(index.spec), 0
+        (self.b,), self.nflip = numbers_in(index.spec), int(index.knob("nflip") or 0)
 
     def _knobs(self, params: SearchParameters | None) -> dict[str, float]:
         return {"nflip": float(self.nflip)}
@@ -393,7 +395,7 @@ class IndexBinaryMultiHash(IndexBinary):
         return f"BHash{self.nhash}x{self.b}"
 
     def _adopt(self, index: _native.BinaryIndex) -> None:
-        (self.nhash, self.b), self.nflip = numbers_in(index.spec), 0
+        (self.nhash, self.b), self.nflip = numbers_in(index.spec), int(index.knob("nflip") or 0)
 
     def _knobs(self, params: SearchParameters | None) -> dict[str, float]:
         return {"nflip": float(self.nflip)}

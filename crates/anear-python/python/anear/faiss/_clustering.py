@@ -137,24 +137,26 @@ class Kmeans:
         self.gpu = kwargs.pop("gpu", False)
         if self.gpu:
             raise RuntimeError("anear clusters on the CPU only; leave out gpu=True")
+        self.k = operator.index(k)
         self.steps = kwargs.pop("progressive_dim_steps", None)
         self.cp = ClusteringParameters()
         for name, value in kwargs.items():
             getattr(ClusteringParameters, name)
             setattr(self.cp, name, value)
-        self.reset(k)
+        self.reset()
 
     def reset(self, k: SupportsIndex | None = None) -> None:
         """Forgets everything; there may be another number of clusters from now on."""
-        self.k = self.k if k is None else operator.index(k)
-        self.index: Index = (IndexFlatIP if self.cp.spherical else IndexFlatL2)(self.d)
+        if k is not None:
+            self.k = operator.index(k)
+        self.set_index()
         self.centroids: Any = None
         self.obj: Any = None
         self.iteration_stats: list[dict[str, float]] | None = None
 
     def set_index(self) -> None:
         """Makes an empty index for the centroids."""
-        self.index = (IndexFlatIP if self.cp.spherical else IndexFlatL2)(self.d)
+        self.index: Index = (IndexFlatIP if self.cp.spherical else IndexFlatL2)(self.d)
 
     def train(self, x: Any, weights: Any = None, init_centroids: Any = None) -> float:
         """Finds centroids of the rows of `x`; returns the final objective.

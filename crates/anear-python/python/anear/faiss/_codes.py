@@ -177,6 +177,11 @@ class IndexRaBitQ(IndexFlatCodes):
         qb = params.qb if isinstance(params, RaBitQSearchParameters) else self.qb
         return {"qb": qb} if any("qb" in row[:2] for row in self._live.knobs()) else {}
 
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.rabitq.code_size
+
 
 class IndexRaBitQFastScan(IndexRaBitQ):
     """RaBitQ codes in blocks, compared by shuffles of registers."""

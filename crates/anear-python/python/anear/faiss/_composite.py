@@ -5,6 +5,7 @@ They hold the objects they are given, as Faiss's do: what is done to those shows
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable
 from typing import Any, SupportsIndex
@@ -30,7 +31,7 @@ class _Wrapper(Index):
         self.index = index
 
     @property
-    def is_trained(self) -> bool:  # type: ignore[override]
+    def is_trained(self) -> bool:
         """Whether all that is within is trained."""
         return self.index.is_trained
 
@@ -78,7 +79,7 @@ class IndexIDMap(_Wrapper):
         self.id_map._values = np.concatenate([self._ids, ids])
 
     def _add(self, x: Floats) -> None:
-        raise RuntimeError("add does not make sense with IndexIDMap, use add_with_ids")
+        raise RuntimeError("an id map has no ids of its own to give: use add_with_ids(x, ids)")
 
     def _inner(self, params: SearchParameters | None) -> SearchParameters | None:
         """The parameters, with a selector of positions."""
@@ -192,7 +193,7 @@ class IndexPreTransform(_Wrapper):
         self.d = ltrans.d_in
 
     @property
-    def is_trained(self) -> bool:  # type: ignore[override]
+    def is_trained(self) -> bool:
         """Whether all transforms and the index are trained."""
         return self.index.is_trained and all(transform.is_trained for transform in self.chain)
 
@@ -463,7 +464,7 @@ class IndexShards(_Many):
 
     def _offsets(self) -> list[int]:
         sizes = [part.ntotal if self.successive_ids else 0 for part in self._parts]
-        return np.cumsum([0, *sizes])[:-1].astype(int).tolist()
+        return list(itertools.accumulate(sizes[:-1], initial=0)) if sizes else []
 
     def _add(self, x: Floats) -> None:
         if self.successive_ids:
@@ -474,7 +475,7 @@ class IndexShards(_Many):
 
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
         if self.successive_ids:
-            raise RuntimeError("It makes no sense to pass in ids and request them to be shifted")
+            raise RuntimeError("shards with successive_ids number their vectors themselves: use add(x)")
         self._spread(x, ids)
 
     def _spread(self, x: Floats, ids: Ids | None) -> None:

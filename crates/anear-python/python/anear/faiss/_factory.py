@@ -141,6 +141,8 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _RQ.fullmatch(text):
         return IndexResidualQuantizer(d, int(match[1]), int(match[2]), metric)
     if match := _LSH.fullmatch(text):
+        if metric not in (METRIC_L2, "l2"):
+            raise RuntimeError(f"`{text}` compares by the metric L2 only")
         return IndexLSH(d, int(match[1] or d), bool(match[2]), bool(match[3]))
     if match := _HNSW.fullmatch(text):
         return _hnsw(d, int(match[1] or 32), match[2] or "Flat", metric)

@@ -142,7 +142,7 @@ def eval_intersection(I1: Any, I2: Any) -> int:
 
 def rand(n: Size, seed: int = 12345) -> Floats:
     """Random numbers from 0 to 1, in an array of this size or shape."""
-    return np.random.RandomState(seed).random_sample(n).astype(np.float32)
+    return np.asarray(np.random.RandomState(seed).random_sample(n), dtype=np.float32)
 
 
 def randn(n: Size, seed: int = 12345) -> Floats:
@@ -152,7 +152,8 @@ def randn(n: Size, seed: int = 12345) -> Floats:
 
 def randint(n: Size, seed: int = 12345, vmax: int | None = None) -> Ids:
     """Random whole numbers from 0 to below `vmax`, in an array of this size or shape."""
-    return np.random.RandomState(seed).randint(0, vmax or np.iinfo(np.int64).max, size=n, dtype=np.int64)
+    top = np.iinfo(np.int64).max if vmax is None else vmax
+    return np.asarray(np.random.RandomState(seed).randint(0, top, size=n, dtype=np.int64))
 
 
 lrand = randint

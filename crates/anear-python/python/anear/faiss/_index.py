@@ -135,8 +135,7 @@ class Index:
 
     def assign(self, x: Any, k: SupportsIndex = 1, labels: Array | None = None) -> Ids:
         """The ids of the `k` nearest to each row of `x`."""
-        _, found = self.search(x, k, I=labels)
-        return found.ravel() if operator.index(k) == 1 and labels is None else found
+        return self.search(x, k, I=labels)[1]
 
     def search_and_reconstruct(
         self,
@@ -469,7 +468,7 @@ class EngineIndex(Index):
     def _merge(self, other: EngineIndex, add_id: int) -> None:
         if self is other:
             raise RuntimeError("an index cannot be merged into itself")
-        self._live.merge(other._native, add_id)
+        self._live.merge(other._live, add_id)
 
     def _engine(self) -> _native.VectorIndex:
         return self._live
@@ -491,7 +490,11 @@ class IndexFlatCodes(EngineIndex):
     @property
     def code_size(self) -> int:
         """Bytes of a vector's code."""
-        return self.sa_code_size()
+        return self._parts.code_size()
+
+    def sa_code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.code_size
 
     @property
     def codes(self) -> UInt8Vector:

@@ -322,8 +322,7 @@ class IndexIVF(EngineIndex):
     ) -> tuple[Floats, Ids]:
         """`search` in lists that are given, a row per query; -1 is no list."""
         queries = rows(x, self.d)
-        lists: Ids = np.ascontiguousarray(Iq, dtype=np.int64)
-        assert lists.shape[0] == len(queries), "expected the lists of each query"
+        lists = self._given_lists(Iq, len(queries), params)
         count = operator.index(k)
         distances = output(D, (len(queries), count), np.float32)
         labels = output(I, (len(queries), count), np.int64)
@@ -337,7 +336,7 @@ class IndexIVF(EngineIndex):
     ) -> tuple[Array, Floats, Ids]:
         """`range_search` in lists that are given, a row per query; -1 is no list."""
         queries = rows(x, self.d)
-        lists: Ids = np.ascontiguousarray(Iq, dtype=np.int64)
+        lists = self._given_lists(Iq, len(queries), params)
         found = [
             self.range_search(query[None], thresh, params=self._everywhere(lists[row], params))
             for row, query in enumerate(queries)
@@ -348,6 +347,12 @@ class IndexIVF(EngineIndex):
             np.concatenate([np.empty(0, np.float32), *(distances for _, distances, _ in found)]),
             np.concatenate([np.empty(0, np.int64), *(labels for _, _, labels in found)]),
         )
+
+    def _given_lists(self, Iq: Any, count: int, params: SearchParameters | None) -> Ids:
+        lists: Ids = np.ascontiguousarray(Iq, dtype=np.int64)
+        shape = (count, params.nprobe if isinstance(params, SearchParametersIVF) else self.nprobe)
+        assert lists.shape == shape, f"expected nprobe lists of each query: the shape {shape}, got {lists.shape}"
+        return lists
 
     def _everywhere(self, lists: Ids, params: SearchParameters | None) -> SearchParametersIVF:
         """Parameters for a search of what is in some lists."""
@@ -368,7 +373,7 @@ class IndexIVF(EngineIndex):
         return ((self.nlist - 1).bit_length() + 7) // 8
 
     def _encode(self, x: Floats) -> Codes:
-        lists = self.quantizer.assign(x, 1)
+        lists = self.quantizer.assign(x, 1).ravel()
         origins = self.quantizer.reconstruct_batch(lists) if self.by_residual else None
         width = self.coarse_code_size()
         numbers = lists.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width]
@@ -570,7 +575,7 @@ class IndexIVFRaBitQ(IndexIVF):
     @property
     def code_size(self) -> int:
         """Bytes of a vector's code."""
-        return self._parts.code_size()
+        return self.rabitq.code_size
 
 
 def extract_index_ivf(index: Any) -> IndexIVF:

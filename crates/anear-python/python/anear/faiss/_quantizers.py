@@ -144,7 +144,7 @@ class ProductQuantizer(Quantizer):
     def compute_inner_prod_tables(self, x: Any) -> Floats:
         """The inner product of each part of each vector with each centroid."""
         queries, centroids = self._tables(x)
-        return np.einsum("nmd,mkd->nmk", queries, centroids, dtype=np.float32)
+        return np.asarray(np.einsum("nmd,mkd->nmk", queries, centroids), dtype=np.float32)
 
 
 class ScalarQuantizer(Quantizer):
@@ -254,6 +254,9 @@ class RaBitQuantizer(Quantizer):
         """For vectors of width `d`."""
         super().__init__(d, home)
         self.metric_type, self.nb_bits = metric, operator.index(nb_bits)
+        # The signs and two factors; more bits have 3 factors for the signs and 2 of their own.
+        more = ((self.nb_bits - 1) * self.d + 7) // 8 + 12 if self.nb_bits > 1 else 0
+        self.code_size = (self.d + 7) // 8 + 8 + more
 
     def _token(self) -> str:
         return rabitq_token(self.nb_bits)

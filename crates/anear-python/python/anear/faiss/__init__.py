@@ -5,6 +5,7 @@ say here. Answers are those of Faiss where Faiss's are exact. Wrong use raises w
 """
 
 from ._constants import (
+    ClusteringInitMethod,
     ClusteringInitMethod_AFK_MC2,
     ClusteringInitMethod_KMEANS_PLUS_PLUS,
     ClusteringInitMethod_RANDOM,
@@ -82,6 +83,7 @@ from ._params import (
     SearchParameters,
     SearchParametersHNSW,
     SearchParametersIVF,
+    SearchParametersIVFPQ,
     SearchParametersPQ,
     SearchParametersPreTransform,
     SearchParametersResidualCoarseQuantizer,
@@ -272,6 +274,7 @@ __all__ = [
     "CenteringTransform",
     "Clustering",
     "Clustering1D",
+    "ClusteringInitMethod",
     "ClusteringInitMethod_AFK_MC2",
     "ClusteringInitMethod_KMEANS_PLUS_PLUS",
     "ClusteringInitMethod_RANDOM",
@@ -413,6 +416,7 @@ __all__ = [
     "SearchParameters",
     "SearchParametersHNSW",
     "SearchParametersIVF",
+    "SearchParametersIVFPQ",
     "SearchParametersPQ",
     "SearchParametersPreTransform",
     "SearchParametersResidualCoarseQuantizer",

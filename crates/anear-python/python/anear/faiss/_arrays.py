@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -135,6 +136,9 @@ class Vector:
     def __len__(self) -> int:
         return len(self._values)
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values.tolist())
+
     def __getitem__(self, n: int) -> Any:
         return self._values[n]
 
@@ -246,9 +250,13 @@ _VECTORS_BY_TYPE: dict[str, type[Vector]] = {
 
 
 def vector_to_array(v: Any) -> Array:
-    """A copy of the numbers of a vector."""
+    """A copy of the numbers of a vector.
+
+    Raises:
+        AssertionError: it is none.
+    """
     if not isinstance(v, Vector):
-        raise TypeError(f"expected a vector such as Float32Vector, got {type(v).__name__}")
+        raise AssertionError(f"expected a vector such as Float32Vector, got {type(v).__name__}")
     return v._values.copy()
 
 
@@ -272,8 +280,10 @@ def swig_ptr(a: Array) -> Pointer:
     """What stands for a pointer to an array.
 
     Raises:
-        ValueError: it does not lie in one piece.
+        ValueError: it does not lie in one piece, or holds no numbers.
     """
+    if a.dtype.kind not in "biuf":
+        raise ValueError(f"expected an array of numbers, got {a.dtype}")
     if not a.flags.c_contiguous:
         raise ValueError("array is not C-contiguous")
     return Pointer(a)

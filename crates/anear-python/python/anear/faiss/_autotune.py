@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from ._arrays import Float32Vector, Floats, Ids, Int64Vector, Pointer, Vector, rev_swig_ptr
+from ._arrays import Float32Vector, Float64Vector, Floats, Ids, Int64Vector, Pointer, Vector, rev_swig_ptr
 from ._binary import IndexBinaryHNSW
 from ._codes import IndexPQ
 from ._composite import IndexIDMap, IndexPreTransform, IndexRefine, _Many
@@ -166,7 +166,7 @@ class ParameterRange:
     def __init__(self, name: str, values: list[float] | None = None) -> None:
         """Holds the name of a parameter."""
         self.name = name
-        self.values = list(values or [])
+        self.values = Float64Vector(values or ())
 
 
 class ParameterRangeVector(list[ParameterRange]):
@@ -341,7 +341,7 @@ def _ranges_of(index: Any) -> list[ParameterRange]:
     if isinstance(index, IndexIVF):
         own = [ParameterRange("nprobe", _powers(1, min(index.nlist, 4097)))]
         within = _ranges_of(index.quantizer)
-        return [*own, *(ParameterRange("quantizer_" + each.name, each.values) for each in within)]
+        return [*own, *(ParameterRange("quantizer_" + each.name, list(each.values)) for each in within)]
     if isinstance(index, IndexHNSW):
         return [ParameterRange("efSearch", _powers(4, 513))]
     return []

@@ -127,16 +127,18 @@ class Kmeans:
     [0.05000000074505806, 9.050000190734863]
     """
 
+    gpu = 0
+
     def __init__(self, d: SupportsIndex, k: SupportsIndex, **kwargs: Any) -> None:
         """`k` clusters of vectors of width `d`; what else is given are parameters as in `ClusteringParameters`.
+
+        With `gpu`, too, it works on the CPU, as Faiss does where there is no GPU.
 
         Raises:
             AttributeError: there is no parameter of a name.
         """
         self.d = operator.index(d)
-        self.gpu = kwargs.pop("gpu", False)
-        if self.gpu:
-            raise RuntimeError("anear clusters on the CPU only; leave out gpu=True")
+        kwargs.pop("gpu", False)
         self.k = operator.index(k)
         self.steps = kwargs.pop("progressive_dim_steps", None)
         self.cp = ClusteringParameters()

@@ -126,10 +126,16 @@ class IndexLSH(IndexFlatCodes):
     def __init__(
         self, d: SupportsIndex, nbits: SupportsIndex, rotate_data: bool = True, train_thresholds: bool = False
     ) -> None:
-        """An empty index of vectors of width `d`, encoded in `nbits` bits."""
+        """An empty index of vectors of width `d`, encoded in `nbits` bits.
+
+        Raises:
+            RuntimeError: there are more bits than components, and no rotation.
+        """
         super().__init__(d)
         self.nbits = operator.index(nbits)
         self.rotate_data, self.train_thresholds = bool(rotate_data), bool(train_thresholds)
+        if self.nbits > self.d and not self.rotate_data:
+            raise RuntimeError(f"{self.nbits} bits of {self.d} components need a rotation: rotate_data=True")
         _native.check_spec(self._spec())
         # A rotation is drawn, not learned.
         self.is_trained, self._needs_training = not self.train_thresholds, self.train_thresholds

@@ -13,7 +13,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from .. import _native
-from ._arrays import Floats, Ids, Int64Vector
+from ._arrays import Floats, Ids, Int64Vector, Pointer, rev_swig_ptr
 from ._index import Index, IndexFlat, Range, _ranked
 from ._params import IndexRefineSearchParameters, SearchParameters, SearchParametersPreTransform
 from ._selectors import IDSelector, IDSelectorTranslated
@@ -372,7 +372,8 @@ class IndexRefineFlat(IndexRefine):
         flat = IndexFlat(base_index.d, base_index.metric_type)
         flat.metric_arg = base_index.metric_arg
         if xb is not None:
-            flat.add(xb)
+            pointed = isinstance(xb, Pointer)
+            flat.add(rev_swig_ptr(xb, base_index.ntotal * flat.d).reshape(-1, flat.d) if pointed else xb)
         super().__init__(base_index, flat)
         self.own_refine_index = True
 

@@ -32,6 +32,15 @@ ClusteringInitMethod_RANDOM = 0
 ClusteringInitMethod_KMEANS_PLUS_PLUS = 1
 ClusteringInitMethod_AFK_MC2 = 2
 
+
+class ClusteringInitMethod:
+    """How the first centroids are chosen."""
+
+    RANDOM = ClusteringInitMethod_RANDOM
+    KMEANS_PLUS_PLUS = ClusteringInitMethod_KMEANS_PLUS_PLUS
+    AFK_MC2 = ClusteringInitMethod_AFK_MC2
+
+
 # The engine's names.
 _NAMES = {
     METRIC_INNER_PRODUCT: "inner_product",

@@ -19,7 +19,7 @@ from ._codes import (
     IndexScalarQuantizer,
 )
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
-from ._constants import METRIC_INNER_PRODUCT, METRIC_L2, metric_number
+from ._constants import METRIC_L2
 from ._graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ, IndexNSGFlat
 from ._index import EngineIndex, Index, IndexFlat, IndexFlatIP, IndexFlatL2
 from ._ivf import (
@@ -173,11 +173,10 @@ def _in_lists(d: int, text: str, metric: int | str) -> Index:
     elif match[4] is not None:
         coarse = _index(d, match[4], metric)
     else:
-        number = metric_number(metric)[0] if isinstance(metric, str) else metric
-        coarse = IndexFlatIP(d) if number == METRIC_INNER_PRODUCT else IndexFlatL2(d)
+        coarse = IndexFlat(d, metric)
     found = _lists(coarse, d, nlist, codes, metric)
     found.own_fields = True
-    if match[4] is not None or match[3] is not None:
+    if not isinstance(coarse, IndexFlat):
         found.quantizer_trains_alone = 2
     return found
 

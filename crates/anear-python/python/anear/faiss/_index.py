@@ -501,6 +501,10 @@ class IndexFlatCodes(EngineIndex):
         """A copy of all codes, one after the other."""
         return UInt8Vector(self._parts.codes() if self.ntotal else ())
 
+    def add_sa_codes(self, codes: Any) -> None:
+        """Adds the vectors of codes, which `sa_encode` made."""
+        self.add(self.sa_decode(codes))
+
     def permute_entries(self, perm: Any) -> None:
         """Puts the vector at `perm[i]` to position `i`."""
         order: Ids = np.ascontiguousarray(perm, dtype=np.int64)

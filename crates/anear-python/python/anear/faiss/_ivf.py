@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import time
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -240,8 +241,10 @@ class IndexIVF(EngineIndex):
         if params is not None and not isinstance(params, SearchParametersIVF):
             raise RuntimeError(f"'params' of an inverted file must be SearchParametersIVF, got {type(params).__name__}")
         own: Any = self if params is None else params
+        if own.nprobe < 1:
+            raise RuntimeError(f"nprobe must be at least 1, got {own.nprobe}")
         self._tell_quantizer(None if params is None else params.quantizer_params)
-        knobs = {"nprobe": float(min(max(own.nprobe, 1), self.nlist))}
+        knobs = {"nprobe": float(min(own.nprobe, self.nlist))}
         if own.max_codes:
             knobs["max_codes"] = float(own.max_codes)
         return knobs
@@ -529,6 +532,21 @@ class IndexIVFPQFastScan(IndexIVFPQ):
         self.bbs = operator.index(bbs)
         super().__init__(quantizer, d, nlist, M, nbits, metric)
 
+    @property
+    def M(self) -> int:
+        """Parts of a vector."""
+        return self.pq.M
+
+    @property
+    def nbits(self) -> int:
+        """Bits of a part."""
+        return self.pq.nbits
+
+    @property
+    def ksub(self) -> int:
+        """Centroids of a part."""
+        return self.pq.ksub
+
     def _codes(self) -> str:
         return fast_scan_token(self.pq.M, self.bbs)
 
@@ -606,11 +624,9 @@ def search_with_parameters(
     """`index.search` with parameters for the inverted file within."""
     from ._composite import parameters_for
 
-    distances, labels = index.search(x, k, params=None if params is None else parameters_for(index, params))
-    if not output_stats:
-        return distances, labels
-    nprobe = getattr(params or extract_index_ivf(index), "nprobe", 1)
-    return distances, labels, {"ndis": 0, "nb_dis": 0, "nlist": len(labels) * nprobe, "nprobe": nprobe}
+    began = time.perf_counter()
+    found = index.search(x, k, params=None if params is None else parameters_for(index, params))
+    return (*found, _stats(index, x, params, time.perf_counter() - began)) if output_stats else found
 
 
 def range_search_with_parameters(
@@ -619,11 +635,21 @@ def range_search_with_parameters(
     """`index.range_search` with parameters for the inverted file within."""
     from ._composite import parameters_for
 
+    began = time.perf_counter()
     found = index.range_search(x, radius, params=None if params is None else parameters_for(index, params))
-    if not output_stats:
-        return found
-    nprobe = getattr(params or extract_index_ivf(index), "nprobe", 1)
-    return (*found, {"ndis": 0, "nb_dis": 0, "nlist": len(found[0]) - 1, "nprobe": nprobe})
+    return (*found, _stats(index, x, params, time.perf_counter() - began)) if output_stats else found
+
+
+def _stats(index: Index, x: Any, params: SearchParameters | None, seconds: float) -> dict[str, float]:
+    """How many codes are in the lists that were searched, and how long that took; the parts are not timed apart."""
+    ivf, queries = extract_index_ivf(index), np.asarray(x)
+    while index is not ivf:
+        queries = index.apply_chain(queries) if hasattr(type(index), "apply_chain") else queries
+        index = next(filter(None, (vars(index).get(name) for name in ("base_index", "index"))))
+    own: Any = ivf if params is None else params
+    lists = ivf.quantizer.assign(queries, min(own.nprobe, ivf.nlist))
+    compared = int(ivf.invlists._sizes()[lists[lists >= 0]].sum())
+    return {"ndis": compared, "pre_transform_ms": 0.0, "coarse_quantizer_ms": 0.0, "invlist_scan_ms": 1e3 * seconds}
 
 
 def merge_into(index0: Index, index1: Index, shift_ids: bool) -> None:

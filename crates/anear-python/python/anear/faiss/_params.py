@@ -66,6 +66,9 @@ class IVFPQSearchParameters(SearchParametersIVF):
     polysemous_ht = 0
 
 
+SearchParametersIVFPQ = IVFPQSearchParameters
+
+
 class IVFRaBitQSearchParameters(SearchParametersIVF):
     """Parameters of inverted files of RaBitQ codes."""
 

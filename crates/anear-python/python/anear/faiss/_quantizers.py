@@ -175,6 +175,8 @@ class ScalarQuantizer(Quantizer):
         self.code_size = (self.d * self.bits + 7) // 8
 
     def _token(self) -> str:
+        if self.rangestat != self.RS_minmax or self.rangestat_arg:
+            raise RuntimeError("ranges go from the smallest number to the largest: leave rangestat at RS_minmax, 0")
         return scalar_token(self.qtype)
 
     def learns(self) -> bool:

@@ -134,7 +134,7 @@ class LinearTransform(VectorTransform):
 
     @property
     def _live(self) -> _native.Transform:
-        if not self.is_trained and not self.A.size():
+        if not self.is_trained:
             raise RuntimeError(f"{type(self).__name__}: 'is_trained' failed; call train(x) first")
         if self._made is None or self._made_of[0] is not self.A._values or self._made_of[1] is not self.b._values:
             self._made = self._build()
@@ -180,7 +180,7 @@ class PCAMatrix(LinearTransform):
         eigen_power_in: float = 0,
         random_rotation_in: bool = False,
     ) -> None:
-        """From width `din` to `dout`; scaled by a power of the eigenvalues (0 or -0.5), and rotated if wanted."""
+        """From width `din` to `dout`; scaled by a power of the eigenvalues, or rotated."""
         super().__init__(din, dout, True)
         self.eigen_power, self.random_rotation = float(eigen_power_in), bool(random_rotation_in)
         self.mean: Vector = Float32Vector()
@@ -188,9 +188,14 @@ class PCAMatrix(LinearTransform):
         self.PCAMat: Vector = Float32Vector()
 
     def _token(self) -> str:
+        if self.random_rotation and self.eigen_power not in (0.0, -0.5):
+            raise RuntimeError(f"rotated components are scaled by the power 0 or -0.5, not {self.eigen_power}")
+        return f"PCA{'W' * (self.eigen_power == -0.5)}{'R' * self.random_rotation}{self.d_out}"
+
+    def _take(self, made: _native.Transform) -> None:
+        super()._take(made)
         if self.eigen_power not in (0.0, -0.5):
-            raise RuntimeError(f"eigenvalues can be taken to the power 0 or -0.5, not {self.eigen_power}")
-        return f"PCA{'W' * (self.eigen_power != 0)}{'R' * self.random_rotation}{self.d_out}"
+            self.prepare_Ab()
 
     def copy_from(self, other: PCAMatrix) -> None:
         """Takes over what another one learned; it may keep fewer components."""
@@ -247,6 +252,7 @@ class ITQTransform(VectorTransform):
         """From width `din` to `dout`."""
         super().__init__(din, dout)
         self.do_pca = bool(do_pca_in)
+        self.pca_then_itq = LinearTransform(din, dout)
         self.mean: Vector = Float32Vector()
         self.is_trained = False
 
@@ -255,7 +261,9 @@ class ITQTransform(VectorTransform):
 
     def _take(self, made: _native.Transform) -> None:
         super()._take(made)
-        self.mean = Float32Vector(made.learned()["mean"])
+        learned = made.learned()
+        self.mean = Float32Vector(learned["mean"])
+        self.pca_then_itq.A, self.pca_then_itq.is_trained = Float32Vector(learned["A"]), True
 
 
 class NormalizationTransform(VectorTransform):

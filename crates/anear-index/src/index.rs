@@ -133,6 +133,12 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
     /// A copy that shares nothing with this one.
     fn boxed_clone(&self) -> Box<dyn VectorIndex>;
 
+    /// An index without vectors that has learned what this one has, with the same parameters.
+    fn emptied(&self) -> Box<dyn VectorIndex>;
+
+    /// Gives the vectors the ids 0, 1, 2, ... in the order of their old ones. Where ids are positions they are so already.
+    fn renumber(&mut self) {}
+
     // Abilities. `None` means that this index does not have it.
 
     /// Adding vectors that are numbered by position.

@@ -163,6 +163,15 @@ impl VectorIndex for Cosine {
         Box::new(Self { inner })
     }
 
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        let inner = self.inner.emptied();
+        Box::new(Self { inner })
+    }
+
+    fn renumber(&mut self) {
+        self.inner.renumber();
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         self.inner.as_add().is_some().then_some(self)
     }

@@ -267,6 +267,26 @@ impl VectorIndex for IdMap {
         })
     }
 
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            kind: self.kind,
+            inner: self.inner.emptied(),
+            ids: Vec::new(),
+            positions: HashMap::new(),
+        })
+    }
+
+    fn renumber(&mut self) {
+        let mut old: Vec<u64> = self.positions.keys().copied().collect();
+        old.sort_unstable();
+        self.inner.renumber();
+        self.ids.retain(|id| *id != GONE);
+        for id in &mut self.ids {
+            *id = old.partition_point(|other| other < id) as u64;
+        }
+        self.positions = self.ids.iter().copied().zip(0..).collect();
+    }
+
     fn as_add_with_ids(&mut self) -> Option<&mut dyn AddWithIds> {
         self.inner.as_add().is_some().then_some(self)
     }

@@ -236,6 +236,17 @@ impl VectorIndex for PreTransform {
         })
     }
 
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            chain: self.chain.clone(),
+            inner: self.inner.emptied(),
+        })
+    }
+
+    fn renumber(&mut self) {
+        self.inner.renumber();
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         self.inner.as_add().is_some().then_some(self)
     }

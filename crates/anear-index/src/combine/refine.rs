@@ -297,6 +297,20 @@ impl VectorIndex for Refine {
         })
     }
 
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            base: self.base.emptied(),
+            refine: self.refine.emptied(),
+            refine_spec: self.refine_spec.clone(),
+            k_factor: self.k_factor,
+        })
+    }
+
+    fn renumber(&mut self) {
+        self.base.renumber();
+        self.refine.renumber();
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         self.base.as_add().is_some().then_some(self)
     }

@@ -178,9 +178,30 @@ fn removing_is_as_if_never_added(mut subject: Subject) {
     subject.check_nearest(500, &IdSelector::All);
     vectors_come_back(&subject);
     bytes_bring_everything_back(&subject);
+    subject.renumber_index();
+    if !subject.has_own_ids() {
+        subject.add(10);
+    }
+    subject.check_nearest(500, &IdSelector::All);
+    vectors_come_back(&subject);
+    emptied_learned_the_same(&subject);
     let len = subject.index.len();
     assert_eq!(subject.remove(&IdSelector::All), len);
     an_empty_index_finds_nothing(&subject);
+}
+
+/// An emptied index takes the other's vectors over as they are.
+fn emptied_learned_the_same(subject: &Subject) {
+    let mut emptied = subject.index.emptied();
+    assert!(emptied.is_empty() && emptied.merge_offset() == 0);
+    for knob in subject.index.knobs() {
+        assert_eq!(emptied.knob(knob.name), subject.index.knob(knob.name));
+    }
+    emptied.merge(&mut *subject.index.boxed_clone()).unwrap();
+    assert_eq!(
+        emptied.search(subject.queries(), &subject.request(9)).unwrap(),
+        subject.search(&subject.request(9))
+    );
 }
 
 fn merging_is_as_if_added_here(new: &dyn Fn(usize) -> Subject) {

@@ -226,6 +226,16 @@ impl Subject {
         removed
     }
 
+    /// Numbers the index and the model anew, in the order of the ids.
+    pub(super) fn renumber_index(&mut self) {
+        self.index.renumber();
+        let mut ids = self.ids();
+        ids.sort_unstable();
+        for (id, _) in &mut self.model {
+            *id = ids.partition_point(|other| other < id) as u64;
+        }
+    }
+
     /// Where ids are positions, those of the model are, too.
     fn renumber(&mut self) {
         if !self.index.keeps_ids() {

@@ -304,6 +304,14 @@ impl VectorIndex for Flat {
         Box::new(self.clone())
     }
 
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            metric: self.metric,
+            quantizer: self.quantizer.clone(),
+            codes: self.quantizer.new_codes(),
+        })
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         Some(self)
     }

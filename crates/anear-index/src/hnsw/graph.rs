@@ -170,6 +170,17 @@ impl Graph {
         self.parts.entry_point = entry_point;
     }
 
+    /// Without nodes, and with as many links for those to come.
+    pub(super) fn emptied(&self) -> Self {
+        Self {
+            parts: GraphParts {
+                offsets: vec![0],
+                cum_nneighbor_per_level: self.parts.cum_nneighbor_per_level.clone(),
+                ..GraphParts::default()
+            },
+        }
+    }
+
     /// Keeps the nodes that `keep` names, ascending; they move up, and links to others are dropped.
     pub(super) fn keep(&mut self, keep: &[u32]) {
         let mut numbers = vec![NO_LINK; self.len()];
@@ -177,14 +188,7 @@ impl Graph {
             numbers[node as usize] = number;
         }
         let number = |node: &u32| Some(numbers[*node as usize]).filter(|number| *number != NO_LINK);
-        let places = self.parts.cum_nneighbor_per_level.clone();
-        let mut kept = Self {
-            parts: GraphParts {
-                offsets: vec![0],
-                cum_nneighbor_per_level: places,
-                ..GraphParts::default()
-            },
-        };
+        let mut kept = self.emptied();
         for (new, &old) in (0..).zip(keep) {
             kept.push(self.top_level(old));
             for level in 0..=self.top_level(old) {

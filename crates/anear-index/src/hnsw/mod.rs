@@ -237,7 +237,7 @@ impl Hnsw {
     /// Without vectors; ids are counted on.
     fn clear(&mut self) {
         self.codes = self.quantizer.new_codes();
-        self.graph.keep(&[]);
+        self.graph = self.graph.emptied();
         let next_id = self.slots.next_id();
         self.slots = Slots::default();
         self.slots.count_on_from(next_id);
@@ -371,6 +371,24 @@ impl VectorIndex for Hnsw {
 
     fn boxed_clone(&self) -> Box<dyn VectorIndex> {
         Box::new(self.clone())
+    }
+
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            quantizer: self.quantizer.clone(),
+            codes: self.quantizer.new_codes(),
+            graph: self.graph.emptied(),
+            slots: Slots::default(),
+            walkers: Walkers::default(),
+            ..*self
+        })
+    }
+
+    fn renumber(&mut self) {
+        if !self.slots.are_counted() {
+            remove::compact(self);
+        }
+        self.slots = Slots::counted(self.slots.len());
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

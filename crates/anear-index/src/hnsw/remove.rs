@@ -35,7 +35,7 @@ pub(super) fn remove(index: &mut Hnsw, ids: &IdSelector<'_>) -> Result<usize> {
         bypass(index, &nodes);
         move_entry(index);
         if is_compacted {
-            compact(index)?;
+            compact(index);
         }
     }
     Ok(removed.len())
@@ -116,10 +116,9 @@ fn move_entry(index: &mut Hnsw) {
 }
 
 /// Moves what is in use together.
-fn compact(index: &mut Hnsw) -> Result<()> {
+pub(super) fn compact(index: &mut Hnsw) {
     let kept: Vec<u32> = index.slots.in_use().collect();
     index.graph.keep(&kept);
     index.codes.keep(runs(kept.iter().map(|slot| u64::from(*slot))));
     index.slots.compact();
-    Ok(())
 }

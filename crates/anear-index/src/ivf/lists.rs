@@ -202,6 +202,21 @@ impl Lists {
         Ok(())
     }
 
+    /// Gives the ids 0, 1, 2, ... in the order of the old ones.
+    pub(super) fn renumber(&mut self) {
+        let mut old: Vec<u64> = self.ids().collect();
+        old.sort_unstable();
+        let mut places = vec![GONE; old.len()];
+        for (number, list) in self.lists.iter_mut().enumerate() {
+            for (slot, id) in list.ids.iter_mut().enumerate() {
+                let rank = old.partition_point(|other| other < id);
+                *id = rank as u64;
+                places[rank] = pack(Place { list: number, slot });
+            }
+        }
+        self.places = Places::Counted(places);
+    }
+
     /// Removes the selected ids; returns how many there were. The last vector of a list takes a removed one's slot.
     pub(super) fn remove(&mut self, ids: &IdSelector<'_>) -> usize {
         let doomed: Vec<u64> = match ids {

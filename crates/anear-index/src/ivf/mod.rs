@@ -365,6 +365,20 @@ impl VectorIndex for Ivf {
         Box::new(self.clone())
     }
 
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            router: self.router.clone(),
+            quantizer: self.quantizer.clone(),
+            terms: self.terms.clone(),
+            lists: Lists::new(self.lists.len(), &*self.quantizer),
+            ..*self
+        })
+    }
+
+    fn renumber(&mut self) {
+        self.lists.renumber();
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         Some(self)
     }

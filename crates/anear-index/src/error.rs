@@ -221,6 +221,18 @@ pub enum Error {
 }
 
 /// Refuses vectors of another width than `dim`.
+impl Error {
+    /// Whether training failed for want of vectors.
+    pub fn wants_more_vectors(&self) -> bool {
+        matches!(
+            self,
+            Self::TooFewTrainingVectors { .. }
+                | Self::Quantizer(anear_quant::Error::TooFewTrainingVectors { .. })
+                | Self::Cluster(anear_cluster::Error::TooFewVectors { .. })
+        )
+    }
+}
+
 pub(crate) fn check_dim(dim: usize, vectors: Rows<'_>) -> Result<()> {
     if vectors.dim() == dim {
         return Ok(());

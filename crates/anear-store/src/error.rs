@@ -68,6 +68,25 @@ pub enum Error {
         /// The first id found in both.
         id: DocumentId,
     },
+    /// Too few vectors for an index to learn from.
+    #[error(
+        "the index `{index}` cannot learn from a first batch of {got}: {source}; add more at once, call `train` with \
+         more vectors before, or choose an index that needs no training, such as `Flat` or `HNSW32`"
+    )]
+    Untrained {
+        /// The factory string.
+        index: String,
+        /// Number of vectors that came.
+        got: usize,
+        /// What the index says.
+        source: Box<anear_index::Error>,
+    },
+    /// An index that is no use to a store.
+    #[error("the index `{index}` has ids of its own, but a store numbers its documents; leave out the id map")]
+    OwnIds {
+        /// The factory string.
+        index: String,
+    },
     /// Two stores compare their vectors differently.
     #[error("cannot merge a store with {theirs} into a store with {ours}")]
     MergeSettings {
@@ -171,12 +190,6 @@ pub enum Error {
     NoVector {
         /// Its id.
         id: DocumentId,
-    },
-    /// An index of a kind that a store cannot be built on.
-    #[error("a store cannot be built on an index of kind `{kind}` yet; it needs `flat`")]
-    IndexKind {
-        /// The index's kind.
-        kind: &'static str,
     },
     /// Metadata that the saved form cannot hold.
     #[error("document `{id}`: metadata `{key}` contains {what}; nothing was saved")]

@@ -1,6 +1,7 @@
 //! The one request beneath every search method, and what comes back.
 
 use anear_documents::{Document, DocumentFilter};
+use anear_index::Knobs;
 
 use crate::error::{Error, Result};
 
@@ -37,6 +38,8 @@ pub struct SearchRequest {
     /// Keep only results whose [`score`](Hit::score) is at least this good: at most this large for distances, at
     /// least this large for inner products.
     pub score_threshold: Option<f32>,
+    /// Search parameters of the index, such as `nprobe`, instead of the store's own.
+    pub knobs: Knobs,
 }
 
 /// Many searches at once: the documents most similar to each of many vectors.
@@ -59,6 +62,8 @@ pub struct SearchBatch {
     pub filter: Option<DocumentFilter>,
     /// Keep only results whose [`score`](Hit::score) is at least this good, as in [`SearchRequest`].
     pub score_threshold: Option<f32>,
+    /// Search parameters of the index, such as `nprobe`, instead of the store's own.
+    pub knobs: Knobs,
 }
 
 /// What the results should resemble.
@@ -105,6 +110,7 @@ impl SearchRequest {
             filter: None,
             ranking: Ranking::Similarity,
             score_threshold: None,
+            knobs: Knobs::default(),
         }
     }
 
@@ -153,6 +159,12 @@ impl SearchRequest {
         }
     }
 
+    /// Sets a search parameter of the index, such as `nprobe` or `efSearch`, for this search.
+    pub fn with(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.knobs.set(name, value);
+        self
+    }
+
     /// Bounds that no store can lift.
     pub(crate) fn check(&self) -> Result<()> {
         at_least_one("k", self.k)?;
@@ -181,6 +193,7 @@ impl SearchBatch {
             k: DEFAULT_K,
             filter: None,
             score_threshold: None,
+            knobs: Knobs::default(),
         }
     }
 
@@ -203,6 +216,12 @@ impl SearchBatch {
             score_threshold: Some(score_threshold),
             ..self
         }
+    }
+
+    /// Sets a search parameter of the index, such as `nprobe` or `efSearch`, for this batch.
+    pub fn with(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.knobs.set(name, value);
+        self
     }
 
     /// Bounds that no store can lift.

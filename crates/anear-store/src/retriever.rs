@@ -3,7 +3,7 @@
 use anear_documents::{Document, DocumentFilter};
 
 use crate::error::{Error, Result};
-use crate::request::{DEFAULT_K, Query, Ranking, SearchRequest};
+use crate::request::{DEFAULT_K, Ranking, SearchRequest};
 use crate::store::VectorStore;
 
 /// How a [`Retriever`] searches.
@@ -93,13 +93,11 @@ impl<S: VectorStore> Retriever<S> {
                 got,
             });
         }
-        let query = Query::Text(text.to_owned());
         let request = SearchRequest {
-            query,
             k: self.k,
             filter: self.filter.clone(),
             ranking,
-            score_threshold: None,
+            ..SearchRequest::new(text)
         };
         let hits = self.store.search(request).await?.into_iter();
         let relevant = hits.filter(|hit| least.is_none_or(|least| self.store.relevance(hit.score) >= least));

@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentSet, SlotSet};
-use anear_index::{Flat, SearchRequest, VectorIndex, VectorIndexExt};
-use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
+use anear_index::{Knobs, SearchRequest, VectorIndex, VectorIndexExt};
+use anear_kernels::{Bitmap, IdSelector, Rows, TopK};
 use anear_pool::Pool;
 
 use crate::error::{Error, Result, check_lengths};
@@ -31,11 +31,23 @@ pub(crate) struct Part {
 }
 
 impl Segment {
-    /// Indexes `documents` (each with its id) and their `vectors`, in the same order.
-    pub(crate) fn build(documents: Vec<Document>, vectors: Rows<'_>, metric: Metric) -> Result<Self> {
-        let mut index = Flat::new(vectors.dim(), metric)?;
-        index.add(vectors)?;
-        Self::new(DocumentSet::new(documents)?, Box::new(index))
+    /// Indexes `documents` (each with its id) and their `vectors`, in the same order, by an index like `template`.
+    pub(crate) fn build(
+        documents: DocumentSet,
+        vectors: Rows<'_>,
+        template: &dyn VectorIndex,
+        pool: &Pool,
+    ) -> Result<Self> {
+        let mut index = template.boxed_clone();
+        match index.as_add() {
+            Some(add) => drop(add.add_on(vectors, Some(pool))?),
+            None => {
+                return Err(Error::OwnIds {
+                    index: template.spec().to_string(),
+                });
+            }
+        }
+        Self::new(documents, index)
     }
 
     /// Puts the two halves together.
@@ -138,12 +150,16 @@ impl Part {
         queries: Rows<'_>,
         selected: Option<&Bitmap>,
         k: usize,
+        knobs: &Knobs,
         first_id: u64,
         pool: &Pool,
         tops: &mut [TopK],
     ) -> Result<()> {
         let selector = selected.map_or(IdSelector::All, IdSelector::Bitmap);
         let request = SearchRequest::new(k).selecting(selector).on(pool);
+        let request = knobs
+            .iter()
+            .fold(request, |request, (name, value)| request.with(name, value));
         Ok(self.segment.index.search_top(queries, &request, first_id, tops)?)
     }
 
@@ -170,6 +186,7 @@ impl Part {
             let mut kept = part.segment.index.boxed_clone();
             if let Some(live) = part.live_bitmap() {
                 kept.remove(&IdSelector::Not(Box::new(IdSelector::Bitmap(live))))?;
+                kept.renumber();
             }
             match &mut index {
                 None => index = Some(kept),

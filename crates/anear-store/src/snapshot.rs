@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentId};
-use anear_index::SearchRequest;
+use anear_index::{Knobs, SearchRequest, VectorIndex};
 use anear_kernels::{Bitmap, Metric, Neighbor, Rows, TopK, faiss_tie_order};
 use anear_pool::Pool;
 
@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     metric: Metric,
     /// The width of the vectors, known from the first one on; an emptied store keeps it.
     dim: Option<usize>,
+    /// The index of every segment, trained and without vectors; known from the first vectors on.
+    template: Option<Arc<dyn VectorIndex>>,
     parts: Vec<Part>,
 }
 
@@ -42,20 +44,35 @@ impl Snapshot {
         Self {
             metric,
             dim,
+            template: None,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Without documents, for vectors that `template` will index; it has none.
+    pub(crate) fn like(template: Arc<dyn VectorIndex>) -> Self {
+        Self {
+            metric: template.metric(),
+            dim: Some(template.dim()),
+            template: Some(template),
             parts: Vec::new(),
         }
     }
 
     /// A snapshot of one segment.
     pub(crate) fn of(segment: Arc<Segment>) -> Self {
-        let index = segment.index();
-        let (metric, dim) = (index.metric(), Some(index.dim()));
+        let empty = Self::like(segment.index().emptied().into());
         let parts = if segment.len() == 0 {
             Vec::new()
         } else {
             vec![Part::new(segment)]
         };
-        Self { metric, dim, parts }
+        Self { parts, ..empty }
+    }
+
+    /// The index of every segment, trained and without vectors; `None` before there was a vector.
+    pub(crate) fn template(&self) -> Option<&Arc<dyn VectorIndex>> {
+        self.template.as_ref()
     }
 
     pub(crate) fn dim(&self) -> Option<usize> {
@@ -180,6 +197,7 @@ impl Snapshot {
         queries: Rows<'_>,
         ks: &[usize],
         selection: &Selection<'_>,
+        knobs: &Knobs,
         pool: &Pool,
     ) -> Result<Vec<Vec<(Place, f32)>>> {
         self.check_queries(queries)?;
@@ -190,7 +208,7 @@ impl Snapshot {
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
         for (part, selected) in self.parts.iter().zip(selection) {
-            part.search(queries, selected.as_deref(), k, first_id, pool, &mut tops)?;
+            part.search(queries, selected.as_deref(), k, knobs, first_id, pool, &mut tops)?;
             first_ids.push(first_id);
             first_id += part.len() as u64;
         }
@@ -218,7 +236,8 @@ impl Snapshot {
         neighbors.into_iter().map(place).collect()
     }
 
-    /// This snapshot with a segment's documents added; documents with the same ids are replaced.
+    /// This snapshot with a segment's documents added; documents with the same ids are replaced. The segment's index is a
+    /// filled copy of the template, which it becomes where there was none.
     pub(crate) fn with(&self, segment: Arc<Segment>) -> Result<Self> {
         let dim = segment.index().dim();
         if let Some(expected) = self.dim.filter(|&expected| expected != dim) {
@@ -228,6 +247,7 @@ impl Snapshot {
         let replaced: Vec<Place> = ids.filter_map(|id| self.find(id)).collect();
         let mut next = self.marked(&replaced);
         next.dim = Some(dim);
+        next.template.get_or_insert_with(|| segment.index().emptied().into());
         next.parts.push(Part::new(segment));
         next.compacted()
     }
@@ -262,6 +282,7 @@ impl Snapshot {
         });
         Self {
             parts: parts.collect(),
+            template: self.template.clone(),
             ..*self
         }
     }

@@ -75,6 +75,13 @@ pub enum IdMapKind {
     IdMap2,
 }
 
+/// Exact search: `Flat`.
+impl Default for IndexSpec {
+    fn default() -> Self {
+        Self::Flat(QuantizerSpec::Raw)
+    }
+}
+
 impl IndexSpec {
     /// One string for each kind of index there is.
     pub const EXAMPLES: &[&str] = &[

@@ -42,7 +42,7 @@ struct Member {
 impl Gather {
     /// Whether a search may share a scan with others.
     pub(super) fn takes(request: &SearchRequest) -> bool {
-        request.filter.is_none() && request.candidates() <= CANDIDATES_MAX
+        request.filter.is_none() && request.knobs.is_empty() && request.candidates() <= CANDIDATES_MAX
     }
 
     /// Lets `member` wait for the next scan; whether that is to be called for.

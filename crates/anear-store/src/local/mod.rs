@@ -20,8 +20,8 @@ use std::sync::Arc;
 use anear_bytes::{Fs, RealFs};
 use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
-use anear_index::Flat;
-use anear_kernels::Metric;
+use anear_index::{Flat, IndexSpec, Knobs, Training, VectorIndex};
+use anear_kernels::{Metric, Rows};
 use anear_pool::{PerProcess, Pool};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -29,13 +29,14 @@ use async_trait::async_trait;
 pub use self::census::MemoryUsage;
 use self::gather::Gather;
 pub use self::view::View;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::request::{Hit, SearchRequest};
 use crate::score::{RelevanceFn, relevance};
 use crate::snapshot::Snapshot;
 use crate::store::{Deletion, VectorStore};
 
-/// A vector store in memory, on exact search; the successor of LangChain's `FAISS`.
+/// A vector store in memory, on exact search or any other [index](LocalStoreBuilder::index); the successor of LangChain's
+/// `FAISS`.
 ///
 /// Cloning gives another handle to the same store. Any number of tasks and threads may add, delete and search at
 /// once.
@@ -77,10 +78,40 @@ struct Shared {
 pub(crate) struct Settings {
     pub(crate) metric: Metric,
     pub(crate) normalize_l2: bool,
+    pub(crate) index: IndexSpec,
+    /// Search parameters that a new index gets.
+    pub(crate) knobs: Knobs,
     pub(crate) relevance: Option<RelevanceFn>,
 }
 
 impl Settings {
+    /// Trains an index of this kind on vectors as they will be added.
+    fn train(&self, vectors: Rows<'_>, pool: &Pool) -> Result<Box<dyn VectorIndex>> {
+        let training = Training {
+            pool: Some(pool),
+            ..Training::default()
+        };
+        let trained = self.index.train(self.metric, vectors, &training);
+        let mut index = trained.map_err(|source| match source.wants_more_vectors() {
+            true => Error::Untrained {
+                index: self.index.to_string(),
+                got: vectors.len(),
+                source: Box::new(source),
+            },
+            false => source.into(),
+        })?;
+        set_knobs(&mut *index, &self.knobs)?;
+        Ok(index)
+    }
+
+    /// An index of this kind without vectors; `None` for one that must be trained.
+    fn untrained(&self, dim: usize) -> Result<Option<Arc<dyn VectorIndex>>> {
+        match self.index.needs_training() {
+            true => Ok(None),
+            false => Ok(Some(self.index.build(dim, self.metric)?.into())),
+        }
+    }
+
     /// Relevance of a score, by the caller's function or the metric's own.
     fn relevance_of(&self, score: f32) -> f32 {
         match &self.relevance {
@@ -103,6 +134,11 @@ impl Settings {
     }
 }
 
+/// Makes these the search parameters of requests that name none.
+fn set_knobs(index: &mut dyn VectorIndex, knobs: &Knobs) -> Result<()> {
+    Ok(knobs.iter().try_for_each(|(name, value)| index.set_knob(name, value))?)
+}
+
 /// Settings of a store that is about to be made, from nothing, from texts or from a saved folder.
 #[derive(Clone, Debug)]
 pub struct LocalStoreBuilder {
@@ -113,6 +149,9 @@ pub struct LocalStoreBuilder {
     dim: Option<usize>,
     /// `None`: what a saved store says, else no.
     normalize_l2: Option<bool>,
+    /// `None`: what a saved store has, else exact search.
+    index: Option<IndexSpec>,
+    knobs: Knobs,
     relevance: Option<RelevanceFn>,
     saved_model: Option<String>,
     pool: Pool,
@@ -155,6 +194,59 @@ impl LocalStoreBuilder {
         // An index knows what it can be.
         Flat::new(dim, Metric::L2)?;
         Ok(Self { dim: Some(dim), ..self })
+    }
+
+    /// Searches by an index of this kind (default: `Flat`, which is exact). A saved store brings its own.
+    ///
+    /// It takes Faiss's factory strings: `HNSW32`, `IVF1024,SQ8`, `OPQ16,IVF256,PQ16x4fs,RFlat`. An index that must be
+    /// trained learns from the first documents that are added, or from [`LocalStore::train`]; it wants thousands, and all
+    /// documents of a kind. Filters stay exact in what they admit, and find `k` documents wherever `k` match; which are
+    /// the nearest is as approximate as the index.
+    ///
+    /// # Errors
+    /// [`Error::Index`](crate::Error::Index) that points into a string that is none,
+    /// [`Error::OwnIds`](crate::Error::OwnIds) for an id map: a store numbers its documents itself.
+    ///
+    /// ```
+    /// use anear_store::{LocalStore, SearchRequest, VectorStore, VectorStoreExt};
+    /// use anear_embeddings::FakeEmbeddings;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let texts = (0..200).map(|i| format!("text {i}"));
+    /// let builder = LocalStore::builder(FakeEmbeddings::new(16)).index("IVF4,SQ8")?.knob("nprobe", 2.0);
+    /// let store = builder.from_texts(texts).await?;
+    /// assert_eq!(store.index().to_string(), "IVF4,SQ8");
+    ///
+    /// let found = store.search(SearchRequest::new("text 7").k(1).with("nprobe", 4.0)).await?;
+    /// assert_eq!(found[0].document.page_content, "text 7");
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub fn index(self, factory: &str) -> Result<Self> {
+        self.index_spec(factory.parse().map_err(anear_index::Error::from)?)
+    }
+
+    /// [`index`](Self::index), read already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn index_spec(self, index: IndexSpec) -> Result<Self> {
+        if let IndexSpec::IdMap(..) = index {
+            return Err(Error::OwnIds {
+                index: index.to_string(),
+            });
+        }
+        Ok(Self {
+            index: Some(index),
+            ..self
+        })
+    }
+
+    /// Sets a search parameter of the index, such as `nprobe` or `efSearch`, for searches that do not say otherwise.
+    ///
+    /// An unknown one is an error of the call that makes the index: the first that adds, or the one that loads.
+    pub fn knob(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.knobs.set(name, value);
+        self
     }
 
     /// Turns scores into relevance by a function of one's own.
@@ -215,6 +307,8 @@ impl LocalStoreBuilder {
         let settings = Settings {
             metric: self.metric.unwrap_or(Metric::L2),
             normalize_l2: self.normalize_l2.unwrap_or(false),
+            index: self.index.unwrap_or_default(),
+            knobs: self.knobs,
             relevance: self.relevance,
         };
         let shared = Shared {
@@ -242,6 +336,8 @@ impl LocalStore {
             metric: None,
             dim: None,
             normalize_l2: None,
+            index: None,
+            knobs: Knobs::default(),
             relevance: None,
             saved_model: None,
             pool: Pool::global().clone(),
@@ -297,6 +393,11 @@ impl LocalStore {
     /// Whether vectors and queries are scaled to unit length.
     pub fn normalize_l2(&self) -> bool {
         self.shared.settings.normalize_l2
+    }
+
+    /// The kind of index that it searches by.
+    pub fn index(&self) -> &IndexSpec {
+        &self.shared.settings.index
     }
 
     /// The width of the vectors, once there is one.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use anear_documents::{Document, DocumentFilter};
+use anear_index::Knobs;
 use anear_kernels::Rows;
 
 use super::gather::Gather;
@@ -75,7 +76,7 @@ impl View {
     pub fn nearest(&self, queries: Rows<'_>, k: usize, among: Option<&[usize]>) -> Result<Vec<Vec<(usize, f32)>>> {
         at_least_one("k", k)?;
         let selection = self.selection(None, among)?;
-        let found = self.found(queries, &vec![k; queries.len()], &selection)?;
+        let found = self.found(queries, &vec![k; queries.len()], &selection, &Knobs::default())?;
         let scored = |(place, distance)| (self.snapshot.position(place), score(self.metric(), distance));
         Ok(found
             .into_iter()
@@ -93,7 +94,7 @@ impl View {
         request.check()?;
         let query = self.query(request)?;
         let selection = self.selection(request.filter.as_ref(), among)?;
-        let found = self.found(query, &[request.candidates()], &selection)?;
+        let found = self.found(query, &[request.candidates()], &selection, &request.knobs)?;
         self.ranked(request, &found.concat())
     }
 
@@ -105,7 +106,7 @@ impl View {
         batch.check()?;
         let queries = rows("queries", &batch.queries, batch.dim, self.dim())?;
         let selection = self.selection(batch.filter.as_ref(), among)?;
-        let found = self.found(queries, &vec![batch.k; queries.len()], &selection)?;
+        let found = self.found(queries, &vec![batch.k; queries.len()], &selection, &batch.knobs)?;
         let hits = |found: &Vec<_>| self.hits(found, batch.score_threshold);
         Ok(found.iter().map(hits).collect())
     }
@@ -138,7 +139,8 @@ impl View {
         }
         let ks: Vec<usize> = requests.iter().map(|request| request.candidates()).collect();
         let selection = self.snapshot.select(None)?;
-        self.found(rows("queries", &queries, dim, self.dim())?, &ks, &selection)
+        let queries = rows("queries", &queries, dim, self.dim())?;
+        self.found(queries, &ks, &selection, &Knobs::default())
     }
 
     /// What the filter wants of the documents at these positions.
@@ -155,14 +157,20 @@ impl View {
     }
 
     /// The `ks[i]` selected documents nearest to the `i`-th query as the caller gave it, with their distances.
-    fn found(&self, queries: Rows<'_>, ks: &[usize], selection: &Selection<'_>) -> Result<Vec<Vec<(Place, f32)>>> {
+    fn found(
+        &self,
+        queries: Rows<'_>,
+        ks: &[usize],
+        selection: &Selection<'_>,
+        knobs: &Knobs,
+    ) -> Result<Vec<Vec<(Place, f32)>>> {
         let Shared { settings, pool, .. } = &*self.shared;
         let mut prepared = Cow::Borrowed(queries.as_slice());
         if settings.normalizes() {
             settings.prepare(prepared.to_mut(), queries.dim());
         }
         let queries = rows("queries", &prepared, queries.dim(), self.dim())?;
-        self.snapshot.nearest(queries, ks, selection, pool)
+        self.snapshot.nearest(queries, ks, selection, knobs, pool)
     }
 
     /// What the request's ranking and threshold make of its candidates.

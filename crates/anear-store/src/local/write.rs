@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anear_documents::{Document, DocumentId};
-use anear_kernels::{Metric, RowsMut, normalize};
+use anear_documents::{Document, DocumentId, DocumentSet};
+use anear_index::VectorIndex;
+use anear_kernels::{Metric, Rows, RowsMut, normalize};
+use anear_pool::Pool;
 
 use super::{LocalStore, Settings};
 use crate::error::{Error, Result, check_lengths, rows};
@@ -21,23 +23,23 @@ impl LocalStore {
             return Err(Error::NothingToAdd { what: "documents" });
         }
         let vectors = self.shared.embeddings.embed_documents(&texts).await?;
-        self.commit(move |settings, snapshot| {
+        self.commit(move |settings, snapshot, pool| {
             check_lengths("documents", documents.len(), "vectors", vectors.len())?;
             for (document, text) in documents.iter_mut().zip(texts) {
                 document.page_content = text;
             }
             let rows = Matrix::of(vectors, snapshot.dim())?;
-            added(settings, snapshot, documents, rows, Existing::Replace)
+            added(settings, snapshot, pool, documents, rows, Existing::Replace)
         })
         .await
     }
 
     /// Adds documents whose vectors are known.
     pub(super) async fn add(&self, embedded: Vec<(Document, Vec<f32>)>) -> Result<Vec<DocumentId>> {
-        self.commit(move |settings, snapshot| {
+        self.commit(move |settings, snapshot, pool| {
             let (documents, vectors): (_, Vec<_>) = embedded.into_iter().unzip();
             let rows = Matrix::of(vectors, snapshot.dim())?;
-            added(settings, snapshot, documents, rows, Existing::Replace)
+            added(settings, snapshot, pool, documents, rows, Existing::Replace)
         })
         .await
     }
@@ -96,13 +98,13 @@ impl LocalStore {
         existing: Existing,
     ) -> Result<Vec<DocumentId>> {
         let rows = Matrix { data, dim };
-        self.commit(move |settings, snapshot| added(settings, snapshot, documents, rows, existing))
+        self.commit(move |settings, snapshot, pool| added(settings, snapshot, pool, documents, rows, existing))
             .await
     }
 
     /// Deletes what `which` names; returns how many documents that were.
     pub(super) async fn remove(&self, which: Deletion) -> Result<usize> {
-        self.commit(move |_, snapshot| {
+        self.commit(move |_, snapshot, _| {
             let places = match which {
                 Deletion::Ids(ids) => found_all(snapshot, &ids)?,
                 Deletion::Existing(ids) => distinct(ids.iter().filter_map(|id| snapshot.find(id))),
@@ -114,6 +116,9 @@ impl LocalStore {
     }
 
     /// Adds all documents of `source` to this store; the source is left as it is.
+    ///
+    /// Where both indexes learned the same (or nothing), codes are taken over as they are; otherwise the vectors are, as the
+    /// source gives them back.
     ///
     /// All or nothing: on an error both stores are as they were. Returns how many documents were added.
     ///
@@ -140,7 +145,7 @@ impl LocalStore {
             return Err(Error::MergeSettings { ours, theirs });
         }
         let source = source.shared.clone();
-        self.commit(move |_, snapshot| {
+        self.commit(move |settings, snapshot, pool| {
             let source = source.snapshot.load_full();
             let both = source
                 .places()
@@ -151,8 +156,43 @@ impl LocalStore {
             }
             match source.to_segment()? {
                 None => Ok((snapshot.clone(), 0)),
-                Some(segment) => Ok((snapshot.with(segment)?, source.len())),
+                Some(segment) => {
+                    let segment = fitting(settings, snapshot, pool, segment)?;
+                    Ok((snapshot.with(segment)?, source.len()))
+                }
             }
+        })
+        .await
+    }
+
+    /// Trains the index on a sample of the vectors to come, row after row of `dim` numbers, before the first are added.
+    ///
+    /// Without this an index that must be trained learns from the first batch. A store whose index is trained already, or
+    /// needs no training, is left as it is.
+    ///
+    /// # Errors
+    /// [`Error::Untrained`] for a sample that is too small; [`Error::Argument`] and [`Error::Dimension`] for one that is
+    /// not whole rows.
+    ///
+    /// ```
+    /// # use anear_store::{LocalStore, VectorStore, VectorStoreExt};
+    /// # use anear_embeddings::FakeEmbeddings;
+    /// # futures::executor::block_on(async {
+    /// let sample: Vec<f32> = (0..400).map(|i| (i * i % 17) as f32).collect();
+    /// let store = LocalStore::builder(FakeEmbeddings::new(4)).index("IVF2,Flat")?.build();
+    /// store.train(sample, 4).await?;
+    /// store.add_texts(["one text is enough now"]).await?;
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub async fn train(&self, sample: Vec<f32>, dim: usize) -> Result<()> {
+        self.commit(move |settings, snapshot, pool| {
+            if snapshot.template().is_some() {
+                return Ok((snapshot.clone(), ()));
+            }
+            let mut sample = Matrix { data: sample, dim };
+            settings.prepare(&mut sample.data, dim);
+            let sample = rows("the sample", &sample.data, dim, snapshot.dim())?;
+            Ok((Snapshot::like(settings.train(sample, pool)?.into()), ()))
         })
         .await
     }
@@ -160,14 +200,14 @@ impl LocalStore {
     /// Waits for this writer's turn, then lets `change` build the next snapshot and makes it current.
     async fn commit<R: Send + 'static>(
         &self,
-        change: impl FnOnce(&Settings, &Snapshot) -> Result<(Snapshot, R)> + Send + 'static,
+        change: impl FnOnce(&Settings, &Snapshot, &Pool) -> Result<(Snapshot, R)> + Send + 'static,
     ) -> Result<R> {
         let turn = self.shared.turn.get().lock_owned().await;
         let shared = self.shared.clone();
         let job = move || {
             // The turn belongs to the job: it ends with the job, also when nobody awaits it any more.
             let _turn = turn;
-            let (next, answer) = change(&shared.settings, &shared.snapshot.load())?;
+            let (next, answer) = change(&shared.settings, &shared.snapshot.load(), &shared.pool)?;
             shared.snapshot.store(Arc::new(next));
             Ok(answer)
         };
@@ -208,6 +248,7 @@ impl Matrix {
 fn added(
     settings: &Settings,
     snapshot: &Snapshot,
+    pool: &Pool,
     mut documents: Vec<Document>,
     Matrix { mut data, dim }: Matrix,
     existing: Existing,
@@ -222,8 +263,44 @@ fn added(
     if existing == Existing::Refuse {
         refuse_existing(snapshot, &ids)?;
     }
-    let segment = Segment::build(documents, vectors, settings.metric)?;
+    let documents = DocumentSet::new(documents)?;
+    let template = template(settings, snapshot, pool, vectors)?;
+    let segment = Segment::build(documents, vectors, &*template, pool)?;
     Ok((snapshot.with(Arc::new(segment))?, ids))
+}
+
+/// What the snapshot's segments are copies of; trained on `vectors` if they are the first.
+fn template(settings: &Settings, snapshot: &Snapshot, pool: &Pool, vectors: Rows<'_>) -> Result<Arc<dyn VectorIndex>> {
+    match snapshot.template() {
+        Some(template) => Ok(template.clone()),
+        None => Ok(settings.train(vectors, pool)?.into()),
+    }
+}
+
+/// The segment of another store, indexed as those of `snapshot` are.
+fn fitting(settings: &Settings, snapshot: &Snapshot, pool: &Pool, segment: Arc<Segment>) -> Result<Arc<Segment>> {
+    let (index, dim) = (segment.index(), segment.index().dim());
+    if snapshot.dim().is_some_and(|expected| expected != dim) {
+        // Refused by name when it is added.
+        return Ok(segment);
+    }
+    let is_alike = match snapshot.template() {
+        Some(template) => template.check_merge(index, 0).is_ok(),
+        None => index.spec() == settings.index,
+    };
+    if is_alike {
+        return Ok(segment);
+    }
+    let mut vectors = Vec::with_capacity(segment.len() * dim);
+    segment.vectors(0..segment.len() as u32, &mut vectors)?;
+    let vectors = rows("vectors", &vectors, dim, snapshot.dim())?;
+    let template = template(settings, snapshot, pool, vectors)?;
+    Ok(Arc::new(Segment::build(
+        DocumentSet::from_shared(segment.documents().iter().cloned())?,
+        vectors,
+        &*template,
+        pool,
+    )?))
 }
 
 fn refuse_existing(snapshot: &Snapshot, ids: &[DocumentId]) -> Result<()> {

@@ -177,17 +177,17 @@ fn vectors_and_documents_that_do_not_match_are_refused_by_name() {
 }
 
 #[test]
-fn a_folder_of_another_kind_of_index_is_refused_by_its_name() {
+fn a_folder_of_an_index_that_cannot_be_read_or_numbers_its_own_way_is_refused() {
     let disk = foreign(Metric::L2, &VECTORS, &docstore(&["a", "b"], &[(0, "a"), (1, "b")]));
     let mut file = disk.files()[Path::new(DIR).join("index.faiss").as_path()].clone();
-    file[..4].copy_from_slice(b"IHNf");
+    file[..4].copy_from_slice(b"IxLa");
     disk.put(format!("{DIR}/index.faiss"), &file);
     let error = block_on(builder(disk).load_local(DIR, NAME)).unwrap_err();
     assert!(
         matches!(&error, Error::File { path, .. } if path.ends_with("index.faiss")),
         "{error:?}"
     );
-    assert!(error.to_string().contains("IHNf"), "{error}");
+    assert!(error.to_string().contains("IxLa"), "{error}");
 
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../anear-index/tests/data/id_map.faiss");
     let disk = CrashFs::new();
@@ -203,7 +203,7 @@ fn a_folder_of_another_kind_of_index_is_refused_by_its_name() {
     disk.put(format!("{DIR}/index.pkl"), &pickle::write_index_pkl(&saved).unwrap());
     let quiet = LocalStore::builder(anear_embeddings::TableEmbeddings::new([] as [(&str, Vec<f32>); 0])).fs(disk);
     let error = block_on(quiet.load_local(DIR, NAME)).unwrap_err();
-    assert!(matches!(error, Error::IndexKind { .. }), "{error:?}");
+    assert!(matches!(error, Error::OwnIds { .. }), "{error:?}");
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn the_manifest_says_what_people_look_for() {
         let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
         let meta = serde_json::json!({
             "version": 1, "metric": metric.name(), "distance_strategy": strategy, "normalize_l2": false,
-            "model": "quiet", "dim": 3, "documents": 2, "metadata_types": { "page": ["integer"] },
+            "index": "Flat", "model": "quiet", "dim": 3, "documents": 2, "metadata_types": { "page": ["integer"] },
         });
         assert_eq!(manifest["store"]["meta"], meta);
     }

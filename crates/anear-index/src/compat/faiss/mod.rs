@@ -79,6 +79,33 @@ pub fn write_index(index: &dyn VectorIndex) -> Result<Vec<u8>> {
     Ok(sink.into_bytes())
 }
 
+/// The class in Faiss's Python package of the index in a file, by the code that it begins with.
+pub fn class_name(file: &[u8]) -> Option<&'static str> {
+    Some(match file.first_chunk()? {
+        b"IxF2" => "IndexFlatL2",
+        b"IxFI" => "IndexFlatIP",
+        b"IxFl" => "IndexFlat",
+        b"IxSQ" => "IndexScalarQuantizer",
+        b"IxHe" => "IndexLSH",
+        b"IxPq" => "IndexPQ",
+        b"IPfs" => "IndexPQFastScan",
+        b"Ixrq" | b"Ixrr" => "IndexRaBitQ",
+        b"IwFl" => "IndexIVFFlat",
+        b"IwSq" | b"IwSQ" => "IndexIVFScalarQuantizer",
+        b"IwPQ" => "IndexIVFPQ",
+        b"IwPf" => "IndexIVFPQFastScan",
+        b"Iwrq" | b"Iwrr" => "IndexIVFRaBitQ",
+        b"IHNf" => "IndexHNSWFlat",
+        b"IHNs" => "IndexHNSWSQ",
+        b"IHNp" => "IndexHNSWPQ",
+        b"IxPT" => "IndexPreTransform",
+        b"IxRF" => "IndexRefine",
+        b"IxMp" => "IndexIDMap",
+        b"IxM2" => "IndexIDMap2",
+        _ => return None,
+    })
+}
+
 /// One object of any kind, which may be within another.
 fn read_object(source: &mut Source<'_>) -> Result<Box<dyn VectorIndex>> {
     let code = source.code()?;

@@ -5,8 +5,7 @@
 
 use anear_bytes::{Container, ContainerWriter};
 use anear_documents::Document;
-use anear_index::compat::faiss::{read_index, write_index};
-use anear_kernels::Metric;
+use anear_index::compat::faiss::{class_name, read_index, write_index};
 use anear_pickle::FaissClass;
 
 use super::meta::Meta;
@@ -39,17 +38,12 @@ pub(super) fn write_pickle(saved: &Saved) -> Result<Vec<u8>> {
         return write(saved);
     };
     let docstore = to_docstore(saved.documents())?;
-    let pickle = anear_pickle::write_bytes_pkl(faiss_class(index.metric()), &write_index(index)?, &docstore)?;
+    let file = write_index(index)?;
+    let class = class_name(&file)
+        .and_then(FaissClass::named)
+        .unwrap_or(FaissClass::FLAT);
+    let pickle = anear_pickle::write_bytes_pkl(class, &file, &docstore)?;
     Ok(seal::close(pickle, &saved.meta.to_json()?))
-}
-
-/// Faiss's class of flat indexes by this metric; a cosine index is one of inner products there.
-fn faiss_class(metric: Metric) -> FaissClass {
-    match metric {
-        Metric::L2 => FaissClass::FLAT_L2,
-        Metric::InnerProduct | Metric::Cosine => FaissClass::FLAT_IP,
-        _ => FaissClass::FLAT,
-    }
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Opened> {

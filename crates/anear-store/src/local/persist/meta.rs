@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anear_documents::{Document, Value};
-use anear_index::VectorIndex;
+use anear_index::{IndexSpec, VectorIndex};
 use anear_kernels::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub(super) struct Meta {
     /// The metric by its name in LangChain, for people who look into the file.
     distance_strategy: String,
     pub(super) normalize_l2: bool,
+    /// The kind of index, as a factory string.
+    #[serde(default = "exact")]
+    index: String,
     /// Name of the embedding model.
     pub(super) model: String,
     /// `None` as long as no vector was added.
@@ -35,6 +38,11 @@ pub(super) struct Meta {
 }
 
 type MetadataTypes = BTreeMap<String, BTreeSet<String>>;
+
+/// The index of stores that do not say which they have.
+fn exact() -> String {
+    IndexSpec::default().to_string()
+}
 
 /// The version alone, which later forms have too.
 #[derive(Deserialize)]
@@ -49,6 +57,7 @@ impl Meta {
             metric: settings.metric.to_string(),
             distance_strategy: distance_strategy(settings.metric).to_owned(),
             normalize_l2: settings.normalize_l2,
+            index: settings.index.to_string(),
             model: model.to_owned(),
             dim: snapshot.dim(),
             documents: snapshot.len(),
@@ -98,13 +107,21 @@ impl Meta {
                 format!("{found:?}"),
             )?;
         }
-        let (said, found) = (self.dim.unwrap_or(0), index.map_or(0, VectorIndex::dim));
-        agree("dimension", said.to_string(), found.to_string())?;
+        // An index that was to be trained and never was is not there, though the store may have been told its dimension.
+        if index.is_some() || !documents.is_empty() || !self.index()?.needs_training() {
+            let (said, found) = (self.dim.unwrap_or(0), index.map_or(0, VectorIndex::dim));
+            agree("dimension", said.to_string(), found.to_string())?;
+        }
         match (self.metric()?, index.map(VectorIndex::metric)) {
             // A Faiss file holds a cosine index as inner products of unit vectors.
             (_, None) | (Metric::Cosine, Some(Metric::InnerProduct)) => Ok(()),
             (said, Some(found)) => agree("metric", said.to_string(), found.to_string()),
         }
+    }
+
+    /// The kind of index.
+    pub(super) fn index(&self) -> Result<IndexSpec> {
+        Ok(self.index.parse::<IndexSpec>()?)
     }
 
     pub(super) fn metric(&self) -> Result<Metric> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use anear_documents::Document;
 use anear_embeddings::Embeddings;
-use anear_index::{Flat, VectorIndex};
+use anear_index::VectorIndex;
 
 use self::meta::Meta;
 use super::{LocalStore, LocalStoreBuilder, View};
@@ -29,7 +29,7 @@ struct Saved {
     /// `None` when there is no document.
     segment: Option<Arc<Segment>>,
     /// What is written instead of the segment's index by a store without documents that knows its dimension.
-    empty: Option<Flat>,
+    empty: Option<Arc<dyn VectorIndex>>,
 }
 
 /// What was read: documents in the order of their vectors, nothing checked across the two yet.
@@ -45,8 +45,9 @@ impl Saved {
     fn of(View { shared, snapshot }: &View) -> Result<Self> {
         let meta = Meta::new(&shared.settings, shared.embeddings.model(), snapshot);
         let segment = snapshot.to_segment()?;
-        let empty = match (&segment, snapshot.dim()) {
-            (None, Some(dim)) => Some(Flat::new(dim, shared.settings.metric)?),
+        let empty = match (&segment, snapshot.template(), snapshot.dim()) {
+            (None, Some(template), _) => Some(template.clone()),
+            (None, None, Some(dim)) => shared.settings.untrained(dim)?,
             _ => None,
         };
         Ok(Self { meta, segment, empty })
@@ -60,7 +61,7 @@ impl Saved {
     /// The index to write; `None` as long as no vector was added.
     fn index(&self) -> Option<&dyn VectorIndex> {
         let full = self.segment.as_ref().map(|segment| segment.index());
-        full.or(self.empty.as_ref().map(|empty| empty as &dyn VectorIndex))
+        full.or(self.empty.as_deref())
     }
 }
 

@@ -4,12 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 
 use anear_documents::DocumentSet;
-use anear_index::{Flat, VectorIndex, VectorIndexExt};
+use anear_index::{Cosine, Flat, IndexSpec, VectorIndex, VectorIndexExt};
 use anear_kernels::{Metric, Rows};
 
 use super::Opened;
 use crate::error::{Error, Result};
-use crate::local::{LocalStore, LocalStoreBuilder};
+use crate::local::{LocalStore, LocalStoreBuilder, set_knobs};
 use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 
@@ -24,7 +24,12 @@ impl LocalStoreBuilder {
             self.metric = Some(metric);
             self.normalize_l2 = Some(meta.normalize_l2);
             meta.check(&documents, index.as_deref())?;
+            let kind = meta.index()?;
+            agree("index", &kind, self.index.as_ref())?;
+            self.index = Some(kind);
+            self.dim = self.dim.or(meta.dim.filter(|_| index.is_none()));
         }
+        let is_ours = meta.is_some();
         self.saved_model = meta.map(|meta| meta.model);
         let Some(index) = index else {
             return match documents.into_iter().next() {
@@ -37,7 +42,16 @@ impl LocalStoreBuilder {
         agree("dimension", index.dim(), self.dim)?;
         self.check_dim(index.dim())?;
         let metric = *self.metric.get_or_insert(index.metric());
-        let index = with_metric(index, metric)?;
+        let mut index = with_metric(index, metric, is_ours)?;
+        if index.as_add().is_none() {
+            return Err(Error::OwnIds {
+                index: index.spec().to_string(),
+            });
+        }
+        // Where ids stay when others are removed, LangChain goes on as if they had moved up.
+        index.renumber();
+        set_knobs(&mut *index, &self.knobs)?;
+        self.index.get_or_insert_with(|| index.spec());
         let segment = Segment::new(DocumentSet::new(documents)?, index)?;
         Ok(self.with_snapshot(Snapshot::of(Arc::new(segment))))
     }
@@ -67,19 +81,23 @@ fn agree<T: PartialEq + std::fmt::Display>(name: &'static str, saved: T, chosen:
 }
 
 /// The same vectors under `metric`.
-fn with_metric(index: Box<dyn VectorIndex>, metric: Metric) -> Result<Box<dyn VectorIndex>> {
-    let (kind, found) = (index.kind(), index.metric());
+fn with_metric(index: Box<dyn VectorIndex>, metric: Metric, is_ours: bool) -> Result<Box<dyn VectorIndex>> {
+    let found = index.metric();
+    if found == metric {
+        return Ok(index);
+    }
+    // How a cosine index stands in a Faiss file.
+    let is_cosine = (found, metric) == (Metric::InnerProduct, Metric::Cosine);
+    if index.spec() != IndexSpec::default() {
+        if is_cosine && is_ours {
+            return Ok(Box::new(Cosine::new(index)?));
+        }
+        return agree("metric", found, Some(metric)).map(|()| index);
+    }
     let any: Box<dyn Any> = index;
-    let Ok(flat) = any.downcast::<Flat>() else {
-        return Err(Error::IndexKind { kind });
-    };
-    Ok(match (found, metric) {
-        (found, wanted) if found == wanted => flat,
-        // How a cosine index stands in a Faiss file.
-        (Metric::InnerProduct, Metric::Cosine) => match flat.clone().into_cosine() {
-            Ok(cosine) => Box::new(cosine),
-            Err(_) => rebuilt(&flat, metric)?,
-        },
+    let flat = any.downcast::<Flat>().expect("a flat index is one");
+    Ok(match flat.clone().into_cosine() {
+        Ok(cosine) if is_cosine => Box::new(cosine),
         _ => rebuilt(&flat, metric)?,
     })
 }

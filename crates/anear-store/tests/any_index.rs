@@ -1,0 +1,231 @@
+//! The store's promises on every kind of index: what holds on exact search holds on all.
+
+use std::collections::BTreeSet;
+
+use anear_documents::{Document, Filter};
+use anear_embeddings::FakeEmbeddings;
+use anear_kernels::Metric;
+use anear_store::{Deletion, Error, LocalStore, LocalStoreBuilder, SearchRequest, VectorStore, VectorStoreExt};
+
+const DIM: usize = 8;
+const FIRST: usize = 400;
+
+/// Kinds of index, and whether a thorough search of one is exact.
+const INDEXES: [(&str, bool); 9] = [
+    ("Flat", true),
+    ("SQ8", false),
+    ("PQ4x4", false),
+    ("RaBitQ4", false),
+    ("HNSW8", false),
+    ("IVF8,Flat", true),
+    ("IVF8,SQ8", false),
+    ("IVF8,PQ4x4fs,RFlat", false),
+    ("RR,IVF8,Flat", false),
+];
+
+const METRICS: [Metric; 3] = [Metric::L2, Metric::InnerProduct, Metric::Cosine];
+
+/// A builder whose searches leave nothing out.
+fn builder(index: &str, metric: Metric) -> LocalStoreBuilder {
+    let builder = LocalStore::builder(FakeEmbeddings::new(DIM))
+        .metric(metric)
+        .index(index)
+        .unwrap();
+    let builder = if index.contains("IVF") {
+        builder.knob("nprobe", 8.0)
+    } else {
+        builder
+    };
+    let builder = if index.contains("RFlat") {
+        builder.knob("k_factor", 1000.0)
+    } else {
+        builder
+    };
+    if index.contains("HNSW") {
+        builder.knob("efSearch", 1000.0)
+    } else {
+        builder
+    }
+}
+
+fn documents(numbers: impl Iterator<Item = usize>) -> Vec<Document> {
+    numbers
+        .map(|i| {
+            Document::new(format!("text {i}"))
+                .with_id(format!("{i}"))
+                .with_metadata("n", i as i64)
+        })
+        .collect()
+}
+
+fn nearest(query: &str) -> SearchRequest {
+    SearchRequest::new(query).k(10)
+}
+
+async fn ids(store: &LocalStore, request: SearchRequest) -> Vec<String> {
+    let hits = store.search(request).await.unwrap();
+    hits.into_iter().filter_map(|hit| hit.document.id).collect()
+}
+
+/// Everything that can be asked of both stores has the same answer.
+async fn assert_alike(store: &LocalStore, flat: &LocalStore, is_exact: bool) {
+    assert_eq!(store.list(None).await.unwrap(), flat.list(None).await.unwrap());
+    for query in ["text 3", "text 77", "something else"] {
+        let filter = Filter::gt("n", 380);
+        let (found, expected) = (ids(store, nearest(query)).await, ids(flat, nearest(query)).await);
+        assert_eq!(found.len(), expected.len());
+        let filtered = ids(store, nearest(query).filter(filter.clone())).await;
+        let wanted = ids(flat, nearest(query).filter(filter)).await;
+        assert_eq!(filtered.len(), wanted.len(), "a filter leaves as many as there are");
+        assert!(filtered.iter().all(|id| id.parse::<usize>().unwrap() > 380));
+        assert_eq!(filtered.iter().collect::<BTreeSet<_>>().len(), filtered.len());
+        if is_exact {
+            assert_eq!((found, filtered), (expected, wanted));
+        }
+    }
+    let view = store.view();
+    for position in [0, view.len() / 2, view.len() - 1] {
+        let document = view.document(position).unwrap();
+        assert_eq!(view.vector(position).unwrap().len(), DIM);
+        let found = ids(store, SearchRequest::new(view.vector(position).unwrap()).k(20)).await;
+        let id = document.id.clone().unwrap();
+        assert!(
+            store.metric() == Metric::InnerProduct || found.contains(&id),
+            "{id} among {found:?}"
+        );
+    }
+    assert_eq!(store.max_marginal_relevance_search("text 5").await.unwrap().len(), 4);
+}
+
+async fn lives(index: &str, is_exact: bool, metric: Metric) {
+    println!("{index} by {metric}");
+    let folder = tempfile::tempdir().unwrap();
+    let stores = [builder(index, metric).build(), builder("Flat", metric).build()];
+    for store in &stores {
+        store.upsert(documents(0..FIRST)).await.unwrap();
+        store.upsert(documents(FIRST..FIRST + 7)).await.unwrap();
+        store
+            .delete(Deletion::Matching(Filter::lt("n", 150).into()))
+            .await
+            .unwrap();
+        store.upsert(documents(140..160)).await.unwrap();
+        store
+            .delete(Deletion::Ids(vec!["200".into(), "405".into()]))
+            .await
+            .unwrap();
+    }
+    let [store, flat] = &stores;
+    assert_alike(store, flat, is_exact).await;
+
+    store.save_local(folder.path(), "index").await.unwrap();
+    let again = builder(index, metric).load_local(folder.path(), "index").await.unwrap();
+    assert_eq!(again.index(), store.index());
+    assert_alike(&again, flat, is_exact).await;
+    for bytes in [
+        store.serialize_to_bytes().await.unwrap(),
+        store.serialize_to_pickle().await.unwrap(),
+    ] {
+        let again = builder(index, metric).deserialize_from_bytes(bytes).await.unwrap();
+        assert_alike(&again, flat, is_exact).await;
+        again.upsert(documents(900..910)).await.unwrap();
+        assert_eq!(again.count(None).await.unwrap(), flat.count(None).await.unwrap() + 10);
+    }
+
+    // One that learned the same, and one that learned something else.
+    let same = builder(index, metric).load_local(folder.path(), "index").await.unwrap();
+    same.delete(Deletion::Matching(Filter::gte("n", 0).into()))
+        .await
+        .unwrap();
+    same.upsert(documents(500..520)).await.unwrap();
+    let other = builder(index, metric).build();
+    other.upsert(documents(600..600 + FIRST)).await.unwrap();
+    for source in [same, other] {
+        store.merge_from(&source).await.unwrap();
+    }
+    flat.upsert(documents((500..520).chain(600..600 + FIRST)))
+        .await
+        .unwrap();
+    assert_alike(store, flat, is_exact).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_index_keeps_the_promises_of_exact_search() {
+    for metric in METRICS {
+        for (index, is_exact) in INDEXES {
+            lives(index, is_exact, metric).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_first_batch_too_small_to_learn_from_is_refused_and_says_what_to_do() {
+    let store = builder("IVF8,SQ8", Metric::L2).build();
+    let error = store.upsert(documents(0..3)).await.unwrap_err();
+    assert!(matches!(&error, Error::Untrained { got: 3, .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        ["IVF8,SQ8", "first batch of 3", "8", "`train`"]
+            .iter()
+            .all(|word| text.contains(word)),
+        "{text}"
+    );
+    assert_eq!(store.count(None).await.unwrap(), 0);
+
+    let sample = (0..100 * DIM).map(|i| (i * 7919 % 101) as f32).collect();
+    store.train(sample, DIM).await.unwrap();
+    store.upsert(documents(0..3)).await.unwrap();
+    assert_eq!(ids(&store, nearest("text 1")).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_index_that_is_none_or_no_use_is_refused() {
+    let refused = |index: &str| {
+        LocalStore::builder(FakeEmbeddings::new(DIM))
+            .index(index)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(
+        refused("IVF8,Flop").contains("at character 5"),
+        "{}",
+        refused("IVF8,Flop")
+    );
+    assert!(refused("IDMap,Flat").contains("leave out the id map"));
+
+    let store = LocalStore::builder(FakeEmbeddings::new(DIM))
+        .index("HNSW8")
+        .unwrap()
+        .knob("nprobe", 1.0)
+        .build();
+    let error = store.upsert(documents(0..3)).await.unwrap_err().to_string();
+    assert!(error.contains("nprobe") && error.contains("ef_search"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = builder("SQ8", Metric::L2).build();
+    store.upsert(documents(0..50)).await.unwrap();
+    store.save_local(folder.path(), "index").await.unwrap();
+    let error = builder("HNSW8", Metric::L2)
+        .load_local(folder.path(), "index")
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("SQ8") && error.contains("HNSW8"), "{error}");
+}
+
+#[tokio::test]
+async fn a_search_may_ask_for_more_than_the_store_does() {
+    let builder = LocalStore::builder(FakeEmbeddings::new(DIM))
+        .index("IVF32,Flat")
+        .unwrap();
+    let store = builder.from_documents(documents(0..FIRST)).await.unwrap();
+    let flat = LocalStore::from_documents(documents(0..FIRST), FakeEmbeddings::new(DIM))
+        .await
+        .unwrap();
+    let mut missed = 0;
+    for i in 0..20 {
+        let (query, expected) = (format!("query {i}"), ids(&flat, nearest(&format!("query {i}"))).await);
+        missed += usize::from(ids(&store, nearest(&query)).await != expected);
+        assert_eq!(ids(&store, nearest(&query).with("nprobe", 32.0)).await, expected);
+    }
+    assert!(missed > 0, "one list of 32 does not hold all neighbors");
+}

@@ -56,7 +56,7 @@ pub use error::{Error, Result};
 pub use fast_scan::{FastScan, FastScanParams};
 pub use lsh::{Lsh, LshParams};
 pub use product::{Product, ProductParams};
-pub use rabitq::{RaBitQ, RaBitQParams};
+pub use rabitq::{RaBitQ, RaBitQFastScan, RaBitQParams};
 pub use raw::Raw;
 pub use scalar::{RangeStat, Scalar, ScalarKind, ScalarParams};
 pub use spec::{QuantizerSpec, Training};

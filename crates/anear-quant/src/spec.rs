@@ -7,8 +7,8 @@ use anear_kernels::{Metric, Rows};
 use anear_pool::Pool;
 
 use crate::{
-    FastScan, FastScanParams, Lsh, LshParams, Product, ProductParams, Quantizer, RaBitQ, RaBitQParams, Raw, Result,
-    Scalar, ScalarKind, ScalarParams,
+    FastScan, FastScanParams, Lsh, LshParams, Product, ProductParams, Quantizer, RaBitQ, RaBitQFastScan, RaBitQParams,
+    Raw, Result, Scalar, ScalarKind, ScalarParams,
 };
 
 /// A blueprint of a quantizer.
@@ -31,6 +31,11 @@ pub enum QuantizerSpec {
     Lsh(LshParams),
     /// `RaBitQ`, `RaBitQ4`, ...: signs, or numbers of a few bits, around a centre.
     RaBitQ {
+        /// Bits per component, from 1 to 9.
+        bits: u32,
+    },
+    /// `RaBitQfs`, `RaBitQfs4`, ...: the same codes, scanned 32 at a time ([`RaBitQFastScan`]).
+    RaBitQFastScan {
         /// Bits per component, from 1 to 9.
         bits: u32,
     },
@@ -85,17 +90,18 @@ impl QuantizerSpec {
         "PQ4x4fs",
         "RaBitQ",
         "RaBitQ4",
+        "RaBitQfs",
+        "RaBitQfs4",
     ];
 
     /// The blueprint that `token` names; `None` when it names none.
     pub fn parse(token: &str) -> Option<Self> {
         match token {
             "Flat" => Some(Self::Raw),
-            "RaBitQ" => Some(Self::RaBitQ { bits: 1 }),
             _ => (ScalarKind::parse(token).map(Self::Scalar))
                 .or_else(|| LshParams::parse(token).map(Self::Lsh))
-                .or_else(|| rabitq_bits(token).map(|bits| Self::RaBitQ { bits }))
-                .or_else(|| parse_product(token.strip_prefix("PQ")?)),
+                .or_else(|| parse_product(token.strip_prefix("PQ")?))
+                .or_else(|| parse_rabitq(token.strip_prefix("RaBitQ")?)),
         }
     }
 
@@ -109,7 +115,8 @@ impl QuantizerSpec {
             Self::Raw => Arc::new(Raw::new(sample.dim())),
             Self::Scalar(kind) => Arc::new(ScalarParams::new(*kind).train(sample, training)?),
             Self::Lsh(params) => Arc::new(params.train(sample, training)?),
-            Self::RaBitQ { bits } => Arc::new(rabitq(*bits, metric).train(sample)?),
+            &Self::RaBitQ { bits } => Arc::new(rabitq(bits, metric).train(sample)?),
+            &Self::RaBitQFastScan { bits } => Arc::new(RaBitQFastScan::new(rabitq(bits, metric).train(sample)?)),
             &Self::Product { m, nbits } => Arc::new(ProductParams { m, nbits }.train(sample, training)?),
             &Self::FastScan { m } => Arc::new(FastScanParams { m }.train(sample, training)?),
         })
@@ -126,8 +133,10 @@ impl QuantizerSpec {
         sample: Rows<'_>,
         training: &Training<'_>,
     ) -> Result<Arc<dyn Quantizer>> {
-        match self {
-            Self::RaBitQ { bits } => Ok(Arc::new(RaBitQ::new(rabitq(*bits, metric), vec![0.0; sample.dim()])?)),
+        let uncentered = |bits| RaBitQ::new(rabitq(bits, metric), vec![0.0; sample.dim()]);
+        match *self {
+            Self::RaBitQ { bits } => Ok(Arc::new(uncentered(bits)?)),
+            Self::RaBitQFastScan { bits } => Ok(Arc::new(RaBitQFastScan::new(uncentered(bits)?))),
             _ => self.train(metric, sample, training),
         }
     }
@@ -141,7 +150,8 @@ impl QuantizerSpec {
             Self::Raw => Arc::new(Raw::new(dim)),
             Self::Scalar(kind) => Arc::new(Scalar::load(*kind, dim, saved)?),
             Self::Lsh(params) => Arc::new(Lsh::load(*params, dim, saved)?),
-            Self::RaBitQ { bits } => Arc::new(RaBitQ::load(*bits, dim, saved)?),
+            &Self::RaBitQ { bits } => Arc::new(RaBitQ::load(bits, dim, saved)?),
+            &Self::RaBitQFastScan { bits } => Arc::new(RaBitQFastScan::new(RaBitQ::load(bits, dim, saved)?)),
             &Self::Product { m, nbits } => Arc::new(Product::load(dim, m, nbits, saved)?),
             &Self::FastScan { m } => Arc::new(FastScan::load(dim, m, saved)?),
         })
@@ -162,14 +172,6 @@ fn rabitq(bits: u32, metric: Metric) -> RaBitQParams {
     }
 }
 
-/// The bits of `RaBitQ2` to `RaBitQ9`, and of `RaBitQ1`, which prints as `RaBitQ`.
-fn rabitq_bits(token: &str) -> Option<u32> {
-    match token.strip_prefix("RaBitQ")?.as_bytes() {
-        [digit @ b'1'..=b'9'] => Some((digit - b'0').into()),
-        _ => None,
-    }
-}
-
 impl fmt::Display for QuantizerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -178,6 +180,8 @@ impl fmt::Display for QuantizerSpec {
             Self::Lsh(params) => params.fmt(f),
             Self::RaBitQ { bits: 1 } => f.write_str("RaBitQ"),
             Self::RaBitQ { bits } => write!(f, "RaBitQ{bits}"),
+            Self::RaBitQFastScan { bits: 1 } => f.write_str("RaBitQfs"),
+            Self::RaBitQFastScan { bits } => write!(f, "RaBitQfs{bits}"),
             Self::Product { m, nbits: 8 } => write!(f, "PQ{m}"),
             Self::Product { m, nbits } => write!(f, "PQ{m}x{nbits}"),
             Self::FastScan { m } => write!(f, "PQ{m}x4fs"),
@@ -202,6 +206,21 @@ fn parse_product(parts: &str) -> Option<QuantizerSpec> {
     })
 }
 
+/// Nothing or the bits from 1 to 9; before them `fs` for fast scan, then with the length of Faiss's blocks behind or not.
+fn parse_rabitq(rest: &str) -> Option<QuantizerSpec> {
+    let bits = |digits: &str| match digits.as_bytes() {
+        [] => Some(1),
+        [digit @ b'1'..=b'9'] => Some(u32::from(digit - b'0')),
+        _ => None,
+    };
+    let Some(rest) = rest.strip_prefix("fs") else {
+        return Some(QuantizerSpec::RaBitQ { bits: bits(rest)? });
+    };
+    let ends = ["_32", "_64", "_96"].iter();
+    let digits = ends.filter_map(|end| rest.strip_suffix(end)).next().unwrap_or(rest);
+    Some(QuantizerSpec::RaBitQFastScan { bits: bits(digits)? })
+}
+
 /// A number as factory strings have it: digits only, not zero.
 fn number(digits: &str) -> Option<usize> {
     let number = digits
@@ -217,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_of_product_quantizers_are_read_and_printed_in_one_form() {
+    fn tokens_are_read_and_printed_in_one_form() {
         for (token, printed) in [
             ("PQ16", "PQ16"),
             ("PQ16x8", "PQ16"),
@@ -228,6 +247,10 @@ mod tests {
             ("PQ16x4fs", "PQ16x4fs"),
             ("PQ15x4fs_32", "PQ15x4fs"),
             ("PQ16x4fs_64", "PQ16x4fs"),
+            ("RaBitQ1", "RaBitQ"),
+            ("RaBitQ9", "RaBitQ9"),
+            ("RaBitQfs_64", "RaBitQfs"),
+            ("RaBitQfs4_32", "RaBitQfs4"),
         ] {
             assert_eq!(QuantizerSpec::parse(token).unwrap().to_string(), printed);
         }
@@ -242,6 +265,11 @@ mod tests {
             "PQ16x4fs_16",
             "PQ16x4fsr",
             "pq16",
+            "RaBitQ0",
+            "RaBitQ10",
+            "RaBitQ4_32",
+            "RaBitQfs_16",
+            "rabitq",
         ] {
             assert_eq!(QuantizerSpec::parse(token), None, "{token}");
         }

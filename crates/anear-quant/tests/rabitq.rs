@@ -8,7 +8,7 @@
 use anear_bytes::AlignedBytes;
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_quant::transform::TransformSpec;
-use anear_quant::{CodeRun, Codes, Layout, Quantizer, QuantizerSpec, RaBitQ, RaBitQParams, Training};
+use anear_quant::{CodeRun, Codes, Layout, Quantizer, QuantizerSpec, RaBitQ, RaBitQFastScan, RaBitQParams, Training};
 
 const VECTORS: [[f32; 12]; 4] = [
     [1.0, -0.75, 4.75, -0.5, 0.25, 3.25, -1.75, -1.25, 0.5, -0.75, -2.5, -0.5],
@@ -483,5 +483,119 @@ fn a_vector_at_the_center_has_the_distance_of_the_center() {
                 &format!("{bits} bits, {metric}"),
             );
         }
+    }
+}
+
+/// The neighbors that a scan finds among these codes.
+fn tops(quantizer: &dyn Quantizer, metric: Metric, queries: Rows<'_>, codes: &[u8], k: usize) -> Vec<Vec<(u64, u32)>> {
+    let mut own = quantizer.new_codes();
+    own.extend_from_rows(codes).unwrap();
+    let mut tops = vec![TopK::new(k); queries.len()];
+    let keep = IdSelector::Range(3..900);
+    quantizer.scan(metric, queries, &CodeRun::all(&own), &keep, &mut tops);
+    let bits = |top: TopK| top.into_sorted().iter().map(|n| (n.id, n.distance.to_bits())).collect();
+    tops.into_iter().map(bits).collect()
+}
+
+#[test]
+fn fast_scan_finds_what_the_plain_quantizer_finds() {
+    let mut random = Random(6);
+    for dim in [1, 6, 48, 130] {
+        let (vectors, queries) = (random.floats(1000 * dim), random.floats(8 * dim));
+        let (vectors, queries) = (Rows::new(&vectors, dim).unwrap(), Rows::new(&queries, dim).unwrap());
+        for metric in METRICS {
+            for (bits, query_bits) in [(1, 0), (1, 3), (2, 0), (7, 0)] {
+                let plain = rabitq(bits, metric, vectors).with_query_bits(query_bits).unwrap();
+                let fast = RaBitQFastScan::new(plain.clone());
+                let mut codes = AlignedBytes::new();
+                plain.encode(vectors, &mut codes);
+                for k in [1, 10, 2000] {
+                    let both = [&fast as &dyn Quantizer, &plain];
+                    let [fast, plain] = both.map(|q| tops(q, metric, queries, codes.as_slice(), k));
+                    if bits == 1 {
+                        assert_eq!(fast, plain, "{dim}, {metric}");
+                        continue;
+                    }
+                    // Rarely, what the signs say is above what all bits say; of few components, often by rounding.
+                    if dim < 48 {
+                        continue;
+                    }
+                    let pairs = fast.iter().zip(&plain);
+                    let common: usize = pairs
+                        .map(|(a, b)| a.iter().filter(|found| b.contains(found)).count())
+                        .sum();
+                    let least = 0.98 * plain.iter().flatten().count() as f32;
+                    assert!(common as f32 >= least, "{bits} bits, {dim}, {metric}: {common}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fast_scan_finds_the_smallest_of_the_distances_it_gives() {
+    let mut random = Random(7);
+    let dim = 37;
+    let (vectors, query) = (random.floats(500 * dim), random.floats(dim));
+    let vectors = Rows::new(&vectors, dim).unwrap();
+    for metric in METRICS {
+        for bits in [1, 4] {
+            let fast = RaBitQFastScan::new(rabitq(bits, metric, vectors));
+            let codes = fast.codes_of(vectors).unwrap();
+            let all = distances(&fast, metric, &query, &codes);
+            let mut picked = vec![0.0; 500];
+            let slots: Vec<u32> = (0..500).rev().collect();
+            fast.scorer(metric, &query)
+                .score_at(codes.as_bytes(), &slots, &mut picked);
+            picked.reverse();
+            assert_eq!(picked, all);
+
+            let mut order: Vec<usize> = (0..500).collect();
+            order.sort_by(|a, b| all[*a].total_cmp(&all[*b]));
+            let (mut tops, run) = ([TopK::new(20)], CodeRun::all(&codes));
+            fast.scan(
+                metric,
+                Rows::new(&query, dim).unwrap(),
+                &run,
+                &IdSelector::All,
+                &mut tops,
+            );
+            let [top] = tops;
+            let found: Vec<usize> = top.into_sorted().iter().map(|n| n.id as usize).collect();
+            assert_eq!(found, order[..20], "{bits} bits, {metric}");
+
+            let radius = all[order[30]];
+            let near = fast.scan_range(metric, &query, &run, &IdSelector::All, radius);
+            assert!(near.iter().all(|n| n.distance == all[n.id as usize]));
+            assert_eq!(near.len(), all.iter().filter(|distance| **distance < radius).count());
+        }
+    }
+}
+
+#[test]
+fn lists_of_residuals_are_scanned_alike_in_blocks_and_rows() {
+    let mut random = Random(8);
+    let dim = 20;
+    let (residuals, query, origin) = (random.floats(100 * dim), random.floats(dim), random.floats(dim));
+    let (residuals, origins) = (Rows::new(&residuals, dim).unwrap(), Rows::new(&origin, dim).unwrap());
+    let ids: Vec<u64> = (500..600).collect();
+    for metric in METRICS {
+        let params = RaBitQParams {
+            bits: 1,
+            metric,
+            query_bits: 0,
+        };
+        let plain = RaBitQ::new(params, vec![0.0; dim]).unwrap();
+        let fast = RaBitQFastScan::new(plain.clone());
+        let [plain, fast] = [&plain as &dyn Quantizer, &fast].map(|quantizer| {
+            let (mut rows, mut codes, mut top) = (AlignedBytes::new(), quantizer.new_codes(), TopK::new(7));
+            quantizer.encode_residuals(residuals, origins, &[0; 100], &mut rows);
+            codes.extend_from_rows(rows.as_slice()).unwrap();
+            let mut scorer = quantizer.scorer(metric, &query);
+            scorer.rebase(&origin);
+            scorer.scan(codes.as_bytes(), &ids, &IdSelector::All, &mut top);
+            top.into_sorted()
+        });
+        assert_eq!(plain, fast, "{metric}");
     }
 }

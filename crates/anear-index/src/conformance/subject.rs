@@ -45,7 +45,12 @@ fn trained(spec: &IndexSpec, dim: usize, metric: Metric) -> Result<Box<dyn Vecto
 
 /// Whether distances are estimated otherwise than from what the index gives back.
 fn is_estimate(spec: &IndexSpec) -> bool {
-    let estimates = |codes: &QuantizerSpec| matches!(codes, QuantizerSpec::Lsh(_) | QuantizerSpec::RaBitQ { .. });
+    let estimates = |codes: &QuantizerSpec| {
+        matches!(
+            codes,
+            QuantizerSpec::Lsh(_) | QuantizerSpec::RaBitQ { .. } | QuantizerSpec::RaBitQFastScan { .. }
+        )
+    };
     match spec {
         IndexSpec::Flat(codes) => estimates(codes),
         IndexSpec::Ivf(spec) => estimates(&spec.codes),

@@ -4,7 +4,7 @@
 //! A scan sums up tables rounded down to bytes, which proves of nearly all codes that they are too far away; what remains
 //! is measured exactly. So unlike Faiss's, the answers are those of the plain product quantizer, to the bit.
 
-mod rounded;
+pub(crate) mod rounded;
 mod scorer;
 
 use anear_bytes::AlignedBytes;

@@ -21,24 +21,24 @@ use crate::terms;
 const SUM_MAX: f64 = 65_000.0;
 
 /// Entries of a part.
-pub(super) const ENTRIES: usize = 16;
+pub(crate) const ENTRIES: usize = 16;
 
 /// A table rounded down to bytes.
 #[derive(Debug)]
-pub(super) struct Rounded {
+pub(crate) struct Rounded {
     /// Sixteen per part, and zeros to an even number of parts.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     step: f64,
     /// The sum of the smallest entries.
     base: f64,
     /// What any exact sum is at most, by magnitude, its start included.
-    pub(super) magnitude: f64,
+    pub(crate) magnitude: f64,
     start: f64,
     parts: usize,
 }
 
 impl Rounded {
-    pub(super) fn new(entries: &[f32], start: f32) -> Self {
+    pub(crate) fn new(entries: &[f32], start: f32) -> Self {
         let tables: &[[f32; ENTRIES]] = entries.as_chunks().0;
         let ranges: Vec<(f64, f64)> = tables.iter().map(|table| terms::range(table)).collect();
         let total = |f: fn(&(f64, f64)) -> f64| ranges.iter().map(f).sum::<f64>();
@@ -62,8 +62,15 @@ impl Rounded {
         }
     }
 
+    /// What any sum of the same numbers is at least, however it is rounded, for a code with this sum of bytes. The
+    /// numbers are added in any order, each in at most as many steps as there are parts and 16 more.
+    pub(crate) fn least(&self, bytes: u16) -> f64 {
+        let slack = 2.0 * (self.parts + 16) as f64 * f64::from(f32::EPSILON) * self.magnitude;
+        self.start + self.base + self.step * f64::from(bytes) - slack
+    }
+
     /// No code whose exact sum is at most `limit` has a larger sum of bytes than this.
-    pub(super) fn bound(&self, limit: f64) -> u16 {
+    pub(crate) fn bound(&self, limit: f64) -> u16 {
         let slack = (self.parts + 8) as f64 * f64::from(f32::EPSILON) * (self.magnitude + limit.abs());
         let bound = (limit - self.start - self.base + slack) / self.step;
         if bound < f64::from(u16::MAX) {
@@ -100,6 +107,7 @@ mod tests {
                 let bytes = (0..parts).map(|part| u32::from(rounded.bytes[part * ENTRIES + number(part)]));
                 let bytes: u32 = bytes.sum();
                 assert!(bytes <= u32::from(rounded.bound(exact.into())), "{parts} parts");
+                assert!(rounded.least(bytes as u16) <= f64::from(exact), "{parts} parts");
                 // And the bound is of use: a step per part is lost, and some slack.
                 let below = f64::from(exact) - rounded.step * (parts as f64 + 2.0) - rounded.magnitude * 1e-3;
                 assert!(bytes == 0 || bytes > u32::from(rounded.bound(below)), "{parts} parts");

@@ -16,7 +16,10 @@
 //! The rotation that RaBitQ's bounds want is a transform of its own: `RR,RaBitQ`.
 
 mod encode;
+mod fast_scan;
 mod scorer;
+
+pub use fast_scan::RaBitQFastScan;
 
 use anear_bytes::{AlignedBytes, Cursor};
 use anear_kernels::{Metric, Rows};
@@ -184,6 +187,10 @@ impl Shape {
     /// Bytes of signs, behind which the first two factors are.
     fn signs_len(self) -> usize {
         self.dim.div_ceil(8)
+    }
+
+    fn error_at(self) -> usize {
+        self.signs_len() + 8
     }
 
     fn rest_at(self) -> usize {

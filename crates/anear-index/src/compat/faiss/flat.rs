@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use anear_kernels::Metric;
-use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, Raw};
+use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, RaBitQFastScan, Raw};
 
 use super::header::Header;
 use super::sink::Sink;
@@ -60,16 +60,7 @@ pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
     source.i32("implementation")?;
     let block_len = source.i32("vectors per block")?;
     source.i32("queries per block")?;
-    let padded = (source.size("number of vectors in blocks")?, source.size("M2")?);
-    let expected = (
-        header.len.next_multiple_of(BLOCK_LEN),
-        quantizer.product().m().next_multiple_of(2),
-    );
-    if block_len != BLOCK_LEN as i32 || padded != expected {
-        return Err(unsound(format!(
-            "its blocks of {block_len} vectors hold {padded:?}, expected {expected:?} in blocks of {BLOCK_LEN}"
-        )));
-    }
+    check_blocks(header, block_len, quantizer.product().m(), source)?;
     filled(Arc::new(quantizer), header, source.bytes("codes")?)
 }
 
@@ -78,16 +69,53 @@ pub(super) fn read_rabitq(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat
     let header = Header::read(source)?;
     let params = quantizers::read_rabitq(header.dim, header.metric, code == *b"Ixrr", source)?;
     let codes = source.bytes("codes")?;
-    let center = source.floats("center")?;
-    if center.len() != header.dim {
-        return Err(unsound(format!(
-            "its center has {} components, expected {}",
-            center.len(),
-            header.dim
-        )));
-    }
+    let center = read_center(header.dim, source)?;
     let quantizer = quantizers::rabitq(params, center, source.u8("qb")?)?;
     filled(Arc::new(quantizer), header, codes)
+}
+
+/// `Irfn`: RaBitQ, scanned in blocks.
+pub(super) fn read_rabitq_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
+    let header = Header::read(source)?;
+    let params = quantizers::read_rabitq(header.dim, header.metric, true, source)?;
+    let center = read_center(header.dim, source)?;
+    let quantizer = quantizers::rabitq_fast_scan(params, center, source.u8("qb")?)?;
+    check_blocks(
+        header,
+        source.i32("vectors per block")?,
+        rabitq_parts(header.dim),
+        source,
+    )?;
+    quantizers::check_code_len(source.size("code size")?, quantizer.code_len())?;
+    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+}
+
+fn read_center(dim: usize, source: &mut Source<'_>) -> Result<Vec<f32>> {
+    let center = source.floats("center")?;
+    if center.len() != dim {
+        return Err(unsound(format!(
+            "its center has {} components, expected {dim}",
+            center.len()
+        )));
+    }
+    Ok(center)
+}
+
+/// How many parts of four bits the signs of a code are.
+pub(super) fn rabitq_parts(dim: usize) -> usize {
+    dim.div_ceil(4)
+}
+
+/// Reads what fast scans keep of the shape of their blocks and refuses another than of `parts` in blocks of 32.
+fn check_blocks(header: Header, block_len: i32, parts: usize, source: &mut Source<'_>) -> Result<()> {
+    let padded = (source.size("number of vectors in blocks")?, source.size("M2")?);
+    let expected = (header.len.next_multiple_of(BLOCK_LEN), parts.next_multiple_of(2));
+    if block_len != BLOCK_LEN as i32 || padded != expected {
+        return Err(unsound(format!(
+            "its blocks of {block_len} vectors hold {padded:?}, expected {expected:?} in blocks of {BLOCK_LEN}"
+        )));
+    }
+    Ok(())
 }
 
 pub(super) fn write(index: &Flat, sink: &mut Sink) -> Result<()> {
@@ -141,10 +169,22 @@ pub(super) fn write_codes(
     } else if let Some(rabitq) = any.downcast_ref::<RaBitQ>() {
         sink.put(if rabitq.params().bits > 1 { b"Ixrr" } else { b"Ixrq" });
         header.write(sink);
-        quantizers::write_rabitq(rabitq, header.metric_number(), sink);
+        quantizers::write_rabitq(rabitq, header.metric_number(), rabitq.params().bits > 1, sink);
         sink.bytes(codes);
         sink.floats(rabitq.center());
         sink.u8(rabitq.params().query_bits as u8);
+    } else if let Some(fast_scan) = any.downcast_ref::<RaBitQFastScan>() {
+        let rabitq = fast_scan.rabitq();
+        sink.put(b"Irfn");
+        header.write(sink);
+        quantizers::write_rabitq(rabitq, header.metric_number(), true, sink);
+        sink.floats(rabitq.center());
+        sink.u8(quantizers::fast_scan_query_bits(rabitq));
+        sink.i32(BLOCK_LEN as i32);
+        sink.u64(header.len.next_multiple_of(BLOCK_LEN));
+        sink.u64(rabitq_parts(header.dim).next_multiple_of(2));
+        sink.u64(rabitq.code_len());
+        sink.bytes(codes);
     } else {
         return Err(unsupported(index));
     }

@@ -3,12 +3,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use anear_quant::{BLOCK_LEN, Codes, FastScan, Layout, Product, Quantizer, RaBitQ, Raw, Scalar};
+use anear_quant::{BLOCK_LEN, Codes, FastScan, Layout, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Scalar};
 
 use super::header::Header;
 use super::sink::Sink;
 use super::source::{Source, labels};
-use super::{quantizers, read_object, unsound, unsupported, write_object};
+use super::{flat, quantizers, read_object, unsound, unsupported, write_object};
 use crate::{Ivf, List, Result, VectorIndex};
 
 /// What every inverted file begins with.
@@ -134,6 +134,24 @@ pub(super) fn read_rabitq(code: [u8; 4], source: &mut Source<'_>) -> Result<Ivf>
     head.with_lists(Arc::new(quantizer), by_residual, source)
 }
 
+/// `Iwrn`: RaBitQ, scanned in blocks.
+pub(super) fn read_rabitq_fast_scan(source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let Header { dim, metric, .. } = head.header;
+    let params = quantizers::read_rabitq(dim, metric, true, source)?;
+    let by_residual = source.bool("by_residual")?;
+    let code_len = source.size("code size")?;
+    source.i32("vectors per block")?;
+    source.u64("queries per block")?;
+    source.u64("M2")?;
+    source.i32("implementation")?;
+    let quantizer = quantizers::rabitq_fast_scan(params, vec![0.0; dim], source.u8("qb")?)?;
+    // How queries would be rounded; codes are the same.
+    source.bool("centered")?;
+    quantizers::check_code_len(code_len, quantizer.code_len())?;
+    head.with_lists(Arc::new(quantizer), by_residual, source)
+}
+
 pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
     let quantizer: &dyn Any = &**index.quantizer();
     if index.quantizer().is_exact() && !index.by_residual() {
@@ -163,21 +181,41 @@ pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
         sink.u64(0);
         quantizers::write_product(product, sink);
     } else if let Some(rabitq) = quantizer.downcast_ref::<RaBitQ>() {
-        if rabitq.center().iter().any(|x| *x != 0.0) {
-            // Faiss knows no centre but those of the lists.
-            return Err(unsupported(index));
-        }
+        check_uncentered(index, rabitq)?;
         sink.put(if rabitq.params().bits > 1 { b"Iwrr" } else { b"Iwrq" });
         Head::write(index, sink)?;
-        quantizers::write_rabitq(rabitq, Header::of(index).metric_number(), sink);
+        let metric = Header::of(index).metric_number();
+        quantizers::write_rabitq(rabitq, metric, rabitq.params().bits > 1, sink);
         sink.u64(rabitq.code_len());
         sink.bool(index.by_residual());
         sink.u8(rabitq.params().query_bits as u8);
+    } else if let Some(fast_scan) = quantizer.downcast_ref::<RaBitQFastScan>() {
+        let rabitq = fast_scan.rabitq();
+        check_uncentered(index, rabitq)?;
+        sink.put(b"Iwrn");
+        Head::write(index, sink)?;
+        quantizers::write_rabitq(rabitq, Header::of(index).metric_number(), true, sink);
+        sink.bool(index.by_residual());
+        sink.u64(rabitq.code_len());
+        sink.i32(BLOCK_LEN as i32);
+        sink.u64(0);
+        sink.u64(flat::rabitq_parts(index.dim()).next_multiple_of(2));
+        sink.i32(0);
+        sink.u8(quantizers::fast_scan_query_bits(rabitq));
+        sink.bool(false);
     } else {
         return Err(unsupported(index));
     }
     write_lists(index, sink);
     Ok(())
+}
+
+/// Refuses a centre of the quantizer: in lists, Faiss knows no centre but those of the lists.
+fn check_uncentered(index: &Ivf, rabitq: &RaBitQ) -> Result<()> {
+    if rabitq.center().iter().all(|x| *x == 0.0) {
+        return Ok(());
+    }
+    Err(unsupported(index))
 }
 
 fn read_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<()> {

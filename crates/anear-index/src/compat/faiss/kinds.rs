@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, IHNf, IHNs, IHNp, IxMp, IxM2, IxPT and IxRF";
+const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, Irfn, Iwrn, IHNf, IHNs, IHNp, IxMp, IxM2, IxPT and IxRF";
 
 /// Codes of objects that Faiss writes or has written and their classes.
 const UNREADABLE: &[(&[u8; 4], &str)] = &[
@@ -16,10 +16,8 @@ const UNREADABLE: &[(&[u8; 4], &str)] = &[
     (b"IxPL", "IndexProductLocalSearchQuantizer"),
     (b"IwFd", "IndexIVFFlatDedup"),
     (b"IwQR", "IndexIVFPQR"),
-    (b"Irfs", "IndexRaBitQFastScan"),
-    (b"Irfn", "IndexRaBitQFastScan"),
-    (b"Iwrf", "IndexIVFRaBitQFastScan"),
-    (b"Iwrn", "IndexIVFRaBitQFastScan"),
+    (b"Irfs", "IndexRaBitQFastScan, old layout"),
+    (b"Iwrf", "IndexIVFRaBitQFastScan, old layout"),
     (b"IHN2", "IndexHNSW2Level"),
     (b"IHNc", "IndexHNSWCagra"),
     (b"IHc2", "IndexHNSWCagra"),

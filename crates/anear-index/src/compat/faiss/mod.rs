@@ -13,6 +13,7 @@
 //! | `IwPQ`, `IwPf` | `IndexIVFPQ`, `IndexIVFPQFastScan` | [`Ivf`] over the same |
 //! | `Ixrq`, `Ixrr` | `IndexRaBitQ` | [`Flat`] over [`RaBitQ`](anear_quant::RaBitQ) |
 //! | `Iwrq`, `Iwrr` | `IndexIVFRaBitQ` | [`Ivf`] over the same |
+//! | `Irfn`, `Iwrn` | `IndexRaBitQFastScan`, `IndexIVFRaBitQFastScan` | [`Flat`], [`Ivf`] over [`RaBitQFastScan`](anear_quant::RaBitQFastScan) |
 //! | `IwFl` | `IndexIVFFlat` | [`Ivf`] over raw vectors |
 //! | `IwSq`, `IwSQ` | `IndexIVFScalarQuantizer` | [`Ivf`] over [`Scalar`](anear_quant::Scalar) |
 //! | `IHNf`, `IHNs`, `IHNp`, `IH00` | `IndexHNSWFlat`, `IndexHNSWSQ`, `IndexHNSWPQ`, `IndexHNSW` | [`Hnsw`] |
@@ -120,6 +121,8 @@ fn read_object(source: &mut Source<'_>) -> Result<Box<dyn VectorIndex>> {
             b"IwPf" => Box::new(ivf::read_fast_scan(source)?),
             b"Ixrq" | b"Ixrr" => Box::new(flat::read_rabitq(code, source)?),
             b"Iwrq" | b"Iwrr" => Box::new(ivf::read_rabitq(code, source)?),
+            b"Irfn" => Box::new(flat::read_rabitq_fast_scan(source)?),
+            b"Iwrn" => Box::new(ivf::read_rabitq_fast_scan(source)?),
             b"IwFl" => Box::new(ivf::read_raw(source)?),
             b"IwSq" | b"IwSQ" => Box::new(ivf::read_scalar(code, source)?),
             b"IHNf" | b"IHNs" | b"IHNp" | b"IH00" => Box::new(hnsw::read(source)?),

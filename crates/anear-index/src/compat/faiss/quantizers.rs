@@ -1,7 +1,7 @@
 //! Quantizers as they stand in the files of the indexes that use them.
 
 use anear_kernels::Metric;
-use anear_quant::{FastScan, Lsh, Product, Quantizer as _, RaBitQ, RaBitQParams, Scalar, ScalarKind};
+use anear_quant::{FastScan, Lsh, Product, Quantizer as _, RaBitQ, RaBitQFastScan, RaBitQParams, Scalar, ScalarKind};
 
 use super::sink::Sink;
 use super::source::Source;
@@ -133,17 +133,17 @@ pub(super) fn read_fast_scan(dim: usize, source: &mut Source<'_>) -> Result<Fast
     Ok(FastScan::from_parts(dim, product.m(), product.centroids().to_vec())?)
 }
 
-/// A RaBitQ quantizer, without its centre. `more_bits` says whether the file tells how many bits there are.
+/// A RaBitQ quantizer, without its centre. `with_bits` says whether the file tells how many bits there are.
 pub(super) fn read_rabitq(
     dim: usize,
     metric: Metric,
-    more_bits: bool,
+    with_bits: bool,
     source: &mut Source<'_>,
 ) -> Result<RaBitQParams> {
     check_dim(dim, source)?;
     source.size("code size")?;
     source.i32("metric of the quantizer")?;
-    let bits = if more_bits { source.size("nb_bits")? } else { 1 };
+    let bits = if with_bits { source.size("nb_bits")? } else { 1 };
     Ok(RaBitQParams {
         bits: u32::try_from(bits).unwrap_or(u32::MAX),
         metric,
@@ -160,11 +160,28 @@ pub(super) fn rabitq(params: RaBitQParams, center: Vec<f32>, query_bits: u8) -> 
     Ok(RaBitQ::new(params, center)?)
 }
 
-pub(super) fn write_rabitq(quantizer: &RaBitQ, metric: i32, sink: &mut Sink) {
+/// `with_bits` says whether the file tells how many bits there are.
+pub(super) fn write_rabitq(quantizer: &RaBitQ, metric: i32, with_bits: bool, sink: &mut Sink) {
     sink.u64(quantizer.dim());
     sink.u64(quantizer.code_len());
     sink.i32(metric);
-    if quantizer.params().bits > 1 {
+    if with_bits {
         sink.u64(quantizer.params().bits as usize);
+    }
+}
+
+/// Bits to which Faiss rounds queries of a fast scan. It always does; 8 stand for the queries as they are.
+const UNROUNDED: u8 = 8;
+
+/// As [`rabitq`], of a fast scan.
+pub(super) fn rabitq_fast_scan(params: RaBitQParams, center: Vec<f32>, query_bits: u8) -> Result<RaBitQFastScan> {
+    let query_bits = if query_bits == UNROUNDED { 0 } else { query_bits };
+    Ok(RaBitQFastScan::new(rabitq(params, center, query_bits)?))
+}
+
+pub(super) fn fast_scan_query_bits(quantizer: &RaBitQ) -> u8 {
+    match quantizer.params().query_bits {
+        0 => UNROUNDED,
+        bits => bits as u8,
     }
 }

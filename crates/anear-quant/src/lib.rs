@@ -46,6 +46,7 @@ mod product;
 mod rabitq;
 mod random;
 mod raw;
+mod residual;
 mod scalar;
 mod spec;
 mod terms;
@@ -58,6 +59,7 @@ pub use lsh::{Lsh, LshParams};
 pub use product::{Product, ProductParams};
 pub use rabitq::{RaBitQ, RaBitQFastScan, RaBitQParams};
 pub use raw::Raw;
+pub use residual::{NormKind, Residual, ResidualParams};
 pub use scalar::{RangeStat, Scalar, ScalarKind, ScalarParams};
 pub use spec::{QuantizerSpec, Training};
 

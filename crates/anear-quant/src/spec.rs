@@ -8,7 +8,7 @@ use anear_pool::Pool;
 
 use crate::{
     FastScan, FastScanParams, Lsh, LshParams, Product, ProductParams, Quantizer, RaBitQ, RaBitQFastScan, RaBitQParams,
-    Raw, Result, Scalar, ScalarKind, ScalarParams,
+    Raw, Residual, ResidualParams, Result, Scalar, ScalarKind, ScalarParams,
 };
 
 /// A blueprint of a quantizer.
@@ -51,6 +51,8 @@ pub enum QuantizerSpec {
         /// Parts of a vector.
         m: usize,
     },
+    /// `RQ4x8`, `RQ2x8_4x6_Nfloat`, ...: a sum of entries of several codebooks ([`Residual`]).
+    Residual(ResidualParams),
 }
 
 /// What training may use besides its sample.
@@ -92,6 +94,10 @@ impl QuantizerSpec {
         "RaBitQ4",
         "RaBitQfs",
         "RaBitQfs4",
+        "RQ2x6",
+        "RQ1x6_2x4_Nfloat",
+        "RQ2x4_Nqint8",
+        "RQ2x4_Ncqint4",
     ];
 
     /// The blueprint that `token` names; `None` when it names none.
@@ -101,7 +107,8 @@ impl QuantizerSpec {
             _ => (ScalarKind::parse(token).map(Self::Scalar))
                 .or_else(|| LshParams::parse(token).map(Self::Lsh))
                 .or_else(|| parse_product(token.strip_prefix("PQ")?))
-                .or_else(|| parse_rabitq(token.strip_prefix("RaBitQ")?)),
+                .or_else(|| parse_rabitq(token.strip_prefix("RaBitQ")?))
+                .or_else(|| ResidualParams::parse(token.strip_prefix("RQ")?).map(Self::Residual)),
         }
     }
 
@@ -119,6 +126,7 @@ impl QuantizerSpec {
             &Self::RaBitQFastScan { bits } => Arc::new(RaBitQFastScan::new(rabitq(bits, metric).train(sample)?)),
             &Self::Product { m, nbits } => Arc::new(ProductParams { m, nbits }.train(sample, training)?),
             &Self::FastScan { m } => Arc::new(FastScanParams { m }.train(sample, training)?),
+            Self::Residual(params) => Arc::new(params.train(sample, training)?),
         })
     }
 
@@ -154,6 +162,7 @@ impl QuantizerSpec {
             &Self::RaBitQFastScan { bits } => Arc::new(RaBitQFastScan::new(RaBitQ::load(bits, dim, saved)?)),
             &Self::Product { m, nbits } => Arc::new(Product::load(dim, m, nbits, saved)?),
             &Self::FastScan { m } => Arc::new(FastScan::load(dim, m, saved)?),
+            Self::Residual(params) => Arc::new(Residual::load(dim, params.clone(), saved)?),
         })
     }
 }
@@ -185,6 +194,7 @@ impl fmt::Display for QuantizerSpec {
             Self::Product { m, nbits: 8 } => write!(f, "PQ{m}"),
             Self::Product { m, nbits } => write!(f, "PQ{m}x{nbits}"),
             Self::FastScan { m } => write!(f, "PQ{m}x4fs"),
+            Self::Residual(params) => params.fmt(f),
         }
     }
 }
@@ -222,7 +232,7 @@ fn parse_rabitq(rest: &str) -> Option<QuantizerSpec> {
 }
 
 /// A number as factory strings have it: digits only, not zero.
-fn number(digits: &str) -> Option<usize> {
+pub(crate) fn number(digits: &str) -> Option<usize> {
     let number = digits
         .bytes()
         .all(|byte| byte.is_ascii_digit())
@@ -251,6 +261,10 @@ mod tests {
             ("RaBitQ9", "RaBitQ9"),
             ("RaBitQfs_64", "RaBitQfs"),
             ("RaBitQfs4_32", "RaBitQfs4"),
+            ("RQ4x8", "RQ4x8"),
+            ("RQ2x8_1x8_4x6_Nnone", "RQ3x8_4x6"),
+            ("RQ4x8_Nfloat", "RQ4x8_Nfloat"),
+            ("RQ2x4_1x4_Nqint8", "RQ3x4_Nqint8"),
         ] {
             assert_eq!(QuantizerSpec::parse(token).unwrap().to_string(), printed);
         }
@@ -270,6 +284,12 @@ mod tests {
             "RaBitQ4_32",
             "RaBitQfs_16",
             "rabitq",
+            "RQ",
+            "RQ4",
+            "RQ4x8_",
+            "RQ4x0",
+            "RQ4x8_Nrq2x4",
+            "RQ4x8_Nfloat_Nnone",
         ] {
             assert_eq!(QuantizerSpec::parse(token), None, "{token}");
         }

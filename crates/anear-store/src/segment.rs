@@ -39,14 +39,10 @@ impl Segment {
         pool: &Pool,
     ) -> Result<Self> {
         let mut index = template.boxed_clone();
-        match index.as_add() {
-            Some(add) => drop(add.add_on(vectors, Some(pool))?),
-            None => {
-                return Err(Error::OwnIds {
-                    index: template.spec().to_string(),
-                });
-            }
-        }
+        let own_ids = || Error::OwnIds {
+            index: template.spec().to_string(),
+        };
+        index.as_add().ok_or_else(own_ids)?.add_on(vectors, Some(pool))?;
         Self::new(documents, index)
     }
 

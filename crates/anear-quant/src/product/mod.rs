@@ -10,6 +10,7 @@ use anear_kernels::{Codebooks, Metric, Rows, first_non_finite, read_bits, write_
 use scorer::Lookup;
 pub(crate) use scorer::Table;
 pub use train::ProductParams;
+pub(crate) use train::codebook;
 
 use crate::{Error, Quantizer, QuantizerSpec, Result, Scorer};
 

@@ -222,7 +222,7 @@ impl LocalStoreBuilder {
     /// # Ok::<(), anear_store::Error>(()) }).unwrap();
     /// ```
     pub fn index(self, factory: &str) -> Result<Self> {
-        self.index_spec(factory.parse().map_err(anear_index::Error::from)?)
+        self.index_spec(factory.parse()?)
     }
 
     /// [`index`](Self::index), read already.

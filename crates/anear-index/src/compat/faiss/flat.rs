@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use anear_kernels::Metric;
-use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, RaBitQFastScan, Raw};
+use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual};
 
 use super::header::Header;
 use super::sink::Sink;
@@ -61,6 +61,14 @@ pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
     let block_len = source.i32("vectors per block")?;
     source.i32("queries per block")?;
     check_blocks(header, block_len, quantizer.product().m(), source)?;
+    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+}
+
+/// `IxRq`: residual quantizer.
+pub(super) fn read_residual(source: &mut Source<'_>) -> Result<Flat> {
+    let header = Header::read(source)?;
+    let quantizer = quantizers::read_residual(header.dim, source)?;
+    quantizers::check_code_len(source.size("code size")?, quantizer.code_len())?;
     filled(Arc::new(quantizer), header, source.bytes("codes")?)
 }
 
@@ -165,6 +173,12 @@ pub(super) fn write_codes(
         sink.i32(0);
         sink.u64(header.len.next_multiple_of(BLOCK_LEN));
         sink.u64(product.m().next_multiple_of(2));
+        sink.bytes(codes);
+    } else if let Some(residual) = any.downcast_ref::<Residual>() {
+        sink.put(b"IxRq");
+        header.write(sink);
+        quantizers::write_residual(residual, header.metric, sink);
+        sink.u64(residual.code_len());
         sink.bytes(codes);
     } else if let Some(rabitq) = any.downcast_ref::<RaBitQ>() {
         sink.put(if rabitq.params().bits > 1 { b"Ixrr" } else { b"Ixrq" });

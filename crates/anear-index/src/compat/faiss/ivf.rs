@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use anear_quant::{BLOCK_LEN, Codes, FastScan, Layout, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Scalar};
+use anear_quant::{
+    BLOCK_LEN, Codes, FastScan, Layout, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual, Scalar,
+};
 
 use super::header::Header;
 use super::sink::Sink;
@@ -122,6 +124,17 @@ pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Ivf> {
     head.with_lists(Arc::new(quantizer), by_residual, source)
 }
 
+/// `IwRQ`: residual quantizer.
+pub(super) fn read_residual(source: &mut Source<'_>) -> Result<Ivf> {
+    let head = Head::read(source)?;
+    let code_len = source.size("code size")?;
+    let quantizer = quantizers::read_residual(head.header.dim, source)?;
+    quantizers::check_code_len(code_len, quantizer.code_len())?;
+    let by_residual = source.bool("by_residual")?;
+    source.i32("use_precomputed_table")?;
+    head.with_lists(Arc::new(quantizer), by_residual, source)
+}
+
 /// `Iwrq`: RaBitQ of one bit; `Iwrr`: of more. The centre is that of each list.
 pub(super) fn read_rabitq(code: [u8; 4], source: &mut Source<'_>) -> Result<Ivf> {
     let head = Head::read(source)?;
@@ -180,6 +193,13 @@ pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
         sink.i32(0);
         sink.u64(0);
         quantizers::write_product(product, sink);
+    } else if let Some(residual) = quantizer.downcast_ref::<Residual>() {
+        sink.put(b"IwRQ");
+        Head::write(index, sink)?;
+        sink.u64(residual.code_len());
+        quantizers::write_residual(residual, index.metric(), sink);
+        sink.bool(index.by_residual());
+        sink.i32(0);
     } else if let Some(rabitq) = quantizer.downcast_ref::<RaBitQ>() {
         check_uncentered(index, rabitq)?;
         sink.put(if rabitq.params().bits > 1 { b"Iwrr" } else { b"Iwrq" });

@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, Irfn, Iwrn, IHNf, IHNs, IHNp, IxMp, IxM2, IxPT and IxRF";
+const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, IxRq, IwRQ, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, Irfn, Iwrn, IHNf, IHNs, IHNp, IxMp, IxM2, IxPT and IxRF";
 
 /// Codes of objects that Faiss writes or has written and their classes.
 const UNREADABLE: &[(&[u8; 4], &str)] = &[
@@ -10,7 +10,6 @@ const UNREADABLE: &[(&[u8; 4], &str)] = &[
     (b"IxPQ", "IndexPQ"),
     (b"IxPo", "IndexPQ"),
     (b"IxHE", "IndexLSH"),
-    (b"IxRq", "IndexResidualQuantizer"),
     (b"IxLS", "IndexLocalSearchQuantizer"),
     (b"IxPR", "IndexProductResidualQuantizer"),
     (b"IxPL", "IndexProductLocalSearchQuantizer"),
@@ -29,7 +28,6 @@ const UNREADABLE: &[(&[u8; 4], &str)] = &[
     (b"Imiq", "MultiIndexQuantizer"),
     (b"ImRQ", "ResidualCoarseQuantizer"),
     (b"Ix2L", "Index2Layer"),
-    (b"IwRQ", "IndexIVFResidualQuantizer"),
     (b"IwLS", "IndexIVFLocalSearchQuantizer"),
     (b"IwPR", "IndexIVFProductResidualQuantizer"),
     (b"IwPL", "IndexIVFProductLocalSearchQuantizer"),

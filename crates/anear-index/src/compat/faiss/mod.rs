@@ -11,6 +11,7 @@
 //! | `IxHe` | `IndexLSH` | [`Flat`] over [`Lsh`](anear_quant::Lsh) |
 //! | `IxPq`, `IPfs` | `IndexPQ`, `IndexPQFastScan` | [`Flat`] over [`Product`](anear_quant::Product), [`FastScan`](anear_quant::FastScan) |
 //! | `IwPQ`, `IwPf` | `IndexIVFPQ`, `IndexIVFPQFastScan` | [`Ivf`] over the same |
+//! | `IxRq`, `IwRQ` | `IndexResidualQuantizer`, `IndexIVFResidualQuantizer` | [`Flat`], [`Ivf`] over [`Residual`](anear_quant::Residual) |
 //! | `Ixrq`, `Ixrr` | `IndexRaBitQ` | [`Flat`] over [`RaBitQ`](anear_quant::RaBitQ) |
 //! | `Iwrq`, `Iwrr` | `IndexIVFRaBitQ` | [`Ivf`] over the same |
 //! | `Irfn`, `Iwrn` | `IndexRaBitQFastScan`, `IndexIVFRaBitQFastScan` | [`Flat`], [`Ivf`] over [`RaBitQFastScan`](anear_quant::RaBitQFastScan) |
@@ -119,6 +120,8 @@ fn read_object(source: &mut Source<'_>) -> Result<Box<dyn VectorIndex>> {
             b"IPfs" => Box::new(flat::read_fast_scan(source)?),
             b"IwPQ" => Box::new(ivf::read_product(source)?),
             b"IwPf" => Box::new(ivf::read_fast_scan(source)?),
+            b"IxRq" => Box::new(flat::read_residual(source)?),
+            b"IwRQ" => Box::new(ivf::read_residual(source)?),
             b"Ixrq" | b"Ixrr" => Box::new(flat::read_rabitq(code, source)?),
             b"Iwrq" | b"Iwrr" => Box::new(ivf::read_rabitq(code, source)?),
             b"Irfn" => Box::new(flat::read_rabitq_fast_scan(source)?),

@@ -1,7 +1,10 @@
 //! Quantizers as they stand in the files of the indexes that use them.
 
 use anear_kernels::Metric;
-use anear_quant::{FastScan, Lsh, Product, Quantizer as _, RaBitQ, RaBitQFastScan, RaBitQParams, Scalar, ScalarKind};
+use anear_quant::{
+    FastScan, Lsh, NormKind, Product, Quantizer as _, RaBitQ, RaBitQFastScan, RaBitQParams, Residual, ResidualParams,
+    Scalar, ScalarKind,
+};
 
 use super::sink::Sink;
 use super::source::Source;
@@ -184,4 +187,87 @@ pub(super) fn fast_scan_query_bits(quantizer: &RaBitQ) -> u8 {
         0 => UNROUNDED,
         bits => bits as u8,
     }
+}
+
+/// What each kind of norm is called in files.
+const NORMS: [(i32, NormKind); 6] = [
+    (0, NormKind::None),
+    (3, NormKind::Float),
+    (4, NormKind::Qint8),
+    (5, NormKind::Qint4),
+    (6, NormKind::Cqint8),
+    (7, NormKind::Cqint4),
+];
+
+/// Without norms, where codes are not to be decoded: what Faiss does by inner product.
+const LOOKED_UP: i32 = 1;
+
+/// How Faiss trains by default; nobody asks any more.
+const TRAIN_TYPE: i32 = 1;
+
+/// A residual quantizer.
+pub(super) fn read_residual(dim: usize, source: &mut Source<'_>) -> Result<Residual> {
+    check_dim(dim, source)?;
+    let count = source.size("M")?;
+    let nbits = source.sizes("nbits")?;
+    if nbits.len() != count {
+        return Err(unsound(format!("{count} codebooks have {} widths", nbits.len())));
+    }
+    let nbits: Vec<u32> = nbits
+        .iter()
+        .map(|bits| u32::try_from(*bits).unwrap_or(u32::MAX))
+        .collect();
+    source.bool("is_trained")?;
+    let codebooks = source.floats("codebooks")?;
+    let search_type = source.i32("search type")?;
+    let known = NORMS.iter().find(|(number, _)| *number == search_type);
+    let norm = match known {
+        Some((_, norm)) => *norm,
+        None if search_type == LOOKED_UP => NormKind::None,
+        None => {
+            return Err(unsound(format!(
+                "the norms of its codes are of kind {search_type}, which anear does not read"
+            )));
+        }
+    };
+    let range = vec![source.f32("norm_min")?, source.f32("norm_max")?];
+    let levels = match norm {
+        NormKind::None | NormKind::Float => Vec::new(),
+        NormKind::Qint8 | NormKind::Qint4 => range,
+        NormKind::Cqint8 | NormKind::Cqint4 => source.floats("norms")?,
+    };
+    source.i32("train type")?;
+    let beam = source.i32("max_beam_size")?;
+    let params = ResidualParams {
+        norm,
+        beam: usize::try_from(beam).unwrap_or(0),
+        ..ResidualParams::new(nbits)
+    };
+    Ok(Residual::from_parts(dim, params, codebooks, levels)?)
+}
+
+pub(super) fn write_residual(quantizer: &Residual, metric: Metric, sink: &mut Sink) {
+    let params = quantizer.params();
+    let (norm, levels) = (params.norm, quantizer.norm_levels());
+    let number = NORMS
+        .iter()
+        .find(|(_, known)| *known == norm)
+        .map_or(0, |(number, _)| *number);
+    sink.u64(quantizer.dim());
+    sink.u64(params.nbits.len());
+    sink.u64(params.nbits.len());
+    params.nbits.iter().for_each(|bits| sink.u64(*bits as usize));
+    sink.bool(true);
+    sink.floats(quantizer.entries().as_slice());
+    sink.i32(match norm {
+        NormKind::None if metric == Metric::InnerProduct => LOOKED_UP,
+        _ => number,
+    });
+    sink.f32(levels.first().copied().unwrap_or_default());
+    sink.f32(levels.last().copied().unwrap_or_default());
+    if matches!(norm, NormKind::Cqint8 | NormKind::Cqint4) {
+        sink.floats(levels);
+    }
+    sink.i32(TRAIN_TYPE);
+    sink.i32(params.beam as i32);
 }

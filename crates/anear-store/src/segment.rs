@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentSet, SlotSet};
-use anear_index::{Knobs, SearchRequest, VectorIndex, VectorIndexExt};
+use anear_index::{SearchRequest, VectorIndex, VectorIndexExt};
 use anear_kernels::{Bitmap, IdSelector, Rows, TopK};
 use anear_pool::Pool;
 
@@ -140,22 +140,17 @@ impl Part {
         Ok(Some(Cow::Owned(matching)))
     }
 
-    /// Pushes the nearest of the selected slots into `tops`, as ids `first_id + slot`.
+    /// Pushes the nearest of the selected slots into `tops`, as ids `first_id + slot`; `request` says all but which.
     pub(crate) fn search(
         &self,
         queries: Rows<'_>,
         selected: Option<&Bitmap>,
-        k: usize,
-        knobs: &Knobs,
+        request: &SearchRequest<'_>,
         first_id: u64,
-        pool: &Pool,
         tops: &mut [TopK],
     ) -> Result<()> {
         let selector = selected.map_or(IdSelector::All, IdSelector::Bitmap);
-        let request = SearchRequest::new(k).selecting(selector).on(pool);
-        let request = knobs
-            .iter()
-            .fold(request, |request, (name, value)| request.with(name, value));
+        let request = request.clone().selecting(selector);
         Ok(self.segment.index.search_top(queries, &request, first_id, tops)?)
     }
 

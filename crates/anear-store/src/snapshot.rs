@@ -204,11 +204,15 @@ impl Snapshot {
         let Some(&k) = ks.iter().max() else {
             return Ok(Vec::new());
         };
+        let request = SearchRequest::new(k).on(pool);
+        let request = knobs
+            .iter()
+            .fold(request, |request, (name, value)| request.with(name, value));
         let mut tops: Vec<TopK> = ks.iter().map(|&k| TopK::new(k)).collect();
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
         for (part, selected) in self.parts.iter().zip(selection) {
-            part.search(queries, selected.as_deref(), k, knobs, first_id, pool, &mut tops)?;
+            part.search(queries, selected.as_deref(), &request, first_id, &mut tops)?;
             first_ids.push(first_id);
             first_id += part.len() as u64;
         }

@@ -91,14 +91,15 @@ async fn assert_alike(store: &LocalStore, flat: &LocalStore, is_exact: bool) {
         let id = document.id.clone().unwrap();
         assert!(
             store.metric() == Metric::InnerProduct || found.contains(&id),
-            "{id} among {found:?}"
+            "{} by {}: {id} among {found:?}",
+            store.index(),
+            store.metric()
         );
     }
     assert_eq!(store.max_marginal_relevance_search("text 5").await.unwrap().len(), 4);
 }
 
 async fn lives(index: &str, is_exact: bool, metric: Metric) {
-    println!("{index} by {metric}");
     let folder = tempfile::tempdir().unwrap();
     let stores = [builder(index, metric).build(), builder("Flat", metric).build()];
     for store in &stores {

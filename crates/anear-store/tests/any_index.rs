@@ -214,6 +214,31 @@ async fn an_index_that_is_none_or_no_use_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_merged_is_searched_as_thoroughly_as_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let thorough = builder("IVF8,Flat", Metric::L2)
+        .from_documents(documents(0..FIRST))
+        .await
+        .unwrap();
+    thorough.save_local(folder.path(), "index").await.unwrap();
+    let hasty = LocalStore::builder(FakeEmbeddings::new(DIM)).knob("nprobe", 1.0);
+    let hasty = hasty.load_local(folder.path(), "index").await.unwrap();
+    thorough
+        .delete(Deletion::Matching(Filter::gte("n", 0).into()))
+        .await
+        .unwrap();
+    thorough.merge_from(&hasty).await.unwrap();
+
+    let flat = LocalStore::from_documents(documents(0..FIRST), FakeEmbeddings::new(DIM))
+        .await
+        .unwrap();
+    for i in 0..20 {
+        let query = format!("query {i}");
+        assert_eq!(ids(&thorough, nearest(&query)).await, ids(&flat, nearest(&query)).await);
+    }
+}
+
+#[tokio::test]
 async fn a_search_may_ask_for_more_than_the_store_does() {
     let builder = LocalStore::builder(FakeEmbeddings::new(DIM))
         .index("IVF32,Flat")

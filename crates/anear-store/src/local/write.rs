@@ -117,8 +117,8 @@ impl LocalStore {
 
     /// Adds all documents of `source` to this store; the source is left as it is.
     ///
-    /// Where both indexes learned the same (or nothing), codes are taken over as they are; otherwise the vectors are, as the
-    /// source gives them back.
+    /// Where both indexes learned the same (or nothing) and have the same search parameters, codes are taken over as they
+    /// are; otherwise the vectors are, as the source gives them back.
     ///
     /// All or nothing: on an error both stores are as they were. Returns how many documents were added.
     ///
@@ -285,8 +285,8 @@ fn fitting(settings: &Settings, snapshot: &Snapshot, pool: &Pool, segment: Arc<S
         return Ok(segment);
     }
     let is_alike = match snapshot.template() {
-        Some(template) => template.check_merge(index, 0).is_ok(),
-        None => index.spec() == settings.index,
+        Some(template) => template.check_merge(index, 0).is_ok() && searches_alike(&**template, index),
+        None => index.spec() == settings.index && settings.knobs.is_empty(),
     };
     if is_alike {
         return Ok(segment);
@@ -301,6 +301,12 @@ fn fitting(settings: &Settings, snapshot: &Snapshot, pool: &Pool, segment: Arc<S
         &*template,
         pool,
     )?))
+}
+
+/// Whether both have the same search parameters: a segment that had others would be searched otherwise than the rest.
+fn searches_alike(one: &dyn VectorIndex, other: &dyn VectorIndex) -> bool {
+    let knobs = one.knobs();
+    knobs.iter().all(|knob| one.knob(knob.name) == other.knob(knob.name))
 }
 
 fn refuse_existing(snapshot: &Snapshot, ids: &[DocumentId]) -> Result<()> {

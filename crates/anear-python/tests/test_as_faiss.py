@@ -33,6 +33,10 @@ LEARNED = [
     "ITQ8,LSH",
     "IVF16,Flat,RFlat",
     "PQ4,RFlat",
+    "RaBitQ",
+    "RaBitQ4",
+    "IVF16,RaBitQ",
+    "RR,IVF16,RaBitQ4",
 ]
 
 

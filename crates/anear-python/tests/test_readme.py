@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGES = ["README.md", "crates/anear-python/README.md", "docs/moving-from-langchain.md"]
+PAGES = ["README.md", "crates/anear-python/README.md", "docs/moving-from-langchain.md", "docs/moving-from-faiss.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

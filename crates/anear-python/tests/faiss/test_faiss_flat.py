@@ -126,6 +126,28 @@ def test_what_is_misspelt_is_named() -> None:
         flat(anear).n_total  # noqa: B018
 
 
+MISSPELT: dict[str, Callable[[Any], Any]] = {
+    "nprob": lambda m: m.index_factory(D, "IVF4,Flat"),
+    "efSearc": lambda m: m.IndexHNSWFlat(D, 8).hnsw,
+    "niters": lambda m: m.ClusteringParameters(),
+    "eigenpower": lambda m: m.PCAMatrix(D, 4),
+    "train_types": lambda m: m.ProductQuantizer(D, 4, 8),
+    "nflips": lambda m: m.IndexBinaryHash(16, 8),
+    "n_experiment": lambda m: m.ParameterSpace(),
+}
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_what_is_misspelt_is_not_set(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"{name}.*did you mean"):
+        setattr(MISSPELT[name](anear), name, 3)
+    again = anear.deserialize_index(anear.serialize_index(flat(anear)))
+    with pytest.raises(AttributeError, match="verbos"):
+        again.verbos = True
+    # Faiss refuses at indexes, and lets it pass elsewhere.
+    both(lambda module: setattr(flat(module), "verbos", True))
+
+
 def test_lists_of_lists_are_vectors_too() -> None:
     index = anear.IndexFlatL2(2)
     index.add([[0.0, 1.0], [1.0, 1.0]])

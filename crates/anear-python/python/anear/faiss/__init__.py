@@ -86,7 +86,6 @@ from ._params import (
     SearchParametersIVFPQ,
     SearchParametersPQ,
     SearchParametersPreTransform,
-    SearchParametersResidualCoarseQuantizer,
 )
 from ._index import (
     Index,
@@ -106,22 +105,17 @@ from ._clustering import (
     kmeans_clustering,
 )
 from ._quantizers import (
-    AdditiveQuantizer,
-    LocalSearchQuantizer,
     ProductQuantizer,
     Quantizer,
     RaBitQuantizer,
-    ResidualQuantizer,
     ScalarQuantizer,
 )
 from ._codes import (
     IndexLSH,
-    IndexLocalSearchQuantizer,
     IndexPQ,
     IndexPQFastScan,
     IndexRaBitQ,
     IndexRaBitQFastScan,
-    IndexResidualQuantizer,
     IndexScalarQuantizer,
 )
 from ._ivf import (
@@ -147,9 +141,6 @@ from ._graph import (
     IndexHNSWFlat,
     IndexHNSWPQ,
     IndexHNSWSQ,
-    IndexNSG,
-    IndexNSGFlat,
-    NSG,
 )
 from ._transforms import (
     CenteringTransform,
@@ -265,7 +256,6 @@ from ._autotune import (
 )
 
 __all__ = [
-    "AdditiveQuantizer",
     "ArrayInvertedLists",
     "AutoTuneCriterion",
     "BufferedIOReader",
@@ -347,9 +337,6 @@ __all__ = [
     "IndexIVFRaBitQ",
     "IndexIVFScalarQuantizer",
     "IndexLSH",
-    "IndexLocalSearchQuantizer",
-    "IndexNSG",
-    "IndexNSGFlat",
     "IndexPQ",
     "IndexPQFastScan",
     "IndexPreTransform",
@@ -359,7 +346,6 @@ __all__ = [
     "IndexRefineFlat",
     "IndexRefineSearchParameters",
     "IndexReplicas",
-    "IndexResidualQuantizer",
     "IndexScalarQuantizer",
     "IndexShards",
     "Int16Vector",
@@ -372,7 +358,6 @@ __all__ = [
     "InvertedLists",
     "Kmeans",
     "LinearTransform",
-    "LocalSearchQuantizer",
     "LongLongVector",
     "LongVector",
     "METRIC_BrayCurtis",
@@ -387,7 +372,6 @@ __all__ = [
     "METRIC_Lp",
     "METRIC_NaNEuclidean",
     "MatrixStats",
-    "NSG",
     "NormalizationTransform",
     "OPQMatrix",
     "OneRecallAtRCriterion",
@@ -410,7 +394,6 @@ __all__ = [
     "RandomRotationMatrix",
     "RangeSearchResult",
     "RemapDimensionsTransform",
-    "ResidualQuantizer",
     "ResultHeap",
     "ScalarQuantizer",
     "SearchParameters",
@@ -419,7 +402,6 @@ __all__ = [
     "SearchParametersIVFPQ",
     "SearchParametersPQ",
     "SearchParametersPreTransform",
-    "SearchParametersResidualCoarseQuantizer",
     "UInt16Vector",
     "UInt32Vector",
     "UInt64Vector",

@@ -17,6 +17,7 @@ from ._composite import IndexIDMap, IndexPreTransform, IndexRefine, _Many
 from ._graph import IndexHNSW
 from ._index import Index
 from ._ivf import IndexIVF, IndexIVFPQ
+from ._known import Known
 
 
 class AutoTuneCriterion:
@@ -181,7 +182,7 @@ class ParameterRangeVector(list[ParameterRange]):
         return self[operator.index(n)]
 
 
-class ParameterSpace:
+class ParameterSpace(Known):
     """All settings of an index that are worth trying.
 
     >>> from anear.faiss import index_factory

@@ -16,6 +16,7 @@ from ._codes import numbers_in
 from ._constants import METRIC_L2
 from ._index import Index
 from ._ivf import DirectMap
+from ._known import Known
 from ._params import SearchParameters, SearchParametersHNSW, SearchParametersIVF
 from ._selectors import IDSelector, IDSelectorTranslated, selector_of
 
@@ -24,7 +25,7 @@ Distances = npt.NDArray[np.int32]
 Range = tuple[Array, Array, Ids]
 
 
-class IndexBinary:
+class IndexBinary(Known):
     """An index of vectors of `d` bits, which are rows of `d // 8` bytes."""
 
     verbose = False
@@ -55,6 +56,7 @@ class IndexBinary:
         IndexBinary.__init__(this, index.d)
         this._index = index
         this._adopt(index)
+        this._close()
         return this
 
     def _adopt(self, index: _native.BinaryIndex) -> None:
@@ -325,7 +327,7 @@ class IndexBinaryIVF(IndexBinary):
         self.direct_map.type = int(type)
 
 
-class _Links:
+class _Links(Known):
     """How a graph is made and walked."""
 
     def __init__(self, m: int) -> None:

@@ -14,11 +14,12 @@ from .. import _native
 from ._arrays import Array, Float32Vector, Floats, Ids, Pointer, Vector, copy_array_to_vector, rows, vector_to_array
 from ._constants import ClusteringInitMethod_RANDOM
 from ._index import Index, IndexFlat, IndexFlatIP, IndexFlatL2
+from ._known import Known
 
 _logger = logging.getLogger("anear")
 
 
-class ClusteringParameters:
+class ClusteringParameters(Known):
     """How to cluster."""
 
     niter = 25

@@ -13,10 +13,8 @@ from ._index import IndexFlatCodes, Knobs
 from ._params import RaBitQSearchParameters, SearchParameters
 from ._quantizers import (
     SCALAR_NUMBERS,
-    LocalSearchQuantizer,
     ProductQuantizer,
     RaBitQuantizer,
-    ResidualQuantizer,
     ScalarQuantizer,
     rabitq_token,
 )
@@ -211,47 +209,3 @@ class IndexRaBitQFastScan(IndexRaBitQ):
         bits, _, bbs = index.spec.removeprefix("RaBitQfs").partition("_")
         self.rabitq = RaBitQuantizer(self.d, self.metric_type, int(bits or 1), self)
         self.bbs = int(bbs or 32)
-
-
-class IndexResidualQuantizer(IndexFlatCodes):
-    """Sums of vectors of several codebooks, each for what those before it left."""
-
-    def __init__(
-        self,
-        d: SupportsIndex,
-        M: SupportsIndex,
-        nbits: SupportsIndex,
-        metric: int | str = METRIC_L2,
-        search_type: int = 0,
-    ) -> None:
-        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` vectors."""
-        super().__init__(d, metric)
-        self.rq = self.aq = ResidualQuantizer(d, M, nbits, search_type, self)
-        self._start()
-
-    def _spec(self) -> str:
-        return self.rq._token()
-
-    def _adopt(self, index: _native.VectorIndex) -> None:
-        m, nbits, *_ = numbers_in(index.spec)
-        self.rq = self.aq = ResidualQuantizer(self.d, m, nbits, 0, self)
-
-
-class IndexLocalSearchQuantizer(IndexFlatCodes):
-    """Sums of vectors of several codebooks, chosen together."""
-
-    def __init__(
-        self,
-        d: SupportsIndex,
-        M: SupportsIndex,
-        nbits: SupportsIndex,
-        metric: int | str = METRIC_L2,
-        search_type: int = 0,
-    ) -> None:
-        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` vectors."""
-        super().__init__(d, metric)
-        self.lsq = self.aq = LocalSearchQuantizer(d, M, nbits, search_type, self)
-        self._start()
-
-    def _spec(self) -> str:
-        return self.lsq._token()

@@ -15,12 +15,11 @@ from ._codes import (
     IndexPQFastScan,
     IndexRaBitQ,
     IndexRaBitQFastScan,
-    IndexResidualQuantizer,
     IndexScalarQuantizer,
 )
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ._constants import METRIC_L2
-from ._graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ, IndexNSGFlat
+from ._graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ
 from ._index import EngineIndex, Index, IndexFlat, IndexFlatIP, IndexFlatL2
 from ._ivf import (
     IndexIVF,
@@ -51,7 +50,6 @@ _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
-_RQ = re.compile(r"RQ(\d+)x(\d+)")
 _LSH = re.compile(r"LSH(\d*)(r?)(t?)")
 _REFINE = re.compile(r"(.+),Refine\((.+)\)")
 _SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
@@ -138,16 +136,12 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _RABITQ.fullmatch(text):
         bits = int(match[2] or 1)
         return IndexRaBitQFastScan(d, metric, int(match[3] or 32), bits) if match[1] else IndexRaBitQ(d, metric, bits)
-    if match := _RQ.fullmatch(text):
-        return IndexResidualQuantizer(d, int(match[1]), int(match[2]), metric)
     if match := _LSH.fullmatch(text):
         if metric not in (METRIC_L2, "l2"):
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
         return IndexLSH(d, int(match[1] or d), bool(match[2]), bool(match[3]))
     if match := _HNSW.fullmatch(text):
         return _hnsw(d, int(match[1] or 32), match[2] or "Flat", metric)
-    if match := re.fullmatch(r"NSG(\d*)(?:,Flat)?", text):
-        return IndexNSGFlat(d, int(match[1] or 32), metric)
     raise _Unknown
 
 
@@ -225,6 +219,7 @@ def around(index: _native.VectorIndex) -> Index:
     outer = outer_kind.__new__(outer_kind)
     Index.__init__(outer, within.d, within.metric)
     outer.index, outer.id_map = within, Int64Vector(_native.Parts(index).ids())
+    outer._close()
     return outer
 
 
@@ -233,6 +228,7 @@ def _refine(index: _native.VectorIndex, base: _native.VectorIndex, refine: _nati
     outer = kind.__new__(kind)
     IndexRefine.__init__(outer, around(base), around(refine))
     outer.k_factor = float(index.knob("k_factor") or 1.0)
+    outer._close()
     return outer
 
 
@@ -250,9 +246,7 @@ def _class_of(index: _native.VectorIndex) -> type[EngineIndex]:
         (_PQ, IndexPQ),
         (re.compile(r"RaBitQfs.*"), IndexRaBitQFastScan),
         (_RABITQ, IndexRaBitQ),
-        (_RQ, IndexResidualQuantizer),
         (_LSH, IndexLSH),
-        (re.compile(r"NSG.*"), IndexNSGFlat),
         (re.compile(r"SQ.*"), IndexScalarQuantizer),
     )
     found = next((kind for pattern, kind in kinds if pattern.fullmatch(spec)), None)

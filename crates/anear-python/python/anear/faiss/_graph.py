@@ -12,11 +12,12 @@ from ._arrays import Array, Floats, Int32Vector, UInt64Vector
 from ._codes import IndexPQ, IndexScalarQuantizer
 from ._constants import METRIC_L2
 from ._index import EngineIndex, Index, IndexFlat, Knobs
+from ._known import Known
 from ._params import SearchParameters, SearchParametersHNSW
 from ._quantizers import SCALAR_NUMBERS, ScalarQuantizer, scalar_token
 
 
-class HNSW:
+class HNSW(Known):
     """The links of a graph and how they are made and walked."""
 
     check_relative_distance = True
@@ -203,45 +204,3 @@ class IndexHNSWPQ(IndexHNSW):
     def _adopt(self, index: _native.VectorIndex) -> None:
         super()._adopt(index)
         self._token = index.spec.rpartition(",")[2]
-
-
-class NSG:
-    """How a graph is walked."""
-
-    def __init__(self, R: int) -> None:
-        """`R` links per vector."""
-        self.R = R
-        self.search_L = 16
-
-
-class IndexNSG(EngineIndex):
-    """A navigating spreading-out graph."""
-
-    build_type = 1
-
-    def __init__(self, d: SupportsIndex, R: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
-        """An empty index of vectors of width `d`, with `R` links per vector."""
-        super().__init__(d, metric)
-        self.nsg = NSG(operator.index(R))
-        self._start()
-
-    def _codes(self) -> str:
-        return ""
-
-    def _spec(self) -> str:
-        return f"NSG{self.nsg.R}{self._codes()}"
-
-    def _adopt(self, index: _native.VectorIndex) -> None:
-        self.nsg = NSG(int(index.spec.partition(",")[0].removeprefix("NSG") or 32))
-
-    def _knobs(self, params: SearchParameters | None) -> Knobs:
-        return {"search_L": float(self.nsg.search_L)}
-
-    @property
-    def is_built(self) -> bool:
-        """Whether there is a graph."""
-        return self.ntotal > 0
-
-
-class IndexNSGFlat(IndexNSG):
-    """A navigating spreading-out graph over vectors as they are."""

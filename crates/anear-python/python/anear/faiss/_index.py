@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import operator
 from importlib import import_module
 from typing import Any, SupportsIndex, TypeVar
@@ -24,6 +23,7 @@ from ._constants import (
     metric_name,
     metric_number,
 )
+from ._known import Known
 from ._params import SearchParameters
 from ._selectors import IDSelector, IDSelectorAll, selector_of
 
@@ -34,7 +34,7 @@ Range = tuple[Array, Floats, Ids]
 _TYPES = {Float32: np.float32, Float16: np.float16, UInt8: np.uint8, Int8: np.int8}
 
 
-class Index:
+class Index(Known):
     """An index of vectors of one width, compared by one metric.
 
     The methods that begin with an underscore are what kinds of indexes differ in.
@@ -353,10 +353,7 @@ class Index:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in ("_index", "_cosine"):
             raise AttributeError(name)
-        known = [known for known in (*dir(type(self)), *vars(self)) if not known.startswith("_")]
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+        raise self._unknown(name)
 
     def __copy__(self: Self) -> Self:
         return copy.deepcopy(self)
@@ -407,6 +404,7 @@ class EngineIndex(Index):
         this._index = index
         this._needs_training = _native.check_spec(index.spec)[1]
         this._adopt(index)
+        this._close()
         return this
 
     def _adopt(self, index: _native.VectorIndex) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
+from ._known import hint
 from ._selectors import IDSelector
 
 
@@ -23,12 +23,12 @@ class SearchParameters:
             AssertionError: there is none of this name.
         """
         for name, value in parameters.items():
-            assert self._has(name), f"{type(self).__name__} has no parameter {name!r}{_hint(name, type(self))}"
+            assert self._has(name), f"{type(self).__name__} has no parameter {name!r}{hint(name, dir(type(self)))}"
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not self._has(name):
-            raise AttributeError(f"{type(self).__name__} has no parameter {name!r}{_hint(name, type(self))}")
+            raise AttributeError(f"{type(self).__name__} has no parameter {name!r}{hint(name, dir(type(self)))}")
         object.__setattr__(self, name, value)
 
     @classmethod
@@ -37,11 +37,6 @@ class SearchParameters:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
-
-
-def _hint(name: str, kind: type) -> str:
-    near = difflib.get_close_matches(name, [known for known in dir(kind) if not known.startswith("_")], 1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 class SearchParametersIVF(SearchParameters):
@@ -109,9 +104,3 @@ class IndexRefineSearchParameters(SearchParameters):
 
     k_factor = 1.0
     base_index_params: SearchParameters | None = None
-
-
-class SearchParametersResidualCoarseQuantizer(SearchParameters):
-    """Parameters of residual coarse quantizers."""
-
-    beam_factor = 4.0

@@ -11,6 +11,7 @@ from .. import _native
 from ._arrays import Array, Codes, Float32Vector, Floats, output, rows
 from ._clustering import ClusteringParameters
 from ._index import EngineIndex
+from ._known import Known
 
 # Faiss's number of a scalar quantizer, and its token.
 SCALAR_TOKENS = {
@@ -50,7 +51,7 @@ class _Codec(EngineIndex):
         return self._token
 
 
-class Quantizer:
+class Quantizer(Known):
     """How a vector becomes bytes."""
 
     d: int
@@ -200,51 +201,6 @@ def scalar_token(qtype: int) -> str:
         return SCALAR_TOKENS[qtype]
     except KeyError:
         raise RuntimeError(f"no scalar quantizer has the number {qtype}; there are {SCALAR_TOKENS}") from None
-
-
-class AdditiveQuantizer(Quantizer):
-    """Codes that name vectors of several codebooks, which are added up."""
-
-    ST_decompress, ST_LUT_nonorm, ST_norm_from_LUT, ST_norm_float, ST_norm_qint8 = range(5)
-    ST_norm_qint4, ST_norm_cqint8, ST_norm_cqint4, ST_norm_lsq2x4, ST_norm_rq2x4, ST_count = range(5, 11)
-
-    _name = "RQ"
-
-    def __init__(
-        self,
-        d: SupportsIndex,
-        M: SupportsIndex,
-        nbits: SupportsIndex,
-        search_type: int = ST_decompress,
-        home: EngineIndex | None = None,
-    ) -> None:
-        """For vectors of width `d`: `M` codebooks of `2**nbits` vectors."""
-        super().__init__(d, home)
-        self.M, self._nbits, self.search_type = operator.index(M), operator.index(nbits), search_type
-        self.tot_bits = self.M * self._nbits
-        self.code_size = (self.tot_bits + 7) // 8
-
-    def _token(self) -> str:
-        return f"{self._name}{self.M}x{self._nbits}"
-
-    @property
-    def codebooks(self) -> Float32Vector:
-        """The vectors of all codebooks."""
-        return self._learned("codebooks")
-
-
-class ResidualQuantizer(AdditiveQuantizer):
-    """Each codebook encodes what those before it left (Faiss: `ResidualQuantizer`)."""
-
-    Train_default, Train_progressive_dim, Train_refine_codebook, Train_top_beam = 0, 1, 2, 1024
-    max_beam_size = 5
-    train_type = Train_progressive_dim
-
-
-class LocalSearchQuantizer(AdditiveQuantizer):
-    """All codebooks together, by local search."""
-
-    _name = "LSQ"
 
 
 class RaBitQuantizer(Quantizer):

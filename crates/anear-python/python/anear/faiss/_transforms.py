@@ -9,9 +9,10 @@ import numpy as np
 
 from .. import _native
 from ._arrays import Float32Vector, Floats, Int32Vector, Vector, copy_array_to_vector, rows
+from ._known import Known
 
 
-class VectorTransform:
+class VectorTransform(Known):
     """What turns vectors of width `d_in` into vectors of width `d_out`."""
 
     is_trained = True

@@ -7,7 +7,7 @@ use anear::index::{
     VectorIndexExt as _, faiss_value,
 };
 use anear::kernels::Rows;
-use anear::quant::{Codes, FastScan, Lsh, Product, Quantizer, Scalar};
+use anear::quant::{Codes, FastScan, Lsh, Product, Quantizer, Residual, Scalar};
 use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray2};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -262,6 +262,9 @@ fn learned(quantizer: &dyn Quantizer) -> Vec<(&'static str, Vec<f32>)> {
             ("thresholds", floats(lsh.thresholds())),
             ("rotation", floats(lsh.rotation())),
         ];
+    }
+    if let Some(residual) = quantizer.downcast_ref::<Residual>() {
+        return vec![("codebooks", residual.entries().as_slice().to_vec())];
     }
     Vec::new()
 }

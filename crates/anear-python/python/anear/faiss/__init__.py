@@ -105,9 +105,11 @@ from ._clustering import (
     kmeans_clustering,
 )
 from ._quantizers import (
+    AdditiveQuantizer,
     ProductQuantizer,
     Quantizer,
     RaBitQuantizer,
+    ResidualQuantizer,
     ScalarQuantizer,
 )
 from ._codes import (
@@ -116,6 +118,7 @@ from ._codes import (
     IndexPQFastScan,
     IndexRaBitQ,
     IndexRaBitQFastScan,
+    IndexResidualQuantizer,
     IndexScalarQuantizer,
 )
 from ._ivf import (
@@ -127,6 +130,8 @@ from ._ivf import (
     IndexIVFPQ,
     IndexIVFPQFastScan,
     IndexIVFRaBitQ,
+    IndexIVFRaBitQFastScan,
+    IndexIVFResidualQuantizer,
     IndexIVFScalarQuantizer,
     InvertedLists,
     extract_index_ivf,
@@ -256,6 +261,7 @@ from ._autotune import (
 )
 
 __all__ = [
+    "AdditiveQuantizer",
     "ArrayInvertedLists",
     "AutoTuneCriterion",
     "BufferedIOReader",
@@ -335,6 +341,8 @@ __all__ = [
     "IndexIVFPQ",
     "IndexIVFPQFastScan",
     "IndexIVFRaBitQ",
+    "IndexIVFRaBitQFastScan",
+    "IndexIVFResidualQuantizer",
     "IndexIVFScalarQuantizer",
     "IndexLSH",
     "IndexPQ",
@@ -346,6 +354,7 @@ __all__ = [
     "IndexRefineFlat",
     "IndexRefineSearchParameters",
     "IndexReplicas",
+    "IndexResidualQuantizer",
     "IndexScalarQuantizer",
     "IndexShards",
     "Int16Vector",
@@ -394,6 +403,7 @@ __all__ = [
     "RandomRotationMatrix",
     "RangeSearchResult",
     "RemapDimensionsTransform",
+    "ResidualQuantizer",
     "ResultHeap",
     "ScalarQuantizer",
     "SearchParameters",

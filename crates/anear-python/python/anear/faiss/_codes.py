@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import operator
 import re
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 from .. import _native
 from ._arrays import Float32Vector
-from ._constants import METRIC_L2
+from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
 from ._index import IndexFlatCodes, Knobs
 from ._params import RaBitQSearchParameters, SearchParameters
 from ._quantizers import (
     SCALAR_NUMBERS,
     ProductQuantizer,
     RaBitQuantizer,
+    ResidualQuantizer,
     ScalarQuantizer,
     rabitq_token,
 )
@@ -190,6 +191,9 @@ class IndexRaBitQ(IndexFlatCodes):
 class IndexRaBitQFastScan(IndexRaBitQ):
     """RaBitQ codes in blocks, compared by shuffles of registers."""
 
+    qb = 8
+    bbs = 32
+
     def __init__(
         self,
         d: SupportsIndex,
@@ -202,10 +206,43 @@ class IndexRaBitQFastScan(IndexRaBitQ):
         super().__init__(d, metric, nb_bits)
 
     def _spec(self) -> str:
-        bits = "" if self.rabitq.nb_bits == 1 else str(self.rabitq.nb_bits)
-        return f"RaBitQfs{bits}" if self.bbs == 32 else f"RaBitQfs{bits}_{self.bbs}"
+        return rabitq_token(self.rabitq.nb_bits, "fs")
+
+
+class IndexResidualQuantizer(IndexFlatCodes):
+    """Sums of entries of several codebooks, each for what those before it left."""
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        M: SupportsIndex,
+        nbits: Any,
+        metric: int | str = METRIC_L2,
+        search_type: int = ResidualQuantizer.ST_decompress,
+    ) -> None:
+        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` entries."""
+        super().__init__(d, metric)
+        self.rq = ResidualQuantizer(d, M, nbits, search_type, self)
+        self._start()
+
+    @property
+    def aq(self) -> ResidualQuantizer:
+        """The quantizer."""
+        return self.rq
+
+    def _spec(self) -> str:
+        return self.rq._token()
 
     def _adopt(self, index: _native.VectorIndex) -> None:
-        bits, _, bbs = index.spec.removeprefix("RaBitQfs").partition("_")
-        self.rabitq = RaBitQuantizer(self.d, self.metric_type, int(bits or 1), self)
-        self.bbs = int(bbs or 32)
+        self.rq = ResidualQuantizer._of(self.d, index.spec, unnormed_search(self.metric_type), self)
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.rq.code_size
+
+
+def unnormed_search(metric: int) -> int:
+    """How codes without a norm are compared: products need no decoding."""
+    is_product = metric == METRIC_INNER_PRODUCT
+    return ResidualQuantizer.ST_LUT_nonorm if is_product else ResidualQuantizer.ST_decompress

@@ -15,10 +15,12 @@ from ._codes import (
     IndexPQFastScan,
     IndexRaBitQ,
     IndexRaBitQFastScan,
+    IndexResidualQuantizer,
     IndexScalarQuantizer,
+    unnormed_search,
 )
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
-from ._constants import METRIC_L2
+from ._constants import METRIC_L2, metric_number
 from ._graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ
 from ._index import EngineIndex, Index, IndexFlat, IndexFlatIP, IndexFlatL2
 from ._ivf import (
@@ -28,9 +30,11 @@ from ._ivf import (
     IndexIVFPQ,
     IndexIVFPQFastScan,
     IndexIVFRaBitQ,
+    IndexIVFRaBitQFastScan,
+    IndexIVFResidualQuantizer,
     IndexIVFScalarQuantizer,
 )
-from ._quantizers import SCALAR_NUMBERS
+from ._quantizers import SCALAR_NUMBERS, ResidualQuantizer
 from ._transforms import (
     CenteringTransform,
     HadamardRotation,
@@ -50,6 +54,7 @@ _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
+_RQ = re.compile(r"RQ\d+x\d+(?:_\d+x\d+)*(?:_N\w+)?")
 _LSH = re.compile(r"LSH(\d*)(r?)(t?)")
 _REFINE = re.compile(r"(.+),Refine\((.+)\)")
 _SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
@@ -136,6 +141,9 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _RABITQ.fullmatch(text):
         bits = int(match[2] or 1)
         return IndexRaBitQFastScan(d, metric, int(match[3] or 32), bits) if match[1] else IndexRaBitQ(d, metric, bits)
+    if _RQ.fullmatch(text):
+        rq = _residual(d, text, metric)
+        return IndexResidualQuantizer(d, rq.M, list(rq.nbits), metric, rq.search_type)
     if match := _LSH.fullmatch(text):
         if metric not in (METRIC_L2, "l2"):
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
@@ -143,6 +151,12 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _HNSW.fullmatch(text):
         return _hnsw(d, int(match[1] or 32), match[2] or "Flat", metric)
     raise _Unknown
+
+
+def _residual(d: int, text: str, metric: int | str) -> ResidualQuantizer:
+    _native.check_spec(text)
+    number = metric_number(metric)[0] if isinstance(metric, str) else metric
+    return ResidualQuantizer._of(d, text, unnormed_search(number))
 
 
 def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
@@ -198,8 +212,14 @@ def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> 
         return fast
     if match := _PQ.fullmatch(codes):
         return IndexIVFPQ(coarse, d, nlist, int(match[1]), int(match[2] or 8), metric)
-    if (match := _RABITQ.fullmatch(codes)) and not match[1]:
-        return IndexIVFRaBitQ(coarse, d, nlist, metric, True, int(match[2] or 1))
+    if match := _RABITQ.fullmatch(codes):
+        bits = int(match[2] or 1)
+        if match[1]:
+            return IndexIVFRaBitQFastScan(coarse, d, nlist, metric, int(match[3] or 32), True, bits)
+        return IndexIVFRaBitQ(coarse, d, nlist, metric, True, bits)
+    if _RQ.fullmatch(codes):
+        rq = _residual(d, codes, metric)
+        return IndexIVFResidualQuantizer(coarse, d, nlist, rq.M, list(rq.nbits), metric, rq.search_type)
     raise _Unknown
 
 
@@ -246,6 +266,7 @@ def _class_of(index: _native.VectorIndex) -> type[EngineIndex]:
         (_PQ, IndexPQ),
         (re.compile(r"RaBitQfs.*"), IndexRaBitQFastScan),
         (_RABITQ, IndexRaBitQ),
+        (_RQ, IndexResidualQuantizer),
         (_LSH, IndexLSH),
         (re.compile(r"SQ.*"), IndexScalarQuantizer),
     )
@@ -264,6 +285,10 @@ def _class_of_lists(codes: str) -> type[EngineIndex]:
         return IndexIVFPQFastScan
     if codes.startswith("PQ"):
         return IndexIVFPQ
+    if codes.startswith("RQ"):
+        return IndexIVFResidualQuantizer
+    if codes.startswith("RaBitQfs"):
+        return IndexIVFRaBitQFastScan
     if codes.startswith("RaBitQ"):
         return IndexIVFRaBitQ
     raise RuntimeError(f"no class of Faiss's stands for lists of `{codes}`")

@@ -11,11 +11,18 @@ import numpy as np
 from .. import _native
 from ._arrays import Array, Codes, Floats, Ids, Pointer, output, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
-from ._codes import fast_scan_token, numbers_in
+from ._codes import fast_scan_token, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
 from ._index import EngineIndex, Index, Knobs
 from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersHNSW, SearchParametersIVF
-from ._quantizers import SCALAR_NUMBERS, ProductQuantizer, RaBitQuantizer, ScalarQuantizer, rabitq_token
+from ._quantizers import (
+    SCALAR_NUMBERS,
+    ProductQuantizer,
+    RaBitQuantizer,
+    ResidualQuantizer,
+    ScalarQuantizer,
+    rabitq_token,
+)
 from ._selectors import IDSelectorArray, IDSelectorNot, IDSelectorRange
 
 
@@ -594,6 +601,68 @@ class IndexIVFRaBitQ(IndexIVF):
     def code_size(self) -> int:
         """Bytes of a vector's code."""
         return self.rabitq.code_size
+
+
+class IndexIVFRaBitQFastScan(IndexIVFRaBitQ):
+    """An inverted file of RaBitQ codes in blocks."""
+
+    qb = 8
+    bbs = 32
+
+    def __init__(
+        self,
+        quantizer: Index,
+        d: SupportsIndex,
+        nlist: SupportsIndex,
+        metric: int | str = METRIC_L2,
+        bbs: SupportsIndex = 32,
+        own_invlists: bool = True,
+        nb_bits: SupportsIndex = 1,
+    ) -> None:
+        """An empty index of vectors of width `d` in `nlist` lists."""
+        self.bbs = operator.index(bbs)
+        super().__init__(quantizer, d, nlist, metric, own_invlists, nb_bits)
+
+    def _codes(self) -> str:
+        return rabitq_token(self.rabitq.nb_bits, "fs")
+
+
+class IndexIVFResidualQuantizer(IndexIVF):
+    """An inverted file of sums of entries of several codebooks."""
+
+    def __init__(
+        self,
+        quantizer: Index,
+        d: SupportsIndex,
+        nlist: SupportsIndex,
+        M: SupportsIndex,
+        nbits: Any,
+        metric: int | str = METRIC_L2,
+        search_type: int = ResidualQuantizer.ST_decompress,
+        own_invlists: bool = True,
+    ) -> None:
+        """An empty index of vectors of width `d` in `nlist` lists: `M` codebooks of `2**nbits` entries."""
+        super().__init__(quantizer, d, nlist, metric)
+        self.rq = ResidualQuantizer(d, M, nbits, search_type, self)
+        self._ready()
+
+    @property
+    def aq(self) -> ResidualQuantizer:
+        """The quantizer."""
+        return self.rq
+
+    def _codes(self) -> str:
+        return self.rq._token()
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        super()._adopt(index)
+        token = index.spec.rpartition(",")[2]
+        self.rq = ResidualQuantizer._of(self.d, token, unnormed_search(self.metric_type), self)
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of a vector's code."""
+        return self.rq.code_size
 
 
 def extract_index_ivf(index: Any) -> IndexIVF:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Float32Vector, Floats, output, rows
+from ._arrays import Array, Codes, Float32Vector, Floats, UInt64Vector, output, rows
 from ._clustering import ClusteringParameters
 from ._index import EngineIndex
 from ._known import Known
@@ -220,6 +221,75 @@ class RaBitQuantizer(Quantizer):
         return rabitq_token(self.nb_bits)
 
 
-def rabitq_token(bits: int) -> str:
-    """The factory string of RaBitQ codes of so many bits."""
-    return "RaBitQ" if bits == 1 else f"RaBitQ{bits}"
+def rabitq_token(bits: int, layout: str = "") -> str:
+    """The factory string of RaBitQ codes of so many bits; the layout is `fs` where they lie in blocks."""
+    return f"RaBitQ{layout}" if bits == 1 else f"RaBitQ{layout}{bits}"
+
+
+class AdditiveQuantizer(Quantizer):
+    """Sums of entries of several codebooks, with the norm of the sum where one is asked for."""
+
+    ST_decompress, ST_LUT_nonorm, ST_norm_from_LUT, ST_norm_float, ST_norm_qint8 = range(5)
+    ST_norm_qint4, ST_norm_cqint8, ST_norm_cqint4, ST_norm_lsq2x4, ST_norm_rq2x4, ST_count = range(5, 11)
+
+
+# The ways to search that a token names: its end, and the bits of a norm.
+_NORMS = {
+    AdditiveQuantizer.ST_decompress: ("", 0),
+    AdditiveQuantizer.ST_LUT_nonorm: ("", 0),
+    AdditiveQuantizer.ST_norm_float: ("_Nfloat", 32),
+    AdditiveQuantizer.ST_norm_qint8: ("_Nqint8", 8),
+    AdditiveQuantizer.ST_norm_qint4: ("_Nqint4", 4),
+    AdditiveQuantizer.ST_norm_cqint8: ("_Ncqint8", 8),
+    AdditiveQuantizer.ST_norm_cqint4: ("_Ncqint4", 4),
+}
+
+
+class ResidualQuantizer(AdditiveQuantizer):
+    """Each codebook encodes what those before it left (Chen, Guan and Wang 2010)."""
+
+    Train_default, Train_progressive_dim, Train_refine_codebook, Train_top_beam = 0, 1, 2, 1024
+    max_beam_size = 5
+    train_type = Train_progressive_dim
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        M: SupportsIndex,
+        nbits: Any,
+        search_type: int = AdditiveQuantizer.ST_decompress,
+        home: EngineIndex | None = None,
+    ) -> None:
+        """For vectors of width `d`: `M` codebooks of `2**nbits` entries; `nbits` may be a list, one for each.
+
+        Raises:
+            RuntimeError: there are not as many, or anear does not search that way.
+        """
+        super().__init__(d, home)
+        self.M, self.search_type = operator.index(M), int(search_type)
+        self.nbits = UInt64Vector([operator.index(nbits)] * self.M if np.ndim(nbits) == 0 else nbits)
+        if len(self.nbits) != self.M:
+            raise RuntimeError(f"{self.M} codebooks need {self.M} numbers of bits, got {len(self.nbits)}")
+        if self.search_type not in _NORMS:
+            raise RuntimeError(f"no search of type {search_type}; there are {sorted(_NORMS)}")
+        self.norm_bits = _NORMS[self.search_type][1]
+        self.tot_bits = sum(self.nbits) + self.norm_bits
+        self.code_size = (self.tot_bits + 7) // 8
+
+    @classmethod
+    def _of(cls, d: int, token: str, search_type: int, home: EngineIndex | None = None) -> ResidualQuantizer:
+        """The quantizer of a factory string; without a norm, it is searched by `search_type`."""
+        books, _, norm = token.removeprefix("RQ").partition("_N")
+        pairs = [[int(number) for number in part.split("x")] for part in books.split("_")]
+        nbits = [bits for count, bits in pairs for _ in range(count)]
+        named = {end: number for number, (end, _) in _NORMS.items() if end}
+        return cls(d, len(nbits), nbits, named.get(f"_N{norm}", search_type), home)
+
+    def _token(self) -> str:
+        runs = [f"{len(list(run))}x{bits}" for bits, run in itertools.groupby(self.nbits)]
+        return f"RQ{'_'.join(runs)}{_NORMS[self.search_type][0]}"
+
+    @property
+    def codebooks(self) -> Float32Vector:
+        """The entries of all codebooks, one after the other."""
+        return self._learned("codebooks")

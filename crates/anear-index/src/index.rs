@@ -130,7 +130,7 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
     /// [`to_bytes`](crate::to_bytes) writes the rest.
     fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a>;
 
-    /// A copy that shares nothing with this one.
+    /// A copy: what is done to one of the two, the other does not see.
     fn boxed_clone(&self) -> Box<dyn VectorIndex>;
 
     /// An index without vectors that has learned what this one has, with the same parameters.
@@ -231,13 +231,14 @@ pub trait Reconstruct {
 /// An index that takes over another's vectors.
 pub trait Merge {
     /// Moves all vectors of `other` behind this index's own, `add_id` added to their ids (Faiss: `merge_from`); `other`
-    /// is empty then. Where ids are positions, `add_id` is of no account.
+    /// is empty then. Where ids are positions, `add_id` is of no account. The threads of `pool` link them to each other
+    /// where an index does so; without it the calling one does.
     ///
     /// Everything is checked first: after an error both are as before.
     ///
     /// # Errors
     /// Those of [`VectorIndex::check_merge`], and [`Error::OutOfMemory`].
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()>;
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, pool: Option<&Pool>) -> Result<()>;
 }
 
 /// The everyday surface: implemented for every index, never by hand.
@@ -302,13 +303,21 @@ pub trait VectorIndexExt: VectorIndex {
         self.as_reconstruct().ok_or(missing)?.reconstruct_n(ids, out)
     }
 
-    /// [`Merge::merge_from`] with ids that are raised no more than they must be.
+    /// [`merge_on`](Self::merge_on) the calling thread.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and those of the ability.
     fn merge(&mut self, other: &mut dyn VectorIndex) -> Result<()> {
+        self.merge_on(other, None)
+    }
+
+    /// [`Merge::merge_from`] with ids that are raised no more than they must be.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn merge_on(&mut self, other: &mut dyn VectorIndex, pool: Option<&Pool>) -> Result<()> {
         let (missing, offset) = (unsupported(self.kind(), "merging"), self.merge_offset());
-        self.as_merge().ok_or(missing)?.merge_from(other, offset)
+        self.as_merge().ok_or(missing)?.merge_from(other, offset, pool)
     }
 
     /// The value Faiss reports for a distance of this index: [`faiss_value`].

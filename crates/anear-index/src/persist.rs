@@ -141,7 +141,7 @@ impl Head {
     }
 
     fn load(&self, spec: &IndexSpec, from: &Container<'_>) -> Result<Box<dyn VectorIndex>> {
-        if self.metric == Metric::Cosine && !spec.knows_cosine() {
+        if self.metric == Metric::Cosine && from.optional(cosine::INNER).is_some() {
             return Ok(Box::new(Cosine::load(from)?));
         }
         Ok(match spec {

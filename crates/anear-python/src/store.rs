@@ -2,13 +2,15 @@
 //!
 //! Both go through the same future; only who waits for it differs ([`block`], [`awaitable`]).
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anear::embeddings::{Embeddings, Error as EmbeddingError};
+use anear::index::Knobs;
 use anear::{
-    Deletion, Document, DocumentFilter, Hit, LocalStore, LocalStoreBuilder, Pool, SearchBatch, SearchRequest,
+    Deletion, Document, DocumentFilter, Hit, LocalStore, LocalStoreBuilder, Metric, Pool, SearchBatch, SearchRequest,
     VectorStore as _,
 };
 use async_trait::async_trait;
@@ -18,6 +20,7 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::arrays::Matrix;
 use crate::batch::{Batch, Given, Source, known_ids};
+use crate::engine::index::NativeIndex;
 use crate::error::{guarded, raise};
 use crate::filters::{Wanted, accepted};
 use crate::index::metric_of;
@@ -28,7 +31,7 @@ use crate::view::View;
 /// Longer lists are built off the event loop's thread.
 const SHORT: usize = 200;
 
-/// Documents and the exact index of their vectors.
+/// Documents and the index of their vectors.
 #[pyclass(frozen, weakref, module = "anear._native")]
 pub(crate) struct Store {
     store: LocalStore,
@@ -236,24 +239,32 @@ fn at_least_one(name: &str, value: i64) -> PyResult<usize> {
         .ok_or_else(|| PyValueError::new_err(format!("{name} must be at least 1, got {value}")))
 }
 
-fn similar(vector: Vec<f32>, k: i64, score_threshold: Option<f32>) -> PyResult<SearchRequest> {
-    let request = SearchRequest::new(vector).k(at_least_one("k", k)?);
-    Ok(match score_threshold {
-        Some(threshold) => request.score_threshold(threshold),
-        None => request,
+fn similar(vector: Vec<f32>, k: i64, score_threshold: Option<f32>, params: Option<Params>) -> PyResult<SearchRequest> {
+    Ok(SearchRequest {
+        k: at_least_one("k", k)?,
+        score_threshold,
+        knobs: knobs(params),
+        ..SearchRequest::new(vector)
     })
 }
 
-fn batched(queries: Matrix, k: usize, score_threshold: Option<f32>) -> SearchBatch {
-    let batch = SearchBatch::new(queries.data, queries.dim).k(k);
-    match score_threshold {
-        Some(threshold) => batch.score_threshold(threshold),
-        None => batch,
+fn batched(queries: Matrix, k: usize, score_threshold: Option<f32>, params: Option<Params>) -> SearchBatch {
+    SearchBatch {
+        k,
+        score_threshold,
+        knobs: knobs(params),
+        ..SearchBatch::new(queries.data, queries.dim)
     }
 }
 
-fn diverse(vector: Vec<f32>, k: i64, fetch_k: i64, lambda_mult: f32) -> PyResult<SearchRequest> {
-    let request = SearchRequest::new(vector).k(at_least_one("k", k)?);
+fn diverse(
+    vector: Vec<f32>,
+    k: i64,
+    fetch_k: i64,
+    lambda_mult: f32,
+    params: Option<Params>,
+) -> PyResult<SearchRequest> {
+    let request = similar(vector, k, None, params)?;
     Ok(request.mmr(at_least_one("fetch_k", fetch_k)?, lambda_mult))
 }
 
@@ -268,6 +279,38 @@ fn builder(metric: Option<&str>, normalize_l2: Option<bool>, model: String) -> P
     Ok(builder)
 }
 
+/// The index that a store shall have.
+#[derive(FromPyObject)]
+enum Wish<'py> {
+    Spec(String),
+    /// It has learned what it must; its vectors are of no account.
+    Trained(Bound<'py, NativeIndex>),
+}
+
+impl Wish<'_> {
+    fn asked_of(&self, py: Python<'_>, builder: LocalStoreBuilder, metric: Metric) -> PyResult<LocalStoreBuilder> {
+        let asked = match self {
+            Self::Spec(spec) => builder.index(spec),
+            Self::Trained(index) => index.get().read(py, |index, _| match index.metric() == metric {
+                true => builder.trained_index(index),
+                // What was learned for another metric is learned anew.
+                false => builder.index_spec(index.spec()),
+            }),
+        };
+        asked.map_err(raise)
+    }
+}
+
+type Params = HashMap<String, f64>;
+
+/// Search parameters as the engine takes them.
+fn knobs(params: Option<Params>) -> Knobs {
+    let mut knobs = Knobs::default();
+    let params = params.into_iter().flatten();
+    params.for_each(|(name, value)| knobs.set(name, value));
+    knobs
+}
+
 fn wrapped(py: Python<'_>, store: LocalStore) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, Store { store })?.into_any())
 }
@@ -275,12 +318,22 @@ fn wrapped(py: Python<'_>, store: LocalStore) -> PyResult<Py<PyAny>> {
 #[pymethods]
 impl Store {
     #[new]
-    #[pyo3(signature = (*, metric = "l2", normalize_l2 = false, dim = None, model = String::new()))]
-    fn new(metric: &str, normalize_l2: bool, dim: Option<usize>, model: String) -> PyResult<Self> {
+    #[pyo3(signature = (*, metric = "l2", normalize_l2 = false, dim = None, index = None, model = String::new()))]
+    fn new(
+        py: Python<'_>,
+        metric: &str,
+        normalize_l2: bool,
+        dim: Option<usize>,
+        index: Option<Wish<'_>>,
+        model: String,
+    ) -> PyResult<Self> {
         guarded(|| {
             let mut builder = builder(Some(metric), Some(normalize_l2), model)?;
             if let Some(dim) = dim {
                 builder = builder.dim(dim).map_err(raise)?;
+            }
+            if let Some(index) = index {
+                builder = index.asked_of(py, builder, metric_of(metric)?)?;
             }
             let store = builder.build();
             Ok(Self { store })
@@ -376,6 +429,43 @@ impl Store {
         self.store.dim()
     }
 
+    /// The kind of index, as a factory string.
+    #[getter]
+    fn index(&self) -> String {
+        self.store.index().to_string()
+    }
+
+    #[getter]
+    fn is_trained(&self) -> bool {
+        self.store.view().is_trained() || !self.store.index().needs_training()
+    }
+
+    fn train(&self, py: Python<'_>, vectors: &Bound<'_, PyAny>) -> PyResult<()> {
+        guarded(|| {
+            let (store, sample) = (self.store.clone(), Matrix::from_python(vectors)?);
+            block(
+                py,
+                async move { store.train(sample.data, sample.dim).await.map_err(raise) },
+            )
+        })
+    }
+
+    /// A copy of the index without vectors, which has learned what it must.
+    fn empty_index(&self) -> Option<NativeIndex> {
+        self.store.view().empty_index().map(NativeIndex::new)
+    }
+
+    fn knob(&self, name: &str) -> Option<f64> {
+        self.store.view().knob(name)
+    }
+
+    fn set_knob(&self, py: Python<'_>, name: String, value: f64) -> PyResult<()> {
+        guarded(|| {
+            let store = self.store.clone();
+            block(py, async move { store.set_knob(name, value).await.map_err(raise) })
+        })
+    }
+
     fn __len__(&self) -> usize {
         self.store.view().len()
     }
@@ -442,7 +532,7 @@ impl Store {
         })
     }
 
-    #[pyo3(signature = (vector, k, *, filter = None, score_threshold = None))]
+    #[pyo3(signature = (vector, k, *, filter = None, score_threshold = None, params = None))]
     fn search(
         &self,
         py: Python<'_>,
@@ -450,14 +540,15 @@ impl Store {
         k: i64,
         filter: Option<&Bound<'_, PyAny>>,
         score_threshold: Option<f32>,
+        params: Option<Params>,
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
-            let request = similar(crate::arrays::vector(vector)?, k, score_threshold)?;
+            let request = similar(crate::arrays::vector(vector)?, k, score_threshold, params)?;
             self.found(py, request, filter)
         })
     }
 
-    #[pyo3(signature = (vector, k, *, filter = None, score_threshold = None))]
+    #[pyo3(signature = (vector, k, *, filter = None, score_threshold = None, params = None))]
     fn asearch<'py>(
         &self,
         py: Python<'py>,
@@ -465,14 +556,15 @@ impl Store {
         k: i64,
         filter: Option<&Bound<'py, PyAny>>,
         score_threshold: Option<f32>,
+        params: Option<Params>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
-            let request = similar(crate::arrays::vector(vector)?, k, score_threshold)?;
+            let request = similar(crate::arrays::vector(vector)?, k, score_threshold, params)?;
             self.afound(py, request, filter)
         })
     }
 
-    #[pyo3(signature = (vector, k, *, fetch_k, lambda_mult, filter = None))]
+    #[pyo3(signature = (vector, k, *, fetch_k, lambda_mult, filter = None, params = None))]
     fn mmr(
         &self,
         py: Python<'_>,
@@ -481,14 +573,15 @@ impl Store {
         fetch_k: i64,
         lambda_mult: f32,
         filter: Option<&Bound<'_, PyAny>>,
+        params: Option<Params>,
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
-            let request = diverse(crate::arrays::vector(vector)?, k, fetch_k, lambda_mult)?;
+            let request = diverse(crate::arrays::vector(vector)?, k, fetch_k, lambda_mult, params)?;
             self.found(py, request, filter)
         })
     }
 
-    #[pyo3(signature = (vector, k, *, fetch_k, lambda_mult, filter = None))]
+    #[pyo3(signature = (vector, k, *, fetch_k, lambda_mult, filter = None, params = None))]
     fn ammr<'py>(
         &self,
         py: Python<'py>,
@@ -497,14 +590,15 @@ impl Store {
         fetch_k: i64,
         lambda_mult: f32,
         filter: Option<&Bound<'py, PyAny>>,
+        params: Option<Params>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
-            let request = diverse(crate::arrays::vector(vector)?, k, fetch_k, lambda_mult)?;
+            let request = diverse(crate::arrays::vector(vector)?, k, fetch_k, lambda_mult, params)?;
             self.afound(py, request, filter)
         })
     }
 
-    #[pyo3(signature = (vectors, k, *, filter = None, score_threshold = None))]
+    #[pyo3(signature = (vectors, k, *, filter = None, score_threshold = None, params = None))]
     fn search_batch(
         &self,
         py: Python<'_>,
@@ -512,16 +606,22 @@ impl Store {
         k: i64,
         filter: Option<&Bound<'_, PyAny>>,
         score_threshold: Option<f32>,
+        params: Option<Params>,
     ) -> PyResult<Py<PyAny>> {
         guarded(|| {
-            let batch = batched(Matrix::from_python(vectors)?, at_least_one("k", k)?, score_threshold);
+            let batch = batched(
+                Matrix::from_python(vectors)?,
+                at_least_one("k", k)?,
+                score_threshold,
+                params,
+            );
             let scope = Wanted::from_python(filter)?.here(py, &self.store)?;
             let found = block(py, find_all(self.store.clone(), batch, scope))?;
             listed(py, &found, |py, hits| listed(py, hits, hit_to_python))
         })
     }
 
-    #[pyo3(signature = (vectors, k, *, filter = None, score_threshold = None))]
+    #[pyo3(signature = (vectors, k, *, filter = None, score_threshold = None, params = None))]
     fn asearch_batch<'py>(
         &self,
         py: Python<'py>,
@@ -529,12 +629,13 @@ impl Store {
         k: i64,
         filter: Option<&Bound<'py, PyAny>>,
         score_threshold: Option<f32>,
+        params: Option<Params>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
             let k = at_least_one("k", k)?;
             let finding = self.scoped(py, filter, move |store, scope| async move {
                 let queries = attached(move |py| Matrix::from_python(vectors.bind(py))).await?;
-                let found = find_all(store, batched(queries, k, score_threshold), scope).await?;
+                let found = find_all(store, batched(queries, k, score_threshold, params), scope).await?;
                 // However few the queries, their hits may be many.
                 attached(move |py| listed(py, &found, |py, hits| listed(py, hits, hit_to_python))).await
             })?;

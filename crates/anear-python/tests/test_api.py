@@ -35,7 +35,7 @@ METHODS = {
     "_similarity_search_with_relevance_scores": SEARCH,
     "max_marginal_relevance_search": MMR,
     "max_marginal_relevance_search_by_vector": MMR_BY_VECTOR,
-    "max_marginal_relevance_search_with_score_by_vector": "embedding *k=4 *fetch_k=20 *lambda_mult=0.5 *filter=None",
+    "max_marginal_relevance_search_with_score_by_vector": "embedding *k=4 *fetch_k=20 *lambda_mult=0.5 *filter=None *params=None",
     "delete": "ids=None *filter=None **kwargs",
     "get_by_ids": "/ids",
     "search": "query search_type **kwargs",

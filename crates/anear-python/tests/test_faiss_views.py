@@ -255,12 +255,12 @@ def test_what_does_not_match_is_refused_with_the_place() -> None:
         FAISS(Numbers(), [1, 2], InMemoryDocstore(), {})
 
 
-def test_an_approximate_index_is_taken_over_with_a_warning() -> None:
+def test_an_approximate_index_is_taken_over_as_one() -> None:
     _, documents, ids = filled()
     index = faiss().IndexHNSWFlat(DIM, 8)
     index.add(np.array(Numbers().embed_documents(TEXTS), np.float32))
-    with pytest.warns(UserWarning, match="IndexHNSWFlat"):
-        db = FAISS(Numbers(), index, InMemoryDocstore(documents), ids)
+    db = FAISS(Numbers(), index, InMemoryDocstore(documents), ids)
+    assert db._store.index == "HNSW8,Flat"
     check_intact(db)
 
 

@@ -38,7 +38,7 @@ impl Segment {
         template: &dyn VectorIndex,
         pool: &Pool,
     ) -> Result<Self> {
-        let mut index = template.boxed_clone();
+        let mut index = template.emptied();
         let own_ids = || Error::OwnIds {
             index: template.spec().to_string(),
         };
@@ -167,7 +167,10 @@ impl Part {
     }
 
     /// A part that holds the live slots of `parts` and nothing else, in the same order.
-    pub(crate) fn compacted(parts: &[Self]) -> Result<Self> {
+    ///
+    /// Codes are moved, never made anew. A graph keeps the links of the first part, the largest where parts are merged, and
+    /// takes in the nodes of the others one by one.
+    pub(crate) fn compacted(parts: &[Self], pool: &Pool) -> Result<Self> {
         let documents = parts
             .iter()
             .flat_map(|part| part.live_slots().map(|slot| part.document(slot).clone()));
@@ -181,7 +184,7 @@ impl Part {
             }
             match &mut index {
                 None => index = Some(kept),
-                Some(index) => index.merge(&mut *kept)?,
+                Some(index) => index.merge_on(&mut *kept, Some(pool))?,
             }
         }
         let index = index.ok_or(Error::NothingToAdd { what: "segments" })?;

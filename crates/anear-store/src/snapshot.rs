@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentId};
-use anear_index::{Knobs, SearchRequest, VectorIndex};
+use anear_index::{Knob, Knobs, SearchRequest, VectorIndex};
 use anear_kernels::{Bitmap, Metric, Neighbor, Rows, TopK, faiss_tie_order};
 use anear_pool::Pool;
 
@@ -26,6 +26,8 @@ pub(crate) struct Snapshot {
     dim: Option<usize>,
     /// The index of every segment, trained and without vectors; known from the first vectors on.
     template: Option<Arc<dyn VectorIndex>>,
+    /// Search parameters that were set since the index was made.
+    knobs: Knobs,
     parts: Vec<Part>,
 }
 
@@ -45,6 +47,7 @@ impl Snapshot {
             metric,
             dim,
             template: None,
+            knobs: Knobs::default(),
             parts: Vec::new(),
         }
     }
@@ -55,6 +58,7 @@ impl Snapshot {
             metric: template.metric(),
             dim: Some(template.dim()),
             template: Some(template),
+            knobs: Knobs::default(),
             parts: Vec::new(),
         }
     }
@@ -73,6 +77,66 @@ impl Snapshot {
     /// The index of every segment, trained and without vectors; `None` before there was a vector.
     pub(crate) fn template(&self) -> Option<&Arc<dyn VectorIndex>> {
         self.template.as_ref()
+    }
+
+    /// Search parameters that were set since the index was made.
+    pub(crate) fn knobs(&self) -> &Knobs {
+        &self.knobs
+    }
+
+    /// The value of a search parameter for searches that do not name it.
+    pub(crate) fn knob(&self, name: &str) -> Option<f64> {
+        let known = self.known_knobs();
+        let knob = known.iter().find(|knob| [knob.name, knob.alias].contains(&name));
+        let set = knob.and_then(|knob| self.knobs.get(knob));
+        set.or_else(|| self.template.as_ref()?.knob(knob.map_or(name, |knob| knob.name)))
+    }
+
+    /// The same, which has no documents yet, for vectors that `template` will index.
+    pub(crate) fn trained_as(&self, template: Arc<dyn VectorIndex>) -> Self {
+        Self {
+            knobs: self.knobs.clone(),
+            ..Self::like(template)
+        }
+    }
+
+    /// The same documents, searched with another value of a parameter where searches do not name it.
+    ///
+    /// # Errors
+    /// Those of [`VectorIndex::set_knob`]; while there is no index, the first vectors tell.
+    pub(crate) fn with_knob(&self, name: &str, value: f64) -> Result<Self> {
+        let mut next = self.clone();
+        if let Some(template) = &self.template {
+            let mut changed = template.boxed_clone();
+            changed.set_knob(name, value)?;
+            next.template = Some(changed.into());
+        }
+        let known = self.known_knobs();
+        let name = known
+            .iter()
+            .find(|knob| knob.alias == name)
+            .map_or(name, |knob| knob.name);
+        next.knobs.set(name, value);
+        Ok(next)
+    }
+
+    /// The parameters of a search that names `own`.
+    fn search_knobs(&self, own: &Knobs) -> Result<Knobs> {
+        let known = self.known_knobs();
+        own.check(&known)?;
+        let mut knobs = Knobs::default();
+        for knob in known {
+            if let Some(value) = own.get(knob).or_else(|| self.knobs.get(knob)) {
+                knobs.set(knob.name, value);
+            }
+        }
+        Ok(knobs)
+    }
+
+    fn known_knobs(&self) -> Vec<&'static Knob> {
+        self.template
+            .as_ref()
+            .map_or_else(Vec::new, |template| template.knobs())
     }
 
     pub(crate) fn dim(&self) -> Option<usize> {
@@ -204,10 +268,10 @@ impl Snapshot {
         let Some(&k) = ks.iter().max() else {
             return Ok(Vec::new());
         };
-        let request = SearchRequest::new(k).on(pool);
-        let request = knobs
-            .iter()
-            .fold(request, |request, (name, value)| request.with(name, value));
+        let request = SearchRequest {
+            knobs: self.search_knobs(knobs)?,
+            ..SearchRequest::new(k).on(pool)
+        };
         let mut tops: Vec<TopK> = ks.iter().map(|&k| TopK::new(k)).collect();
         let mut first_ids = Vec::with_capacity(self.parts.len());
         let mut first_id = 0;
@@ -242,7 +306,7 @@ impl Snapshot {
 
     /// This snapshot with a segment's documents added; documents with the same ids are replaced. The segment's index is a
     /// filled copy of the template, which it becomes where there was none.
-    pub(crate) fn with(&self, segment: Arc<Segment>) -> Result<Self> {
+    pub(crate) fn with(&self, segment: Arc<Segment>, pool: &Pool) -> Result<Self> {
         let dim = segment.index().dim();
         if let Some(expected) = self.dim.filter(|&expected| expected != dim) {
             return Err(Error::dimension(expected, dim));
@@ -253,20 +317,20 @@ impl Snapshot {
         next.dim = Some(dim);
         next.template.get_or_insert_with(|| segment.index().emptied().into());
         next.parts.push(Part::new(segment));
-        next.compacted()
+        next.compacted(pool)
     }
 
     /// This snapshot without the documents at `places`.
-    pub(crate) fn without(&self, places: &[Place]) -> Result<Self> {
-        self.marked(places).compacted()
+    pub(crate) fn without(&self, places: &[Place], pool: &Pool) -> Result<Self> {
+        self.marked(places).compacted(pool)
     }
 
     /// All documents of this snapshot in one segment, or `None` if there are none.
-    pub(crate) fn to_segment(&self) -> Result<Option<Arc<Segment>>> {
+    pub(crate) fn to_segment(&self, pool: &Pool) -> Result<Option<Arc<Segment>>> {
         match &self.parts[..] {
             [] => Ok(None),
             [whole] if whole.live() == whole.len() => Ok(Some(whole.segment.clone())),
-            parts => Ok(Some(Part::compacted(parts)?.segment)),
+            parts => Ok(Some(Part::compacted(parts, pool)?.segment)),
         }
     }
 
@@ -287,17 +351,18 @@ impl Snapshot {
         Self {
             parts: parts.collect(),
             template: self.template.clone(),
+            knobs: self.knobs.clone(),
             ..*self
         }
     }
 
     /// The same documents in fewer, fuller segments, where that pays.
-    fn compacted(mut self) -> Result<Self> {
+    fn compacted(mut self, pool: &Pool) -> Result<Self> {
         self.parts.retain(|part| part.live() > 0);
         // A part that is mostly dead is rewritten: half of its slots died for it, so each deletion pays for one copy.
         for part in &mut self.parts {
             if 2 * part.live() < part.len() {
-                *part = Part::compacted(std::slice::from_ref(part))?;
+                *part = Part::compacted(std::slice::from_ref(part), pool)?;
             }
         }
         // From the newest on, a part swallows its successors until it is more than twice as large as all of them.
@@ -308,7 +373,7 @@ impl Snapshot {
             tail += self.parts[first].live();
         }
         if self.parts.len() - first > 1 {
-            let merged = Part::compacted(&self.parts[first..])?;
+            let merged = Part::compacted(&self.parts[first..], pool)?;
             self.parts.truncate(first);
             self.parts.push(merged);
         }

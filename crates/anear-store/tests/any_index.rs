@@ -255,3 +255,91 @@ async fn a_search_may_ask_for_more_than_the_store_does() {
     }
     assert!(missed > 0, "one list of 32 does not hold all neighbors");
 }
+
+#[tokio::test]
+async fn a_search_parameter_holds_from_the_next_search_on_and_survives_a_save() {
+    let store = builder("IVF32,Flat", Metric::L2).build();
+    store.upsert(documents(0..FIRST)).await.unwrap();
+    store.set_knob("nprobe", 32.0).await.unwrap();
+    let flat = builder("Flat", Metric::L2).build();
+    flat.upsert(documents(0..FIRST)).await.unwrap();
+    assert_alike(&store, &flat, true).await;
+    assert!(store.set_knob("nprob", 1.0).await.is_err());
+    assert!(store.set_knob("nprobe", 0.5).await.is_err());
+
+    let folder = tempfile::tempdir().unwrap();
+    store.save_local(folder.path(), "index").await.unwrap();
+    let bytes = store.serialize_to_bytes().await.unwrap();
+    let model = || LocalStore::builder(FakeEmbeddings::new(DIM));
+    for (again, nprobe) in [
+        (model().load_local(folder.path(), "index").await.unwrap(), 32.0),
+        (model().deserialize_from_bytes(bytes.clone()).await.unwrap(), 32.0),
+        (
+            model().knob("nprobe", 4.0).deserialize_from_bytes(bytes).await.unwrap(),
+            4.0,
+        ),
+    ] {
+        assert_eq!(again.view().knob("nprobe"), Some(nprobe));
+    }
+}
+
+/// Segments are searched as one: however documents came, a search visits the same lists.
+#[tokio::test]
+async fn a_store_filled_bit_by_bit_finds_what_one_filled_at_once_does() {
+    for metric in METRICS {
+        let sample: Vec<f32> = {
+            let all = builder("Flat", metric).build();
+            all.upsert(documents(0..FIRST)).await.unwrap();
+            all.view().vectors(0..FIRST).unwrap()
+        };
+        let stores =
+            ["IVF8,Flat", "IVF8,SQ8"].map(|index| (builder(index, metric).build(), builder(index, metric).build()));
+        for (at_once, bit_by_bit) in stores {
+            at_once.train(sample.clone(), DIM).await.unwrap();
+            bit_by_bit.train(sample.clone(), DIM).await.unwrap();
+            at_once.upsert(documents(0..FIRST)).await.unwrap();
+            for start in (0..FIRST).step_by(7) {
+                bit_by_bit.upsert(documents(start..FIRST.min(start + 7))).await.unwrap();
+            }
+            assert_alike(&bit_by_bit, &at_once, true).await;
+        }
+    }
+}
+
+/// Faiss has no graph over such codes.
+#[tokio::test]
+async fn an_index_that_faiss_does_not_have_is_saved_in_our_own_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = builder("HNSW8,RaBitQ4", Metric::L2).build();
+    store.upsert(documents(0..50)).await.unwrap();
+    store.save_local(folder.path(), "index").await.unwrap();
+    let again = builder("HNSW8,RaBitQ4", Metric::L2)
+        .load_local(folder.path(), "index")
+        .await
+        .unwrap();
+    assert_alike(&again, &store, true).await;
+    let bytes = store.serialize_to_pickle().await.unwrap();
+    let again = builder("HNSW8,RaBitQ4", Metric::L2)
+        .deserialize_from_bytes(bytes)
+        .await
+        .unwrap();
+    assert_alike(&again, &store, true).await;
+}
+
+#[tokio::test]
+async fn where_few_documents_match_the_nearest_of_them_are_found_however_few_lists_are_visited() {
+    for metric in METRICS {
+        let model = || LocalStore::builder(FakeEmbeddings::new(DIM)).metric(metric);
+        let store = model()
+            .index("IVF32,Flat")
+            .unwrap()
+            .from_documents(documents(0..FIRST))
+            .await
+            .unwrap();
+        let flat = model().from_documents(documents(0..FIRST)).await.unwrap();
+        for i in 0..20 {
+            let request = || nearest(&format!("query {i}")).filter(Filter::gte("n", (FIRST - 40) as i64));
+            assert_eq!(ids(&store, request()).await, ids(&flat, request()).await, "{metric}");
+        }
+    }
+}

@@ -364,11 +364,11 @@ impl Reconstruct for IdMap {
 }
 
 impl Merge for IdMap {
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, pool: Option<&Pool>) -> Result<()> {
         self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
-        self.inner.merge(&mut *other.inner)?;
+        self.inner.merge_on(&mut *other.inner, pool)?;
         let ids = std::mem::take(&mut other.ids);
         let ids: Vec<u64> = ids
             .into_iter()

@@ -327,12 +327,12 @@ impl Reconstruct for PreTransform {
 }
 
 impl Merge for PreTransform {
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, pool: Option<&Pool>) -> Result<()> {
         self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         let missing = unsupported("pre_transform", "merging");
         let inner = self.inner.as_merge().ok_or(missing)?;
-        inner.merge_from(&mut *other.inner, add_id)
+        inner.merge_from(&mut *other.inner, add_id, pool)
     }
 }

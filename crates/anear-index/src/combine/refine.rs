@@ -389,14 +389,14 @@ impl RangeSearch for Refine {
 }
 
 impl Merge for Refine {
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, pool: Option<&Pool>) -> Result<()> {
         self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         let missing = || unsupported("refine", "merging");
         let base = self.base.as_merge().ok_or_else(missing)?;
         let refine = self.refine.as_merge().ok_or_else(missing)?;
-        base.merge_from(&mut *other.base, add_id)?;
-        refine.merge_from(&mut *other.refine, add_id)
+        base.merge_from(&mut *other.base, add_id, pool)?;
+        refine.merge_from(&mut *other.refine, add_id, pool)
     }
 }

@@ -384,7 +384,7 @@ impl Reconstruct for Flat {
 }
 
 impl Merge for Flat {
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, _add_id: u64) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, _add_id: u64, _pool: Option<&Pool>) -> Result<()> {
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         self.extend_from(other, &IdSelector::All)?;

@@ -450,7 +450,7 @@ impl Reconstruct for Hnsw {
 }
 
 impl Merge for Hnsw {
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, pool: Option<&Pool>) -> Result<()> {
         self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
@@ -464,7 +464,7 @@ impl Merge for Hnsw {
             other.space().decode(slots.iter().copied(), &mut vectors);
             let rows = Rows::new(&vectors, self.dim()).expect("whole vectors");
             let ids = slots.iter().map(|slot| other.slots.id(*slot) + add_id);
-            self.append(rows, &codes, ids, None)?;
+            self.append(rows, &codes, ids, pool)?;
         }
         if !slots.is_empty() {
             self.slots.count_on_from(other.slots.next_id() + add_id);

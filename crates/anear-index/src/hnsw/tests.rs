@@ -261,7 +261,7 @@ fn merged_vectors_are_found_under_raised_ids() {
         index.check_merge(&other, u64::MAX),
         Err(Error::IdTooLarge { .. })
     ));
-    index.merge_from(&mut other, 1_200).unwrap();
+    index.merge_from(&mut other, 1_200, None).unwrap();
     assert_eq!((index.len(), other.len()), (1_990, 0));
     let rule = |id: u64| !(1_200..1_210).contains(&id);
     let request = SearchRequest::new(10)

@@ -56,6 +56,25 @@ impl List {
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
+
+    /// Each id with where it is, in the list of this number.
+    fn places(&self, list: usize) -> impl Iterator<Item = (u64, Place)> + '_ {
+        let ids = self.ids.iter().enumerate();
+        ids.map(move |(slot, &id)| (id, Place { list, slot }))
+    }
+
+    /// What is in these slots.
+    fn only(&self, places: &[Place]) -> Result<Self> {
+        let mut rows = Vec::with_capacity(places.len() * self.codes.code_len());
+        for &Place { slot, .. } in places {
+            self.codes.copy_to(slot..slot + 1, &mut rows);
+        }
+        let mut codes = Codes::new(self.codes.layout(), self.codes.code_len());
+        codes.extend_from_rows(&rows)?;
+        let ids = places.iter().map(|place| self.ids[place.slot]);
+        let terms = places.iter().filter_map(|place| self.terms.get(place.slot).copied());
+        Ok(Self::new(codes, ids.collect()).with_terms(terms.collect()))
+    }
 }
 
 /// Where a vector is.
@@ -93,6 +112,11 @@ impl Lists {
 
     pub(super) fn get(&self, list: usize) -> &List {
         &self.lists[list]
+    }
+
+    /// The list that the coarse quantizer calls by this id, with its number.
+    pub(super) fn numbered(&self, id: u64) -> (usize, &List) {
+        (id as usize, &self.lists[id as usize])
     }
 
     /// The ids of all vectors, list by list.
@@ -190,31 +214,38 @@ impl Lists {
         for (list, theirs) in self.lists.iter_mut().zip(&other.lists) {
             list.codes.try_reserve(theirs.len())?;
         }
-        for (number, (list, theirs)) in self.lists.iter_mut().zip(&other.lists).enumerate() {
+        let first_slots: Vec<usize> = self.lists.iter().map(List::len).collect();
+        self.places.append(&other.places, add_id, &first_slots);
+        for (list, theirs) in self.lists.iter_mut().zip(&other.lists) {
             list.codes.append(&theirs.codes)?;
             list.terms.extend_from_slice(&theirs.terms);
-            for id in theirs.ids.iter().map(|id| id + add_id) {
-                list.ids.push(id);
-                let slot = list.ids.len() - 1;
-                self.places.insert(id, Place { list: number, slot });
-            }
+            list.ids.extend(theirs.ids.iter().map(|id| id + add_id));
         }
         Ok(())
     }
 
-    /// Gives the ids 0, 1, 2, ... in the order of the old ones.
+    /// Gives the ids 0, 1, 2 ... in the order of those there are.
     pub(super) fn renumber(&mut self) {
-        let mut old: Vec<u64> = self.ids().collect();
-        old.sort_unstable();
-        let mut places = vec![GONE; old.len()];
-        for (number, list) in self.lists.iter_mut().enumerate() {
-            for (slot, id) in list.ids.iter_mut().enumerate() {
-                let rank = old.partition_point(|other| other < id);
-                *id = rank as u64;
-                places[rank] = pack(Place { list: number, slot });
-            }
+        let lists = self.lists.iter().enumerate();
+        let mut entries: Vec<(u64, Place)> = lists.flat_map(|(list, l)| l.places(list)).collect();
+        entries.sort_unstable_by_key(|(id, _)| *id);
+        for (id, (_, place)) in (0..).zip(&entries) {
+            self.lists[place.list].ids[place.slot] = id;
         }
-        self.places = Places::Counted(places);
+        self.places = Places::Counted(entries.into_iter().map(|(_, place)| pack(place)).collect());
+    }
+
+    /// The vectors of these ids, list by list; ids that are not there are left out.
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`].
+    pub(super) fn selected(&self, ids: impl Iterator<Item = u64>) -> Result<Vec<(usize, List)>> {
+        let mut places: Vec<Place> = ids.filter_map(|id| self.place(id)).collect();
+        places.sort_unstable_by_key(|place| pack(*place));
+        let lists = places.chunk_by(|one, next| one.list == next.list);
+        lists
+            .map(|places| Ok((places[0].list, self.get(places[0].list).only(places)?)))
+            .collect()
     }
 
     /// Removes the selected ids; returns how many there were. The last vector of a list takes a removed one's slot.
@@ -284,6 +315,34 @@ impl Places {
             Self::Named { places, next_id } => {
                 places.insert(id, place);
                 *next_id = (*next_id).max(id + 1);
+            }
+        }
+    }
+
+    /// Takes over the places of lists that come behind `first_slots[i]` vectors of ours, their ids raised.
+    fn append(&mut self, other: &Self, add_id: u64, first_slots: &[usize]) {
+        let moved = |Place { list, slot }| Place {
+            list,
+            slot: first_slots[list] + slot,
+        };
+        match (self, other) {
+            (Self::Counted(own), Self::Counted(theirs)) if own.len() as u64 == add_id => {
+                own.extend(
+                    theirs
+                        .iter()
+                        .map(|word| unpack(*word).map_or(GONE, |place| pack(moved(place)))),
+                );
+            }
+            (own, Self::Counted(theirs)) => {
+                let places = (add_id..).zip(theirs);
+                places
+                    .filter_map(|(id, word)| Some((id, unpack(*word)?)))
+                    .for_each(|(id, place)| own.insert(id, moved(place)));
+            }
+            (own, Self::Named { places, .. }) => {
+                places
+                    .iter()
+                    .for_each(|(id, place)| own.insert(id + add_id, moved(*place)));
             }
         }
     }

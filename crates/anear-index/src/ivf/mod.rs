@@ -261,7 +261,7 @@ impl Ivf {
     fn check_match(&self, other: &Self) -> Result<()> {
         let is_same = self.metric == other.metric
             && self.by_residual == other.by_residual
-            && self.router.centroids().as_slice() == other.router.centroids().as_slice()
+            && self.router.has_centroids_of(&other.router)
             && is_same_quantizer(&self.quantizer, &other.quantizer);
         if is_same { Ok(()) } else { Err(mismatch(self, other)) }
     }
@@ -336,13 +336,12 @@ impl VectorIndex for Ivf {
         first_id: u64,
         tops: &mut [TopK],
     ) -> Result<()> {
-        self.search(queries, request)?.push_into(tops, first_id);
-        Ok(())
-    }
-
-    fn search(&self, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
+        assert_eq!(queries.len(), tops.len(), "one top-k per query");
         request.check(self.dim(), &self.knobs(), queries)?;
-        search::nearest(self, queries, request)
+        // What other segments have found already need not be looked for in further lists.
+        let wanted: Vec<usize> = tops.iter().map(|top| top.k() - top.len()).collect();
+        search::nearest(self, queries, request, &wanted)?.push_into(tops, first_id);
+        Ok(())
     }
 
     fn merge_offset(&self) -> u64 {
@@ -459,7 +458,7 @@ impl Reconstruct for Ivf {
 }
 
 impl Merge for Ivf {
-    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64) -> Result<()> {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, _pool: Option<&Pool>) -> Result<()> {
         self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;

@@ -1,6 +1,7 @@
 //! Which lists a vector belongs to: the coarse quantizer and the centroids behind it.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use anear_cluster::assign;
 use anear_kernels::{Metric, Neighbor, Rows};
@@ -8,20 +9,11 @@ use anear_pool::Pool;
 
 use crate::{Flat, Neighbors, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
 
-/// The coarse quantizer, and the centroids as it gives them back.
-#[derive(Debug)]
+/// The coarse quantizer, and the centroids as it gives them back. Copies share both.
+#[derive(Clone, Debug)]
 pub(super) struct Router {
-    coarse: Box<dyn VectorIndex>,
-    centroids: Vec<f32>,
-}
-
-impl Clone for Router {
-    fn clone(&self) -> Self {
-        Self {
-            coarse: self.coarse.boxed_clone(),
-            centroids: self.centroids.clone(),
-        }
-    }
+    coarse: Arc<dyn VectorIndex>,
+    centroids: Arc<[f32]>,
 }
 
 impl Router {
@@ -33,15 +25,26 @@ impl Router {
     pub(super) fn new(coarse: Box<dyn VectorIndex>) -> Result<Self> {
         let mut centroids = Vec::new();
         coarse.reconstruct_n(0..coarse.len() as u64, &mut centroids)?;
-        Ok(Self { coarse, centroids })
+        Ok(Self {
+            coarse: coarse.into(),
+            centroids: centroids.into(),
+        })
     }
 
     pub(super) fn coarse(&self) -> &dyn VectorIndex {
         &*self.coarse
     }
 
+    /// The coarse quantizer, shared with no other router any more.
     pub(super) fn coarse_mut(&mut self) -> &mut dyn VectorIndex {
-        &mut *self.coarse
+        if Arc::get_mut(&mut self.coarse).is_none() {
+            self.coarse = self.coarse.boxed_clone().into();
+        }
+        Arc::get_mut(&mut self.coarse).expect("a copy of its own")
+    }
+
+    pub(super) fn has_centroids_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.centroids, &other.centroids) || self.centroids == other.centroids
     }
 
     pub(super) fn nlist(&self) -> usize {

@@ -3,6 +3,7 @@
 //! The nearest of the vectors visited are the same in whatever order lists are visited and on however many threads: a
 //! distance has the same bits wherever it is computed, and top-ks are ordered by (distance, id).
 
+use std::borrow::Cow;
 use std::mem;
 use std::ops::Range;
 
@@ -26,10 +27,22 @@ const QUERIES_PER_LIST: usize = 4;
 /// Queries of one task: enough to hide handing it over, few enough that all threads end together.
 const TASK_QUERIES: usize = 8;
 
-/// The nearest in the lists visited; in further lists, too, as long as fewer than `k` are found.
-pub(super) fn nearest(index: &Ivf, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
+/// The nearest in the lists visited; in further lists, too, as long as fewer than `wanted[i]` are found for query `i`.
+pub(super) fn nearest(
+    index: &Ivf,
+    queries: Rows<'_>,
+    request: &SearchRequest<'_>,
+    wanted: &[usize],
+) -> Result<Neighbors> {
     let visit = Visit::new(index, &request.knobs)?;
     let k = request.k.min(index.len().max(1));
+    if let Some(matches) = visit.few_matches(&request.selector)? {
+        let lists: Vec<(usize, &List)> = matches.iter().map(|(number, list)| (*number, &**list)).collect();
+        let tops = over_queries(queries.len(), request.pool, |i, threads| {
+            scan(index, queries.row(i), &lists, k, &IdSelector::All, threads)
+        });
+        return Ok(Neighbors::from_tops(index.metric, tops));
+    }
     let mut tops: Vec<_> = (0..queries.len()).map(|_| TopK::new(k)).collect();
     let mut open: Vec<usize> = (0..queries.len()).collect();
     let (mut visited, mut nprobe) = (0, visit.nprobe);
@@ -43,7 +56,7 @@ pub(super) fn nearest(index: &Ivf, queries: Rows<'_>, request: &SearchRequest<'_
             tops[query].merge(top);
         }
         (visited, nprobe) = (nprobe, nprobe.saturating_mul(4).min(index.nlist()));
-        open.retain(|query| visit.goes_on && tops[*query].len() < k);
+        open.retain(|query| visit.goes_on && tops[*query].len() < wanted[*query].min(k));
     }
     Ok(Neighbors::from_tops(index.metric, tops))
 }
@@ -57,7 +70,8 @@ pub(super) fn within(index: &Ivf, queries: Rows<'_>, request: &RangeRequest<'_>)
         let shifted = shifted(index, queries.row(i));
         let mut walk = Walk::new(index, queries.row(i), shifted.as_deref());
         for probe in probes.row(i) {
-            walk.scan_range(probe, &request.selector, request.radius, &mut found);
+            let (number, list) = index.lists.numbered(probe.id);
+            walk.scan_range(number, list, &request.selector, request.radius, &mut found);
         }
         found
     });
@@ -76,7 +90,9 @@ fn visit_all(
     let by_list = index.quantizer.scans_batches() && !index.by_residual;
     if !by_list || visits < QUERIES_PER_LIST * index.nlist() {
         return over_queries(queries.len(), request.pool, |i, threads| {
-            scan(index, queries.row(i), probes[i], k, &request.selector, threads)
+            let lists = probes[i].iter().map(|probe| index.lists.numbered(probe.id));
+            let lists: Vec<_> = lists.collect();
+            scan(index, queries.row(i), &lists, k, &request.selector, threads)
         });
     }
     let threads = request.pool.map_or(1, Pool::threads);
@@ -123,6 +139,9 @@ fn gather(queries: Rows<'_>, which: &[usize]) -> Vec<f32> {
     which.iter().flat_map(|i| queries.row(*i)).copied().collect()
 }
 
+/// What matches a selector, list by list with the list's number.
+type Matches<'a> = Vec<(usize, Cow<'a, List>)>;
+
 /// How far the queries of one request go.
 struct Visit<'a> {
     index: &'a Ivf,
@@ -140,6 +159,32 @@ impl<'a> Visit<'a> {
             nprobe: knobs.count(&NPROBE, index.nprobe)?.min(index.nlist()),
             max_codes,
             goes_on: max_codes == usize::MAX && knobs.get(&ENSURE_TOPK_FULL) != Some(0.0),
+        })
+    }
+
+    /// All that match, list by list, where comparing them is no more work than finding lists and comparing what is in
+    /// them: then the answer is exact.
+    ///
+    /// A visit compares a query with every centroid and with the share `nprobe / nlist` of the vectors, which is
+    /// counted before the filter, since ids are looked at after distances. So few match under a strict filter, and in
+    /// a small segment of a store.
+    fn few_matches(&self, keep: &IdSelector<'a>) -> Result<Option<Matches<'a>>> {
+        let (index, nlist) = (self.index, self.index.nlist());
+        let compared = nlist + (index.len() as f64 * self.nprobe as f64 / nlist as f64) as usize;
+        let are_few = |matches: usize| self.goes_on && matches <= compared;
+        let owned =
+            |lists: Vec<(usize, List)>| Some(lists.into_iter().map(|(n, list)| (n, Cow::Owned(list))).collect());
+        Ok(match keep {
+            IdSelector::All if self.nprobe < nlist && are_few(index.len()) => {
+                let lists = (0..nlist).map(|number| (number, index.lists.get(number)));
+                let filled = lists.filter(|(_, list)| !list.is_empty());
+                Some(filled.map(|(number, list)| (number, Cow::Borrowed(list))).collect())
+            }
+            IdSelector::Sorted(ids) if are_few(ids.len()) => owned(index.lists.selected(ids.iter().copied())?),
+            IdSelector::Bitmap(ids) if are_few(ids.count()) => {
+                owned(index.lists.selected(ids.iter().map(|id| id as u64))?)
+            }
+            _ => None,
         })
     }
 
@@ -182,14 +227,21 @@ fn over_queries<T: Send>(
 }
 
 /// The nearest of one query in these lists.
-fn scan(index: &Ivf, query: &[f32], probes: &[Neighbor], k: usize, keep: &IdSelector<'_>, pool: Option<&Pool>) -> TopK {
+fn scan(
+    index: &Ivf,
+    query: &[f32],
+    lists: &[(usize, &List)],
+    k: usize,
+    keep: &IdSelector<'_>,
+    pool: Option<&Pool>,
+) -> TopK {
     let shifted = shifted(index, query);
-    let shares = pool.map_or(1, Pool::threads).min(probes.len()).max(1);
+    let shares = pool.map_or(1, Pool::threads).min(lists.len()).max(1);
     let found = on_pool(pool, shares, |share| {
         let mut top = TopK::new(k);
         let mut walk = Walk::new(index, query, shifted.as_deref());
-        for probe in probes.iter().skip(share).step_by(shares) {
-            walk.scan(probe, keep, &mut top);
+        for (number, list) in lists.iter().skip(share).step_by(shares) {
+            walk.scan(*number, list, keep, &mut top);
         }
         top
     });
@@ -221,9 +273,9 @@ impl<'a> Walk<'a> {
         Self { index, query, scorer }
     }
 
-    /// Pushes what is near in the list.
-    fn scan(&mut self, probe: &Neighbor, keep: &IdSelector<'_>, top: &mut TopK) {
-        let (list, bias) = self.enter(probe);
+    /// Pushes what is near in the list of this number.
+    fn scan(&mut self, number: usize, list: &List, keep: &IdSelector<'_>, top: &mut TopK) {
+        let bias = self.enter(number);
         for block in parts(list.len(), BLOCK) {
             let (codes, ids) = (list.codes().bytes_of(block.clone()), &list.ids()[block.clone()]);
             match bias {
@@ -236,9 +288,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Appends what is closer than `radius` in the list.
-    fn scan_range(&mut self, probe: &Neighbor, keep: &IdSelector<'_>, radius: f32, out: &mut Vec<Neighbor>) {
-        let (list, bias) = self.enter(probe);
+    /// Appends what is closer than `radius` in the list of this number.
+    fn scan_range(&mut self, number: usize, list: &List, keep: &IdSelector<'_>, radius: f32, out: &mut Vec<Neighbor>) {
+        let bias = self.enter(number);
         let mut distances = [0.0; BLOCK];
         for block in parts(list.len(), BLOCK) {
             let (codes, ids) = (list.codes().bytes_of(block.clone()), &list.ids()[block.clone()]);
@@ -257,9 +309,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The list; and where lists are compared through inner products, the distance of its centroid.
-    fn enter(&mut self, probe: &Neighbor) -> (&'a List, Option<f32>) {
-        let number = probe.id as usize;
+    /// From here on codes are of the list of this number; where lists are compared through inner products, the distance
+    /// of its centroid.
+    fn enter(&mut self, number: usize) -> Option<f32> {
         let centroid = self.index.router.centroid(number);
         let bias = self
             .index
@@ -269,6 +321,6 @@ impl<'a> Walk<'a> {
         if self.index.by_residual && bias.is_none() {
             self.scorer.rebase(centroid);
         }
-        (self.index.lists.get(number), bias)
+        bias
     }
 }

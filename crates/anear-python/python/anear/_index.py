@@ -28,7 +28,10 @@ class ExactIndex(ABC):
 
     __slots__ = ()
 
-    is_trained = True
+    @property
+    def is_trained(self) -> bool:
+        """Whether vectors can be added."""
+        return True
 
     @property
     @abstractmethod

@@ -198,13 +198,15 @@ def threads() -> int: ...
 
 @final
 class Store:
-    """Documents and the exact index of their vectors. Any number of threads and tasks may use one store at once.
+    """Documents and the index of their vectors. Any number of threads and tasks may use one store at once.
 
     Metrics: "l2" (squared), "inner_product", "cosine", "l1", "linf". Vectors are NumPy arrays or lists of numbers.
     Every method named `a...` returns an asyncio future of the running loop and takes no Python thread.
     """
 
-    def __new__(cls, *, metric: str = "l2", normalize_l2: bool = False, dim: int | None = None, model: str = "") -> Store: ...
+    def __new__(cls, *, metric: str = "l2", normalize_l2: bool = False, dim: int | None = None,
+                index: str | VectorIndex | None = None, model: str = "") -> Store:
+        """`index`: a factory string, or an index that has learned what it must and whose vectors do not count."""
     @staticmethod
     def load(folder: Path, name: str, *, metric: str | None = None, normalize_l2: bool | None = None, model: str = "") -> Store: ...
     @staticmethod
@@ -217,7 +219,16 @@ class Store:
     metric: str
     normalize_l2: bool
     dim: int | None
+    index: str
+    is_trained: bool
     def __len__(self) -> int: ...
+    def train(self, vectors: Vectors) -> None:
+        """Lets the index learn before the first vectors come; without effect where it has."""
+    def empty_index(self) -> VectorIndex | None:
+        """A copy without vectors; None before there was a vector."""
+    def knob(self, name: str) -> float | None: ...
+    def set_knob(self, name: str, value: float) -> None:
+        """For searches that do not name it. ValueError: the index has none of this name, or not with this value."""
 
     def add(self, texts: Sequence[str], vectors: Vectors, metadatas: Sequence[Mapping[str, Any] | None] | None = None,
             ids: Sequence[str | int | None] | None = None, *, replace: bool = True) -> list[str]:
@@ -236,13 +247,19 @@ class Store:
                    ids: Sequence[str | int | None] | None = None, *, replace: bool = True) -> Future[list[str]]:
         """`aadd` of (text, vector) pairs; the iterable is run once, off the event loop's thread."""
 
-    def search(self, vector: Vector, k: int, *, filter: Filter | None = None, score_threshold: float | None = None) -> list[Hit]:
+    def search(self, vector: Vector, k: int, *, filter: Filter | None = None, score_threshold: float | None = None,
+               params: Mapping[str, float] | None = None) -> list[Hit]:
         """The k nearest that match, always k where there are k. Fewer than one `k`: ValueError."""
-    def asearch(self, vector: Vector, k: int, *, filter: Filter | None = None, score_threshold: float | None = None) -> Future[list[Hit]]: ...
-    def mmr(self, vector: Vector, k: int, *, fetch_k: int, lambda_mult: float, filter: Filter | None = None) -> list[Hit]: ...
-    def ammr(self, vector: Vector, k: int, *, fetch_k: int, lambda_mult: float, filter: Filter | None = None) -> Future[list[Hit]]: ...
-    def search_batch(self, vectors: Vectors, k: int, *, filter: Filter | None = None, score_threshold: float | None = None) -> list[list[Hit]]: ...
-    def asearch_batch(self, vectors: Vectors, k: int, *, filter: Filter | None = None, score_threshold: float | None = None) -> Future[list[list[Hit]]]: ...
+    def asearch(self, vector: Vector, k: int, *, filter: Filter | None = None, score_threshold: float | None = None,
+               params: Mapping[str, float] | None = None) -> Future[list[Hit]]: ...
+    def mmr(self, vector: Vector, k: int, *, fetch_k: int, lambda_mult: float, filter: Filter | None = None,
+            params: Mapping[str, float] | None = None) -> list[Hit]: ...
+    def ammr(self, vector: Vector, k: int, *, fetch_k: int, lambda_mult: float, filter: Filter | None = None,
+            params: Mapping[str, float] | None = None) -> Future[list[Hit]]: ...
+    def search_batch(self, vectors: Vectors, k: int, *, filter: Filter | None = None, score_threshold: float | None = None,
+               params: Mapping[str, float] | None = None) -> list[list[Hit]]: ...
+    def asearch_batch(self, vectors: Vectors, k: int, *, filter: Filter | None = None, score_threshold: float | None = None,
+               params: Mapping[str, float] | None = None) -> Future[list[list[Hit]]]: ...
 
     def get(self, ids: Sequence[str | int]) -> list[Record]:
         """In the order given, repeats kept, unknown ids left out."""

@@ -39,11 +39,11 @@ pub(crate) type Within<'py> = (
 );
 
 impl NativeIndex {
-    pub(super) fn new(index: Box<dyn VectorIndex>) -> Self {
+    pub(crate) fn new(index: Box<dyn VectorIndex>) -> Self {
         Self(RwLock::new(index))
     }
 
-    pub(super) fn read<T: Send>(
+    pub(crate) fn read<T: Send>(
         &self,
         py: Python<'_>,
         read: impl FnOnce(&dyn VectorIndex, Option<&Pool>) -> T + Send,
@@ -364,7 +364,7 @@ impl NativeIndex {
             }
             let mut taken = other.copied(py);
             self.write(py, |index, _| match index.as_merge() {
-                Some(merge) => merge.merge_from(&mut *taken, add_id),
+                Some(merge) => merge.merge_from(&mut *taken, add_id, None),
                 None => index.merge(&mut *taken),
             })
             .map_err(raise)?;

@@ -151,6 +151,8 @@ pub struct LocalStoreBuilder {
     normalize_l2: Option<bool>,
     /// `None`: what a saved store has, else exact search.
     index: Option<IndexSpec>,
+    /// What the index has learned already.
+    trained: Option<Arc<dyn VectorIndex>>,
     knobs: Knobs,
     relevance: Option<RelevanceFn>,
     saved_model: Option<String>,
@@ -241,6 +243,42 @@ impl LocalStoreBuilder {
         })
     }
 
+    /// Searches by copies of this index, which has learned what it must; vectors in it are of no account. Metric, dimension
+    /// and search parameters are its own.
+    ///
+    /// # Errors
+    /// [`Error::OwnIds`](crate::Error::OwnIds) for an id map, [`Error::Index`](crate::Error::Index) for a parameter of
+    /// [`knob`](Self::knob) that it does not have.
+    ///
+    /// ```
+    /// use anear_embeddings::FakeEmbeddings;
+    /// use anear_index::IndexSpec;
+    /// use anear_kernels::Metric;
+    /// use anear_store::{LocalStore, VectorStoreExt};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let index = "HNSW16".parse::<IndexSpec>()?.build(16, Metric::L2)?;
+    /// let store = LocalStore::builder(FakeEmbeddings::new(16)).trained_index(&*index)?.build();
+    /// store.add_texts(["foo", "bar"]).await?;
+    /// assert_eq!(store.index().to_string(), "HNSW16,Flat");
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub fn trained_index(self, index: &dyn VectorIndex) -> Result<Self> {
+        let mut empty = index.emptied();
+        if empty.as_add().is_none() {
+            let index = index.spec().to_string();
+            return Err(Error::OwnIds { index });
+        }
+        set_knobs(&mut *empty, &self.knobs)?;
+        Ok(Self {
+            metric: Some(index.metric()),
+            dim: Some(index.dim()),
+            index: Some(index.spec()),
+            trained: Some(empty.into()),
+            ..self
+        })
+    }
+
     /// Sets a search parameter of the index, such as `nprobe` or `efSearch`, for searches that do not say otherwise.
     ///
     /// An unknown one is an error of the call that makes the index: the first that adds, or the one that loads.
@@ -270,7 +308,10 @@ impl LocalStoreBuilder {
 
     /// An empty store.
     pub fn build(self) -> LocalStore {
-        let snapshot = Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim);
+        let snapshot = match &self.trained {
+            Some(index) => Snapshot::like(index.clone()),
+            None => Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim),
+        };
         self.with_snapshot(snapshot)
     }
 
@@ -337,6 +378,7 @@ impl LocalStore {
             dim: None,
             normalize_l2: None,
             index: None,
+            trained: None,
             knobs: Knobs::default(),
             relevance: None,
             saved_model: None,

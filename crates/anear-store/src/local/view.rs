@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter};
+use anear_index::VectorIndex;
 use anear_kernels::Metric;
 
 use super::{LocalStore, Shared};
@@ -68,6 +69,22 @@ impl View {
     /// How vectors are compared.
     pub fn metric(&self) -> Metric {
         self.shared.settings.metric
+    }
+
+    /// The value of a search parameter of the index for searches that do not name it; `None` where there is no such
+    /// parameter, or no index yet.
+    pub fn knob(&self, name: &str) -> Option<f64> {
+        self.snapshot.knob(name)
+    }
+
+    /// A copy without vectors of the index, which has learned what it must; `None` where there is no index yet.
+    pub fn empty_index(&self) -> Option<Box<dyn VectorIndex>> {
+        self.snapshot.template().map(|template| template.boxed_clone())
+    }
+
+    /// Whether there is an index: vectors were added, or it was trained or given.
+    pub fn is_trained(&self) -> bool {
+        self.snapshot.template().is_some()
     }
 
     /// The document at a position.

@@ -8,7 +8,7 @@ use anear_index::VectorIndex;
 use anear_kernels::{Metric, Rows, RowsMut, normalize};
 use anear_pool::Pool;
 
-use super::{LocalStore, Settings};
+use super::{LocalStore, Settings, set_knobs};
 use crate::error::{Error, Result, check_lengths, rows};
 use crate::segment::Segment;
 use crate::snapshot::{Place, Snapshot};
@@ -104,13 +104,13 @@ impl LocalStore {
 
     /// Deletes what `which` names; returns how many documents that were.
     pub(super) async fn remove(&self, which: Deletion) -> Result<usize> {
-        self.commit(move |_, snapshot, _| {
+        self.commit(move |_, snapshot, pool| {
             let places = match which {
                 Deletion::Ids(ids) => found_all(snapshot, &ids)?,
                 Deletion::Existing(ids) => distinct(ids.iter().filter_map(|id| snapshot.find(id))),
                 Deletion::Matching(filter) => snapshot.matching(&filter)?,
             };
-            Ok((snapshot.without(&places)?, places.len()))
+            Ok((snapshot.without(&places, pool)?, places.len()))
         })
         .await
     }
@@ -154,11 +154,11 @@ impl LocalStore {
             if let Some(id) = both {
                 return Err(Error::MergeOverlap { id: id.clone() });
             }
-            match source.to_segment()? {
+            match source.to_segment(pool)? {
                 None => Ok((snapshot.clone(), 0)),
                 Some(segment) => {
                     let segment = fitting(settings, snapshot, pool, segment)?;
-                    Ok((snapshot.with(segment)?, source.len()))
+                    Ok((snapshot.with(segment, pool)?, source.len()))
                 }
             }
         })
@@ -192,9 +192,32 @@ impl LocalStore {
             let mut sample = Matrix { data: sample, dim };
             settings.prepare(&mut sample.data, dim);
             let sample = rows("the sample", &sample.data, dim, snapshot.dim())?;
-            Ok((Snapshot::like(settings.train(sample, pool)?.into()), ()))
+            Ok((snapshot.trained_as(template(settings, snapshot, pool, sample)?), ()))
         })
         .await
+    }
+
+    /// Sets a search parameter of the index, by anear's name or Faiss's, for searches that do not name it; the next search
+    /// sees it.
+    ///
+    /// # Errors
+    /// [`Error::Index`] for a parameter that the index does not have, and for a value that it cannot have; where there is no
+    /// index yet, the call that makes it tells.
+    ///
+    /// ```
+    /// # use anear_store::{LocalStore, VectorStoreExt};
+    /// # use anear_embeddings::FakeEmbeddings;
+    /// # futures::executor::block_on(async {
+    /// let store = LocalStore::builder(FakeEmbeddings::new(16)).index("HNSW16")?.from_texts(["foo"]).await?;
+    /// store.set_knob("efSearch", 64.0).await?;
+    /// assert_eq!(store.view().knob("ef_search"), Some(64.0));
+    /// assert!(store.set_knob("nprobe", 64.0).await.is_err());
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub async fn set_knob(&self, name: impl Into<String>, value: f64) -> Result<()> {
+        let name = name.into();
+        self.commit(move |_, snapshot, _| Ok((snapshot.with_knob(&name, value)?, ())))
+            .await
     }
 
     /// Waits for this writer's turn, then lets `change` build the next snapshot and makes it current.
@@ -266,14 +289,18 @@ fn added(
     let documents = DocumentSet::new(documents)?;
     let template = template(settings, snapshot, pool, vectors)?;
     let segment = Segment::build(documents, vectors, &*template, pool)?;
-    Ok((snapshot.with(Arc::new(segment))?, ids))
+    Ok((snapshot.with(Arc::new(segment), pool)?, ids))
 }
 
 /// What the snapshot's segments are copies of; trained on `vectors` if they are the first.
 fn template(settings: &Settings, snapshot: &Snapshot, pool: &Pool, vectors: Rows<'_>) -> Result<Arc<dyn VectorIndex>> {
     match snapshot.template() {
         Some(template) => Ok(template.clone()),
-        None => Ok(settings.train(vectors, pool)?.into()),
+        None => {
+            let mut index = settings.train(vectors, pool)?;
+            set_knobs(&mut *index, snapshot.knobs())?;
+            Ok(index.into())
+        }
     }
 }
 
@@ -285,7 +312,7 @@ fn fitting(settings: &Settings, snapshot: &Snapshot, pool: &Pool, segment: Arc<S
         return Ok(segment);
     }
     let is_alike = match snapshot.template() {
-        Some(template) => template.check_merge(index, 0).is_ok() && searches_alike(&**template, index),
+        Some(template) => template.check_merge(index, 0).is_ok() && searches_alike(snapshot, &**template, index),
         None => index.spec() == settings.index && settings.knobs.is_empty(),
     };
     if is_alike {
@@ -303,10 +330,11 @@ fn fitting(settings: &Settings, snapshot: &Snapshot, pool: &Pool, segment: Arc<S
     )?))
 }
 
-/// Whether both have the same search parameters: a segment that had others would be searched otherwise than the rest.
-fn searches_alike(one: &dyn VectorIndex, other: &dyn VectorIndex) -> bool {
-    let knobs = one.knobs();
-    knobs.iter().all(|knob| one.knob(knob.name) == other.knob(knob.name))
+/// Whether both have the same search parameters where the snapshot says none: a segment that had others would be searched
+/// otherwise than the rest.
+fn searches_alike(snapshot: &Snapshot, one: &dyn VectorIndex, other: &dyn VectorIndex) -> bool {
+    let mut knobs = one.knobs().into_iter();
+    knobs.all(|knob| snapshot.knobs().get(knob).is_some() || one.knob(knob.name) == other.knob(knob.name))
 }
 
 fn refuse_existing(snapshot: &Snapshot, ids: &[DocumentId]) -> Result<()> {

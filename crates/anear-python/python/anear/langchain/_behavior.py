@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._faiss import FAISS
 
 Scored = list[tuple[Document, float]]
+Params = Mapping[str, float]
 Filter = dict[str, Any] | Callable[[dict[str, Any]], Any]
 
 
@@ -30,6 +31,7 @@ class Search:
     filter: Filter | None
     fetch_k: int
     score_threshold: float | None
+    params: Params | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Diverse:
     fetch_k: int
     lambda_mult: float
     filter: Filter | None
+    params: Params | None
 
 
 class Behavior:
@@ -132,6 +135,7 @@ class Behavior:
             "k": search.k,
             "filter": search.filter,
             "score_threshold": search.score_threshold,
+            "params": search.params,
         }
 
     def check_search(self, db: FAISS, search: Search) -> None:
@@ -161,4 +165,5 @@ def _mmr_arguments(diverse: Diverse) -> dict[str, Any]:
         "fetch_k": diverse.fetch_k,
         "lambda_mult": diverse.lambda_mult,
         "filter": diverse.filter,
+        "params": diverse.params,
     }

@@ -133,7 +133,7 @@ class LangChainBehavior(Behavior):
     def search_arguments(self, search: Search) -> dict[str, Any]:
         """The nearest, and with a filter `fetch_k` of them; they are filtered afterwards."""
         count = search.k if search.filter is None else search.fetch_k
-        return {"vector": search.vector, "k": count, "filter": None, "score_threshold": None}
+        return {"vector": search.vector, "k": count, "filter": None, "score_threshold": None, "params": search.params}
 
     def check_search(self, db: FAISS, search: Search) -> None:
         """Raises AssertionError for another dimension or fewer than one."""

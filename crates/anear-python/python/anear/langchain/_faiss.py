@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from .. import _native
 from . import _model
-from ._behavior import Behavior, Diverse, Filter, Scored, Search
+from ._behavior import Behavior, Diverse, Filter, Params, Scored, Search
 from ._compat import LangChainBehavior
 from ._distance import DistanceStrategy
 from ._docstore import InMemoryDocstore
@@ -29,6 +29,7 @@ from ._takeover import (
     Contents,
     contents_of,
     dim_of_index,
+    index_for_store,
     is_in_memory,
     is_store_of_langchain,
     metric_of_index,
@@ -106,7 +107,9 @@ class FAISS(VectorStore):
 
         Args:
             embedding_function: the model; a function from a text to a vector works too.
-            index: an index of `anear` or Faiss, or None. Its vectors are copied.
+            index: an index of `anear` or Faiss, whose vectors are copied; or a factory string such as "HNSW32" or
+                "IVF1024,SQ8", which learns from the first texts; None searches exactly. What Faiss calls by position
+                `anear` does, too: leave out `IDMap`.
             docstore: an in-memory one is taken over; any other stays and is asked for texts and metadata of results.
             index_to_docstore_id: ids by position.
             relevance_score_fn: from a score to a relevance between 0 and 1.
@@ -127,9 +130,12 @@ class FAISS(VectorStore):
         if isinstance(index, _native.Store):
             self._store = index
             return
-        contents = contents_of(index, docstore, index_to_docstore_id or {})
+        wanted = index_for_store(index)
+        contents = contents_of(index, docstore, index_to_docstore_id or {}, is_kept=wanted is not None)
         model = _model.name_of(embedding_function)
-        self._store = _native.Store(metric=metric, normalize_l2=normalize_L2, dim=dim_of_index(index), model=model)
+        self._store = _native.Store(
+            metric=metric, normalize_l2=normalize_L2, dim=dim_of_index(index), index=wanted, model=model
+        )
         contents.add_to(self._store)
 
     @classmethod
@@ -143,7 +149,7 @@ class FAISS(VectorStore):
         show_progress: ShowProgress = False,
         **kwargs: Any,
     ) -> Self:
-        """A store of texts. Further arguments are the constructor's."""
+        """A store of texts. Further arguments are the constructor's, such as `index="HNSW32"`."""
         db = cls.__empty(embedding, **kwargs)
         db._behavior.check_texts(texts, first=True)
         db.add_texts(texts, metadatas, ids, show_progress=show_progress)
@@ -198,7 +204,8 @@ class FAISS(VectorStore):
     def __empty(cls, embedding: Any, **kwargs: Any) -> Self:
         docstore = kwargs.pop("docstore", None)
         positions = kwargs.pop("index_to_docstore_id", {})
-        return cls(embedding, None, InMemoryDocstore() if docstore is None else docstore, positions, **kwargs)
+        index = kwargs.pop("index", None)
+        return cls(embedding, index, InMemoryDocstore() if docstore is None else docstore, positions, **kwargs)
 
     # Programs built on LangChain call this by its mangled name.
     @classmethod
@@ -247,7 +254,8 @@ class FAISS(VectorStore):
 
     @index.setter
     def index(self, index: Any) -> None:
-        vectors = vectors_of(index)
+        wanted = index_for_store(index)
+        vectors = vectors_of(index, is_kept=wanted is not None)
         records = self._store.view().records()
         if len(vectors) != len(records):
             raise ValueError(f"the index holds {len(vectors)} vectors, but the store {len(records)} documents")
@@ -255,6 +263,7 @@ class FAISS(VectorStore):
             metric=self._store.metric,
             normalize_l2=self._store.normalize_l2,
             dim=dim_of_index(index),
+            index=wanted,
             model=_model.name_of(self.embedding_function),
         )
         _contents(records, vectors).add_to(store)
@@ -611,7 +620,8 @@ class FAISS(VectorStore):
             k: how many, at least 1.
             filter: a dict such as `{"page": {"$gte": 2}}`, or a function of the metadata.
             fetch_k: no longer needed; with `compat="langchain"`, how many are looked at before filtering.
-            **kwargs: `score_threshold`, the worst score that is good enough.
+            **kwargs: `score_threshold`, the worst score that is good enough; `params`, search parameters of the index
+                for this search, such as `{"nprobe": 16}`.
         """
         found = self.similarity_search_with_score(query, k, filter=filter, fetch_k=fetch_k, **kwargs)
         return _without_scores(found)
@@ -660,7 +670,7 @@ class FAISS(VectorStore):
         self, embedding: list[float], k: int = 4, filter: Filter | None = None, fetch_k: int = 20, **kwargs: Any
     ) -> Scored:
         """As `similarity_search_with_score`, by a vector. All synchronous similarity searches come through here."""
-        search = Search(embedding, k, filter, fetch_k, kwargs.get("score_threshold"))
+        search = Search(embedding, k, filter, fetch_k, kwargs.get("score_threshold"), kwargs.get("params"))
         self._behavior.check_search(self, search)
         hits = self._store.search(**self._behavior.search_arguments(search))
         return self._behavior.selected(self, search, self._with_documents(hits))
@@ -670,7 +680,7 @@ class FAISS(VectorStore):
         self, embedding: list[float], k: int = 4, filter: Filter | None = None, fetch_k: int = 20, **kwargs: Any
     ) -> Scored:
         """As `asimilarity_search_with_score`, by a vector. All asynchronous ones come through here."""
-        search = Search(embedding, k, filter, fetch_k, kwargs.get("score_threshold"))
+        search = Search(embedding, k, filter, fetch_k, kwargs.get("score_threshold"), kwargs.get("params"))
         self._behavior.check_search(self, search)
         hits = await self._store.asearch(**self._behavior.search_arguments(search))
         return self._behavior.selected(self, search, await self._awith_documents(hits))
@@ -698,8 +708,8 @@ class FAISS(VectorStore):
         if not self.__searches_as_one():
             search = self.similarity_search_with_score_by_vector
             return [search(vector, k, filter=filter, **kwargs) for vector in vectors]
-        threshold = kwargs.get("score_threshold")
-        found = self._store.search_batch(vectors, k, filter=filter, score_threshold=threshold) if vectors else []
+        wanted = _of_search(filter, kwargs)
+        found = self._store.search_batch(vectors, k, **wanted) if vectors else []
         return [self._with_documents(hits) for hits in found]
 
     @twin
@@ -711,8 +721,8 @@ class FAISS(VectorStore):
         if not self.__searches_as_one():
             search = self.asimilarity_search_with_score_by_vector
             return [await search(vector, k, filter=filter, **kwargs) for vector in vectors]
-        threshold = kwargs.get("score_threshold")
-        found = await self._store.asearch_batch(vectors, k, filter=filter, score_threshold=threshold) if vectors else []
+        wanted = _of_search(filter, kwargs)
+        found = await self._store.asearch_batch(vectors, k, **wanted) if vectors else []
         return [await self._awith_documents(hits) for hits in found]
 
     def __searches_as_one(self) -> bool:
@@ -791,7 +801,7 @@ class FAISS(VectorStore):
             fetch_k: how many of the nearest that match `filter` they are chosen from.
             lambda_mult: 1 asks for similarity only, 0 for difference only.
             filter: a dict such as `{"page": {"$gte": 2}}`, or a function of the metadata.
-            **kwargs: accepted for LangChain's sake, without effect.
+            **kwargs: `params`, search parameters of the index for this search, such as `{"nprobe": 16}`.
         """
         return self.max_marginal_relevance_search_by_vector(
             self._embed_query(query), k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter, **kwargs
@@ -824,7 +834,7 @@ class FAISS(VectorStore):
     ) -> list[Document]:
         """As `max_marginal_relevance_search`, by a vector."""
         found = self.max_marginal_relevance_search_with_score_by_vector(
-            embedding, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter
+            embedding, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter, params=kwargs.get("params")
         )
         return _without_scores(found)
 
@@ -840,7 +850,7 @@ class FAISS(VectorStore):
     ) -> list[Document]:
         """As `amax_marginal_relevance_search`, by a vector."""
         found = await self.amax_marginal_relevance_search_with_score_by_vector(
-            embedding, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter
+            embedding, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter, params=kwargs.get("params")
         )
         return _without_scores(found)
 
@@ -855,7 +865,7 @@ class FAISS(VectorStore):
     ) -> Scored:
         """As `max_marginal_relevance_search`, with the score of each document."""
         return self.max_marginal_relevance_search_with_score_by_vector(
-            self._embed_query(query), k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter
+            self._embed_query(query), k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter, params=kwargs.get("params")
         )
 
     @twin
@@ -871,7 +881,7 @@ class FAISS(VectorStore):
         """As `amax_marginal_relevance_search`, with the score of each document."""
         vector = await self._aembed_query(query)
         return await self.amax_marginal_relevance_search_with_score_by_vector(
-            vector, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter
+            vector, k=k, fetch_k=fetch_k, lambda_mult=lambda_mult, filter=filter, params=kwargs.get("params")
         )
 
     def max_marginal_relevance_search_with_score_by_vector(
@@ -882,9 +892,10 @@ class FAISS(VectorStore):
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
         filter: Filter | None = None,
+        params: Params | None = None,
     ) -> Scored:
         """As `max_marginal_relevance_search_with_score`, by a vector. All synchronous ones come through here."""
-        return self._behavior.mmr(self, Diverse(embedding, k, fetch_k, lambda_mult, filter))
+        return self._behavior.mmr(self, Diverse(embedding, k, fetch_k, lambda_mult, filter, params))
 
     @twin
     async def amax_marginal_relevance_search_with_score_by_vector(
@@ -895,9 +906,10 @@ class FAISS(VectorStore):
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
         filter: Filter | None = None,
+        params: Params | None = None,
     ) -> Scored:
         """As `amax_marginal_relevance_search_with_score`, by a vector. All asynchronous ones come through here."""
-        return await self._behavior.ammr(self, Diverse(embedding, k, fetch_k, lambda_mult, filter))
+        return await self._behavior.ammr(self, Diverse(embedding, k, fetch_k, lambda_mult, filter, params))
 
     # -- saving and loading
 
@@ -1005,6 +1017,7 @@ class FAISS(VectorStore):
         view = state.pop("_store").view()
         state["_saved"] = {
             "settings": {
+                "index": self._store.empty_index() or self._store.index,
                 "metric": view.metric,
                 "normalize_l2": self._normalize_L2,
                 "dim": view.dim,
@@ -1074,6 +1087,10 @@ def _queries(queries: Sequence[str]) -> Sequence[str]:
     if isinstance(queries, (str, bytes)):
         raise TypeError(f"expected a list of queries, got one {type(queries).__name__}; for one query: [query]")
     return queries
+
+
+def _of_search(filter: Filter | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {"filter": filter, "score_threshold": kwargs.get("score_threshold"), "params": kwargs.get("params")}
 
 
 def _optional_list(values: Iterable[Any] | None) -> list[Any] | None:

@@ -6,12 +6,14 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from .. import _native
 from .._index import METRIC_NAMES, ExactIndex, Floats
+from ..faiss._index import Index
 from ._docstore import InMemoryDocstore, found
 
 # Exact indexes of Faiss, on the CPU and on GPUs: nothing is lost by taking over their vectors.
@@ -53,7 +55,7 @@ def metric_of_index(index: Any) -> str | None:
         TypeError: it is no index.
         ValueError: it compares as anear cannot.
     """
-    if index is None:
+    if index is None or isinstance(index, str):
         return None
     if isinstance(index, (ExactIndex, _native.Store)):
         return index.metric
@@ -67,11 +69,28 @@ def metric_of_index(index: Any) -> str | None:
 
 def dim_of_index(index: Any) -> int | None:
     """The width of an index's vectors; None when nothing says it yet."""
-    return None if index is None else int(index.d) or None
+    return None if index is None or isinstance(index, str) else int(index.d) or None
 
 
-def vectors_of(index: Any) -> Floats:
-    """All vectors of an index, in the order of their positions.
+def index_for_store(index: Any) -> str | _native.VectorIndex | None:
+    """What a store shall search by: a factory string, or an index that has learned; None: exactly."""
+    if index is None or isinstance(index, (str, ExactIndex)) or _EXACT.fullmatch(type(index).__name__):
+        return index if isinstance(index, str) else None
+    _check_is_index(index)
+    try:
+        if isinstance(index, Index):
+            known = index._engine() if index.is_trained else index._spec()
+        else:
+            known = _native.VectorIndex.from_faiss(import_module("faiss").serialize_index(index))
+    except (AttributeError, ImportError, RuntimeError, ValueError):
+        return None
+    # A store numbers its documents itself.
+    spec = known if isinstance(known, str) else known.spec
+    return None if spec.startswith("IDMap") else known
+
+
+def vectors_of(index: Any, *, is_kept: bool = False) -> Floats:
+    """All vectors of an index, in the order of their positions; `is_kept`: the store searches by one like it.
 
     Raises:
         TypeError: it is no index.
@@ -79,7 +98,7 @@ def vectors_of(index: Any) -> Floats:
     """
     _check_is_index(index)
     name = type(index).__name__
-    if not isinstance(index, ExactIndex) and not _EXACT.fullmatch(name) and index.ntotal:
+    if not isinstance(index, ExactIndex) and not _EXACT.fullmatch(name) and index.ntotal and not is_kept:
         warnings.warn(
             f"{name}: its {index.ntotal} vectors are taken over into an exact index, which searches without "
             "approximation",
@@ -102,18 +121,18 @@ def _reconstructed(index: Any) -> Floats:
     return np.asarray(rows, dtype=np.float32).reshape(index.ntotal, index.d)
 
 
-def contents_of(index: Any, docstore: Any, positions: Mapping[int, Any]) -> Contents:
+def contents_of(index: Any, docstore: Any, positions: Mapping[int, Any], *, is_kept: bool = False) -> Contents:
     """Everything that an index, a docstore and the map between them hold.
 
     Raises:
         ValueError: they do not match; says where.
     """
-    count = 0 if index is None else int(index.ntotal)
+    count = 0 if index is None or isinstance(index, str) else int(index.ntotal)
     _check_match(count, docstore, positions)
     ids = [_id_at(positions, position) for position in range(count)]
     documents = [_document_at(docstore, ids, position) for position in range(count)]
     return Contents(
-        vectors=vectors_of(index) if count else np.empty((0, 0), np.float32),
+        vectors=vectors_of(index, is_kept=is_kept) if count else np.empty((0, 0), np.float32),
         texts=[document.page_content for document in documents],
         metadatas=[document.metadata for document in documents],
         ids=ids,

@@ -199,6 +199,25 @@ class IdsByPosition(Mapping[int, str]):
         return self._db._store.view()
 
 
+class GraphParameters:
+    """What searches in a store's graph are told."""
+
+    __slots__ = ("_index",)
+
+    def __init__(self, index: StoreIndex) -> None:
+        """Of this index."""
+        self._index = index
+
+    @property
+    def efSearch(self) -> int:  # noqa: N802
+        """Nodes kept while the graph is walked."""
+        return self._index._knob("ef_search")
+
+    @efSearch.setter
+    def efSearch(self, value: int) -> None:  # noqa: N802
+        self._index._store.set_knob("ef_search", value)
+
+
 class StoreIndex(ExactIndex):
     """The vectors of a store, as an index; positions are those of `index_to_docstore_id`.
 
@@ -225,6 +244,45 @@ class StoreIndex(ExactIndex):
     def metric(self) -> str:
         """The metric's name."""
         return self._store.metric
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the index has learned what it must."""
+        return self._store.is_trained
+
+    def train(self, x: npt.ArrayLike) -> None:
+        """Learns from vectors like those to come, before the first of them; without effect where it has learned."""
+        self._store.train(self._rows(x))
+
+    @property
+    def nprobe(self) -> int:
+        """Lists of an inverted file that a search visits where it does not say."""
+        return self._knob("nprobe")
+
+    @nprobe.setter
+    def nprobe(self, value: int) -> None:
+        self._store.set_knob("nprobe", value)
+
+    @property
+    def k_factor(self) -> int:
+        """Candidates for each neighbor of a refined index, where a search does not say."""
+        return self._knob("k_factor")
+
+    @k_factor.setter
+    def k_factor(self, value: int) -> None:
+        self._store.set_knob("k_factor", value)
+
+    @property
+    def hnsw(self) -> GraphParameters:
+        """The parameters of a graph: `efSearch`."""
+        self._knob("ef_search")
+        return GraphParameters(self)
+
+    def _knob(self, name: str) -> int:
+        value = self._store.knob(name)
+        if value is None:
+            raise AttributeError(f"an index of kind {self._store.index!r} has no {name}, or no vectors yet")
+        return int(value)
 
     def add(self, x: npt.ArrayLike) -> None:
         """Adds the rows of `x` as documents with empty texts under new random ids."""

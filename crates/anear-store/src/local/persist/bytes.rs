@@ -32,13 +32,17 @@ pub(super) fn write(saved: &Saved) -> Result<Vec<u8>> {
     })
 }
 
-/// LangChain's pickle under our seal; the container as long as there is no index, without which LangChain has no store.
+/// LangChain's pickle under our seal; the container as long as there is no index, without which LangChain has no store,
+/// and for an index that Faiss does not have.
 pub(super) fn write_pickle(saved: &Saved) -> Result<Vec<u8>> {
     let Some(index) = saved.index() else {
         return write(saved);
     };
+    let file = match write_index(index) {
+        Err(anear_index::Error::Unsupported { .. }) => return write(saved),
+        file => file?,
+    };
     let docstore = to_docstore(saved.documents())?;
-    let file = write_index(index)?;
     let class = class_name(&file)
         .and_then(FaissClass::named)
         .unwrap_or(FaissClass::FLAT);

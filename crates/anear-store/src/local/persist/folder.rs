@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anear_bytes::{Fs, Loaded, Payload, load_generation, save_generation};
+use anear_index::VectorIndex;
 use anear_index::compat::faiss::{read_index, write_index};
 
 use super::meta::Meta;
@@ -15,14 +16,23 @@ use crate::error::{Error, Result};
 const FILE_LEN_MAX: u64 = 1 << 42;
 
 pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Result<()> {
-    let (index_name, pickle_name) = file_names(name);
+    let (_, pickle_name) = file_names(name);
     let pickle = anear_pickle::write_index_pkl(&to_docstore(saved.documents())?)?;
-    let index = saved.index().map(write_index).transpose()?;
+    let index = saved.index().map(|index| written(name, index)).transpose()?;
     let mut payloads = vec![Payload::bytes(&pickle_name, &pickle)];
-    if let Some(index) = &index {
-        payloads.push(Payload::bytes(&index_name, index));
+    if let Some((index_name, index)) = &index {
+        payloads.push(Payload::bytes(index_name, index));
     }
     Ok(save_generation(fs, folder, name, payloads, &saved.meta.to_json()?)?)
+}
+
+/// The name and the bytes of the index's file: Faiss's where it has such an index, else anear's own.
+fn written(name: &str, index: &dyn VectorIndex) -> Result<(String, Vec<u8>)> {
+    match write_index(index) {
+        Ok(file) => Ok((file_names(name).0, file)),
+        Err(anear_index::Error::Unsupported { .. }) => Ok((own_file_name(name), anear_index::to_bytes(index))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
@@ -43,8 +53,12 @@ pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
 fn committed(folder: &Path, name: &str, meta: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Opened> {
     let (index_name, pickle_name) = file_names(name);
     let pickle = files.get(&pickle_name).ok_or_else(|| nothing(folder, &pickle_name))?;
-    let index = files.get(&index_name).map(Vec::as_slice);
-    let manifest = format!("{name}.anear.json");
+    let (own_name, manifest) = (own_file_name(name), format!("{name}.anear.json"));
+    let theirs = files.get(&index_name).map(|file| (&index_name, read_index(file)));
+    let ours = || Some((&own_name, anear_index::from_bytes(files.get(&own_name)?)));
+    let index = theirs.or_else(ours);
+    let index = index.map(|(file, index)| index.map_err(|error| in_file(folder, file, error.into())));
+    let index = index.transpose()?;
     let meta = Meta::from_json(meta).map_err(|error| in_file(folder, &manifest, error))?;
     Ok(Opened {
         meta: Some(meta),
@@ -61,15 +75,13 @@ fn foreign(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
             Some(_) => Ok(fs.read(&path, FILE_LEN_MAX)?),
         }
     };
-    opened(folder, name, Some(&read(&index_name)?), &read(&pickle_name)?)
+    let (index, pickle) = (read(&index_name)?, read(&pickle_name)?);
+    let index = read_index(&index).map_err(|error| in_file(folder, &index_name, error.into()))?;
+    opened(folder, name, Some(index), &pickle)
 }
 
-fn opened(folder: &Path, name: &str, index: Option<&[u8]>, pickle: &[u8]) -> Result<Opened> {
-    let (index_name, pickle_name) = file_names(name);
-    let index = index
-        .map(read_index)
-        .transpose()
-        .map_err(|error| in_file(folder, &index_name, error.into()))?;
+fn opened(folder: &Path, name: &str, index: Option<Box<dyn VectorIndex>>, pickle: &[u8]) -> Result<Opened> {
+    let (_, pickle_name) = file_names(name);
     let documents = anear_pickle::read_index_pkl(pickle)
         .map_err(Error::from)
         .and_then(|saved| {
@@ -94,6 +106,11 @@ fn in_file(folder: &Path, name: &str, error: Error) -> Error {
 /// The names LangChain reads.
 fn file_names(name: &str) -> (String, String) {
     (format!("{name}.faiss"), format!("{name}.pkl"))
+}
+
+/// The file of an index that Faiss does not have.
+fn own_file_name(name: &str) -> String {
+    format!("{name}.vectors")
 }
 
 fn nothing(folder: &Path, missing: &str) -> Error {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anear_documents::{Document, Value};
-use anear_index::{IndexSpec, VectorIndex};
+use anear_index::{IndexSpec, Knobs, VectorIndex};
 use anear_kernels::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub(super) struct Meta {
     /// The kind of index, as a factory string.
     #[serde(default = "exact")]
     index: String,
+    /// Search parameters that are not as Faiss's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    knobs: BTreeMap<String, f64>,
     /// Name of the embedding model.
     pub(super) model: String,
     /// `None` as long as no vector was added.
@@ -58,6 +61,7 @@ impl Meta {
             distance_strategy: distance_strategy(settings.metric).to_owned(),
             normalize_l2: settings.normalize_l2,
             index: settings.index.to_string(),
+            knobs: knobs(settings, snapshot),
             model: model.to_owned(),
             dim: snapshot.dim(),
             documents: snapshot.len(),
@@ -119,6 +123,13 @@ impl Meta {
         }
     }
 
+    /// The search parameters that are not as Faiss's.
+    pub(super) fn knobs(&self) -> Knobs {
+        let mut knobs = Knobs::default();
+        self.knobs.iter().for_each(|(name, value)| knobs.set(name, *value));
+        knobs
+    }
+
     /// The kind of index.
     pub(super) fn index(&self) -> Result<IndexSpec> {
         Ok(self.index.parse::<IndexSpec>()?)
@@ -129,6 +140,22 @@ impl Meta {
             .parse()
             .map_err(|_| Error::Meta(format!("unknown metric `{}`", self.metric)))
     }
+}
+
+/// The search parameters that are not as Faiss's; as long as there is no index, those that it will get.
+fn knobs(settings: &Settings, snapshot: &Snapshot) -> BTreeMap<String, f64> {
+    // JSON has no infinity; the largest number stands for all as well.
+    let finite = |(name, value): (&str, f64)| (name.to_owned(), value.min(f64::MAX));
+    let Some(template) = snapshot.template() else {
+        let to_come = settings.knobs.iter().chain(snapshot.knobs().iter());
+        return to_come.map(finite).collect();
+    };
+    let known = template.knobs().into_iter();
+    let set = known.filter_map(|knob| Some((knob, template.knob(knob.name)?)));
+    // Parameters are counts.
+    set.filter(|(knob, value)| *value as u64 != knob.default as u64)
+        .map(|(knob, value)| finite((knob.name, value)))
+        .collect()
 }
 
 fn metadata_types<'d>(documents: impl IntoIterator<Item = &'d Document>) -> MetadataTypes {

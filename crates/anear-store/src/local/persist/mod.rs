@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use anear_documents::Document;
 use anear_embeddings::Embeddings;
-use anear_index::VectorIndex;
+use anear_index::{Knobs, VectorIndex};
 
 use self::meta::Meta;
-use super::{LocalStore, LocalStoreBuilder, View};
+use super::{LocalStore, LocalStoreBuilder, View, set_knobs};
 use crate::error::Result;
 use crate::segment::Segment;
 
@@ -28,8 +28,9 @@ struct Saved {
     meta: Meta,
     /// `None` when there is no document.
     segment: Option<Arc<Segment>>,
-    /// What is written instead of the segment's index by a store without documents that knows its dimension.
-    empty: Option<Arc<dyn VectorIndex>>,
+    /// What is written instead of the segment's index: a copy with the search parameters that were set since, or, by a
+    /// store without documents that knows its dimension, one without vectors.
+    instead: Option<Arc<dyn VectorIndex>>,
 }
 
 /// What was read: documents in the order of their vectors, nothing checked across the two yet.
@@ -44,13 +45,14 @@ struct Opened {
 impl Saved {
     fn of(View { shared, snapshot }: &View) -> Result<Self> {
         let meta = Meta::new(&shared.settings, shared.embeddings.model(), snapshot);
-        let segment = snapshot.to_segment()?;
-        let empty = match (&segment, snapshot.template(), snapshot.dim()) {
+        let segment = snapshot.to_segment(&shared.pool)?;
+        let instead = match (&segment, snapshot.template(), snapshot.dim()) {
+            (Some(segment), ..) => adjusted(segment.index(), snapshot.knobs())?,
             (None, Some(template), _) => Some(template.clone()),
             (None, None, Some(dim)) => shared.settings.untrained(dim)?,
             _ => None,
         };
-        Ok(Self { meta, segment, empty })
+        Ok(Self { meta, segment, instead })
     }
 
     /// The documents in the order of their vectors.
@@ -60,9 +62,19 @@ impl Saved {
 
     /// The index to write; `None` as long as no vector was added.
     fn index(&self) -> Option<&dyn VectorIndex> {
-        let full = self.segment.as_ref().map(|segment| segment.index());
-        full.or(self.empty.as_deref())
+        let own = self.segment.as_ref().map(|segment| segment.index());
+        self.instead.as_deref().or(own)
     }
+}
+
+/// A copy of the index with these search parameters; `None` where it has them already.
+fn adjusted(index: &dyn VectorIndex, knobs: &Knobs) -> Result<Option<Arc<dyn VectorIndex>>> {
+    if knobs.iter().all(|(name, value)| index.knob(name) == Some(value)) {
+        return Ok(None);
+    }
+    let mut copy = index.boxed_clone();
+    set_knobs(&mut *copy, knobs)?;
+    Ok(Some(copy.into()))
 }
 
 impl LocalStore {
@@ -75,7 +87,8 @@ impl LocalStore {
     /// usually `index`; it may not leave the folder. One save to a folder at a time: another one, of this process or any,
     /// is refused meanwhile.
     ///
-    /// A store that never held a vector has no `.faiss` file yet, since its dimension is not known.
+    /// A store that never held a vector has no `.faiss` file yet, since its dimension is not known. An index that Faiss
+    /// does not have is in `<index_name>.vectors` instead, which only anear reads.
     ///
     /// # Errors
     /// [`Error::Storage`](crate::Error::Storage), which says whether the folder is as before, and

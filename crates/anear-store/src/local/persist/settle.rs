@@ -8,6 +8,7 @@ use anear_index::{Cosine, Flat, IndexSpec, VectorIndex, VectorIndexExt};
 use anear_kernels::{Metric, Rows};
 
 use super::Opened;
+use super::meta::Meta;
 use crate::error::{Error, Result};
 use crate::local::{LocalStore, LocalStoreBuilder, set_knobs};
 use crate::segment::Segment;
@@ -30,10 +31,16 @@ impl LocalStoreBuilder {
             self.dim = self.dim.or(meta.dim.filter(|_| index.is_none()));
         }
         let is_ours = meta.is_some();
+        let saved_knobs = meta.as_ref().map(Meta::knobs).unwrap_or_default();
         self.saved_model = meta.map(|meta| meta.model);
         let Some(index) = index else {
             return match documents.into_iter().next() {
-                None => Ok(self.build()),
+                None => {
+                    let mut knobs = saved_knobs;
+                    self.knobs.iter().for_each(|(name, value)| knobs.set(name, value));
+                    self.knobs = knobs;
+                    Ok(self.build())
+                }
                 Some(document) => Err(Error::NoVector {
                     id: document.id.unwrap_or_default(),
                 }),
@@ -50,6 +57,7 @@ impl LocalStoreBuilder {
         }
         // Where ids stay when others are removed, LangChain goes on as if they had moved up.
         index.renumber();
+        set_knobs(&mut *index, &saved_knobs)?;
         set_knobs(&mut *index, &self.knobs)?;
         self.index.get_or_insert_with(|| index.spec());
         let segment = Segment::new(DocumentSet::new(documents)?, index)?;

@@ -1,0 +1,170 @@
+"""Stores on indexes of every kind: by factory strings, by objects, in LangChain's folders with real Faiss, both ways."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
+
+from anear import faiss as anear_faiss
+from anear.langchain import FAISS, DistanceStrategy
+
+DIM = 16
+TEXTS = [f"text {i}" for i in range(300)]
+METADATAS = [{"n": i} for i in range(300)]
+IDS = [str(i) for i in range(300)]
+MODEL = DeterministicFakeEmbedding(size=DIM)
+
+# What makes a search of each leave nothing out.
+INDEXES = {
+    "IVF8,Flat": {"nprobe": 8},
+    "IVF8,SQ8": {"nprobe": 8},
+    "HNSW16": {"efSearch": 300},
+    "SQ8": {},
+    "PQ8x4": {},
+}
+
+
+def made(index, **kwargs):
+    return FAISS.from_texts(TEXTS, MODEL, METADATAS, IDS, index=index, **kwargs)
+
+
+def found(db, query="text 7", k=5, **kwargs):
+    return [(document.id, document.page_content) for document in db.similarity_search(query, k, **kwargs)]
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("strategy", ["EUCLIDEAN_DISTANCE", "MAX_INNER_PRODUCT", "COSINE"])
+def test_a_store_on_any_index_keeps_the_promises(index, strategy):
+    params = INDEXES[index]
+    db, flat = (made(kind, distance_strategy=strategy) for kind in (index, None))
+    for store in (db, flat):
+        store.delete([str(i) for i in range(100)])
+        store.add_texts(["new", "newer"], [{"n": 1000}, {"n": 1001}], ["new", "299"])
+    few = {"n": {"$gte": 290}}
+    assert len(found(db, k=50, filter=few, params=params)) == len(found(flat, k=50, filter=few)) == 11
+    if index in ("IVF8,Flat", "HNSW16"):
+        assert found(db, k=20, params=params) == found(flat, k=20)
+    assert len(db.max_marginal_relevance_search("text 150", params=params)) == 4
+    batch = db.similarity_search_with_score_batch(["text 150", "new"], 3, params=params)
+    assert [len(hits) for hits in batch] == [3, 3]
+
+    again = pickle.loads(pickle.dumps(db))
+    assert again._store.index == db._store.index
+    assert found(again, params=params) == found(db, params=params)
+
+
+@pytest.mark.asyncio
+async def test_the_asynchronous_half_takes_search_parameters_too():
+    db = await FAISS.afrom_texts(TEXTS, MODEL, index="IVF8,Flat")
+    flat = FAISS.from_texts(TEXTS, MODEL)
+    texts = [document.page_content for document in await db.asimilarity_search("text 9", 10, params={"nprobe": 8})]
+    assert texts == [document.page_content for document in flat.similarity_search("text 9", 10)]
+    assert len(await db.amax_marginal_relevance_search("text 9", params={"nprobe": 8})) == 4
+    retriever = db.as_retriever(search_kwargs={"k": 2, "params": {"nprobe": 8}})
+    assert len(await retriever.ainvoke("text 9")) == 2
+
+
+def test_search_parameters_are_set_as_on_faiss():
+    db = made("IVF8,Flat")
+    assert db.index.nprobe == 1
+    db.index.nprobe = 8
+    assert found(db, k=20) == found(made(None), k=20)
+    with pytest.raises(ValueError, match="nprob"):
+        db.similarity_search("text", params={"nprob": 8})
+    with pytest.raises(AttributeError, match="ef_search"):
+        _ = db.index.hnsw
+    graph = made("HNSW16")
+    graph.index.hnsw.efSearch = 300
+    assert graph.index.hnsw.efSearch == 300
+    again = pickle.loads(pickle.dumps(graph))
+    assert again.index.hnsw.efSearch == 300
+
+
+def test_an_index_learns_from_the_first_texts_or_before():
+    with pytest.raises(ValueError, match="`IVF8,Flat`.*add more at once"):
+        FAISS.from_texts(["one"], MODEL, index="IVF8,Flat")
+    with pytest.raises(ValueError, match="at character 5"):
+        FAISS.from_texts(["one"], MODEL, index="IVF8,Flop")
+    db = FAISS(MODEL, "IVF8,Flat", None, {})
+    assert not db.index.is_trained
+    db.index.train(MODEL.embed_documents(TEXTS))
+    assert db.index.is_trained
+    db.add_texts(["one"])
+    assert db.similarity_search("one")[0].page_content == "one"
+
+
+def index_of(module, kind):
+    if kind == "ivf":
+        index = module.IndexIVFFlat(module.IndexFlatL2(DIM), DIM, 8)
+        index.train(np.array(MODEL.embed_documents(TEXTS), np.float32))
+        return index
+    return module.IndexHNSWFlat(DIM, 16)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+@pytest.mark.parametrize("whose", ["anear", "faiss"])
+def test_an_index_object_is_searched_by(kind, whose):
+    module = anear_faiss if whose == "anear" else pytest.importorskip("faiss")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        db = FAISS(MODEL, index_of(module, kind), None, {})
+    assert db._store.index == {"ivf": "IVF8,Flat", "hnsw": "HNSW16,Flat"}[kind]
+    db.add_texts(["one", "two"])
+    assert db.similarity_search("two", 1)[0].page_content == "two"
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_langchain_on_faiss_opens_the_folder(index, tmp_path):
+    theirs = pytest.importorskip("langchain_community.vectorstores")
+    pytest.importorskip("faiss")
+    db = made(index)
+    db.delete([str(i) for i in range(50)])
+    db.add_texts(["new"], ids=["new"])
+    for name, value in INDEXES[index].items():
+        db._store.set_knob(name, value)
+    db.save_local(tmp_path)
+    opened = theirs.FAISS.load_local(str(tmp_path), MODEL, allow_dangerous_deserialization=True)
+    for query in ("new", "text 77", "text 200"):
+        ours = [(document.page_content, score) for document, score in db.similarity_search_with_score(query, 5)]
+        other = [(document.page_content, score) for document, score in opened.similarity_search_with_score(query, 5)]
+        if index == "PQ8x4":
+            assert [score for _, score in ours] == pytest.approx([score for _, score in other], rel=1e-3)
+        else:
+            assert [text for text, _ in ours] == [text for text, _ in other]
+    opened = theirs.FAISS.deserialize_from_bytes(
+        db.serialize_to_bytes(), MODEL, allow_dangerous_deserialization=True
+    )
+    assert opened.index.ntotal == 251
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_a_folder_of_langchain_on_faiss_opens_here(kind, tmp_path):
+    theirs = pytest.importorskip("langchain_community.vectorstores")
+    faiss = pytest.importorskip("faiss")
+    docstore = pytest.importorskip("langchain_community.docstore.in_memory").InMemoryDocstore()
+    db = theirs.FAISS(MODEL, index_of(faiss, kind), docstore, {})
+    db.add_texts(TEXTS, METADATAS, ids=IDS)
+    db.save_local(str(tmp_path))
+    opened = FAISS.load_local(tmp_path, MODEL)
+    assert opened._store.index == {"ivf": "IVF8,Flat", "hnsw": "HNSW16,Flat"}[kind]
+    params = {"nprobe": 8} if kind == "ivf" else {"efSearch": 300}
+    assert found(opened, k=10, params=params) == found(made(None), k=10)
+    opened.delete(["7"])
+    opened.add_texts(["more"])
+    assert opened.similarity_search("more", 1)[0].page_content == "more"
+    opened.save_local(tmp_path / "again")
+    again = theirs.FAISS.load_local(str(tmp_path / "again"), MODEL, allow_dangerous_deserialization=True)
+    assert again.index.ntotal == 300
+    opened = FAISS(MODEL, db.index, db.docstore, db.index_to_docstore_id)
+    assert opened._store.index == {"ivf": "IVF8,Flat", "hnsw": "HNSW16,Flat"}[kind]
+    assert found(opened, k=10, params=params) == found(made(None), k=10)
+
+
+def test_stores_on_different_indexes_merge():
+    db, other = made("IVF8,SQ8"), FAISS.from_texts(["else"], MODEL, ids=["else"], index="HNSW16")
+    db.merge_from(other)
+    assert db.count() == 301
+    assert db.similarity_search("else", 1, params={"nprobe": 8})[0].page_content == "else"
+    assert DistanceStrategy(db.distance_strategy) == DistanceStrategy.EUCLIDEAN_DISTANCE

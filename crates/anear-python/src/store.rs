@@ -565,6 +565,7 @@ impl Store {
     }
 
     #[pyo3(signature = (vector, k, *, fetch_k, lambda_mult, filter = None, params = None))]
+    #[expect(clippy::too_many_arguments, reason = "all named by the caller")]
     fn mmr(
         &self,
         py: Python<'_>,
@@ -582,6 +583,7 @@ impl Store {
     }
 
     #[pyo3(signature = (vector, k, *, fetch_k, lambda_mult, filter = None, params = None))]
+    #[expect(clippy::too_many_arguments, reason = "all named by the caller")]
     fn ammr<'py>(
         &self,
         py: Python<'py>,

@@ -1,7 +1,7 @@
 //! Where to look: the vector indexes of anear.
 //!
 //! An index decides where to look, a quantizer of `anear-quant` how a vector is stored and compared: [`Flat`] compares
-//! everything, [`Ivf`] the lists nearest to a query, [`Hnsw`] walks a graph, each over any quantizer. [`IdMap`],
+//! everything, [`Ivf`] the lists nearest to a query, [`Hnsw`] and [`Nsg`] walk a graph, each over any quantizer. [`IdMap`],
 //! [`PreTransform`], [`Refine`] and [`Cosine`] hold other indexes; [`binary`] has indexes of bit vectors.
 //!
 //! An index is made from an [`IndexSpec`], a factory string as in Faiss, and used through [`VectorIndex`]:
@@ -49,10 +49,12 @@ pub mod compat;
 mod conformance;
 mod error;
 mod flat;
+mod graph;
 mod hnsw;
 mod index;
 mod ivf;
 mod neighbors;
+mod nsg;
 mod persist;
 mod request;
 mod spec;
@@ -61,13 +63,15 @@ pub use anear_quant::Training;
 pub use combine::{Cosine, IdMap, PreTransform, Refine};
 pub use error::{Error, Result};
 pub use flat::Flat;
-pub use hnsw::{Graph, GraphParts, Hnsw, NO_LINK};
+pub use graph::{Graph, GraphParts, NO_LINK};
+pub use hnsw::Hnsw;
 pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
 pub use ivf::{Ivf, List};
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
+pub use nsg::Nsg;
 pub use persist::{from_bytes, to_bytes};
 pub use request::{Knob, Knobs, RangeRequest, SearchRequest};
-pub use spec::{HnswSpec, IdMapKind, IndexSpec, IvfSpec};
+pub use spec::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
 
 /// The longest vector an index takes, as in Faiss's reader.
 pub const MAX_DIM: usize = 1 << 20;

@@ -18,7 +18,7 @@ use anear_quant::{Quantizer, QuantizerSpec};
 use crate::combine::{cosine, id_map, pre_transform, refine};
 use crate::error::check_index_dim;
 use crate::{
-    Cosine, Error, Flat, Hnsw, IdMap, IndexSpec, Ivf, PreTransform, Refine, Result, VectorIndex, flat, hnsw, ivf,
+    Cosine, Error, Flat, Hnsw, IdMap, IndexSpec, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex, flat, graph, ivf,
 };
 
 const KIND: [u8; 4] = *b"indx";
@@ -39,9 +39,9 @@ const SECTIONS: &[[u8; 4]] = &[
     ivf::COARSE,
     ivf::ENTRIES,
     ivf::LISTS,
-    hnsw::LINKS,
-    hnsw::SLOTS,
-    hnsw::CODES,
+    graph::persist::LINKS,
+    graph::persist::SLOTS,
+    graph::persist::CODES,
 ];
 
 /// What a quantizer learned.
@@ -148,6 +148,7 @@ impl Head {
             IndexSpec::Flat(codes) => Box::new(Flat::load(codes, self.dim, self.metric, self.len, from)?),
             IndexSpec::Ivf(spec) => Box::new(Ivf::load(spec, self.dim, self.metric, from)?),
             IndexSpec::Hnsw(spec) => Box::new(Hnsw::load(spec, self.dim, self.metric, from)?),
+            IndexSpec::Nsg(spec) => Box::new(Nsg::load(spec, self.dim, self.metric, from)?),
             IndexSpec::IdMap(kind, inner) => Box::new(IdMap::load(*kind, self.load(inner, from)?, from)?),
             IndexSpec::PreTransform(chain, _) => Box::new(PreTransform::load(chain, self.dim, from)?),
             IndexSpec::Refine(_, refine) => Box::new(Refine::load(refine, from)?),

@@ -55,6 +55,7 @@ fn is_estimate(spec: &IndexSpec) -> bool {
         IndexSpec::Flat(codes) => estimates(codes),
         IndexSpec::Ivf(spec) => estimates(&spec.codes),
         IndexSpec::Hnsw(spec) => estimates(&spec.codes),
+        IndexSpec::Nsg(spec) => estimates(&spec.codes),
         IndexSpec::PreTransform(..) => true,
         IndexSpec::IdMap(_, inner) | IndexSpec::Refine(_, inner) => is_estimate(inner),
     }
@@ -66,6 +67,7 @@ fn is_exact(spec: &IndexSpec) -> bool {
         IndexSpec::Flat(codes) => *codes == QuantizerSpec::Raw,
         IndexSpec::Ivf(spec) => spec.codes == QuantizerSpec::Raw && !spec.by_residual,
         IndexSpec::Hnsw(spec) => spec.codes == QuantizerSpec::Raw,
+        IndexSpec::Nsg(spec) => spec.codes == QuantizerSpec::Raw,
         IndexSpec::PreTransform(..) => false,
         IndexSpec::IdMap(_, inner) | IndexSpec::Refine(_, inner) => is_exact(inner),
     }

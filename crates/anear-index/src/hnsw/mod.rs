@@ -2,25 +2,20 @@
 //! approximate nearest neighbor search using Hierarchical Navigable Small World graphs", 2018; Faiss: `IndexHNSWFlat`,
 //! `IndexHNSWSQ`, `IndexHNSWPQ`).
 //!
-//! The graph is in `graph.rs`, how it is walked in `walk.rs`, how vectors come into it in `build.rs` and out of it in
-//! `remove.rs`, which links a node gets in `select.rs`, whether to walk at all in `search.rs`.
+//! How vectors come into the graph is in `build.rs`; the rest, which NSG shares, in `graph/`.
 
 use std::any::Any;
-use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use anear_bytes::{AlignedBytes, ContainerWriter};
+use anear_bytes::{Container, ContainerWriter};
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
-use anear_quant::{Codes, Layout, Quantizer, Training};
+use anear_quant::{Codes, Quantizer, Training};
 
-use self::select::{Selector, Space};
-use self::slots::{MAX_ID, Slots};
-use self::walk::Walker;
-use crate::error::{check_dim, check_finite};
-use crate::flat::{check_metric, encode_for, is_same_quantizer, mismatch};
-use crate::index::unsupported;
+use crate::error::check_finite;
+use crate::flat::mismatch;
+use crate::graph::{Graph, Linked, persist, remove, search};
 use crate::request::{as_count, unknown_knob};
 use crate::{
     Add, Error, HnswSpec, IndexSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
@@ -28,18 +23,8 @@ use crate::{
 };
 
 mod build;
-mod graph;
-mod persist;
-mod remove;
-mod search;
-mod select;
-mod slots;
 #[cfg(test)]
 mod tests;
-mod walk;
-
-pub use graph::{Graph, GraphParts, NO_LINK};
-pub(crate) use persist::{CODES, LINKS, SLOTS};
 
 /// How far a search looks.
 static EF_SEARCH: Knob = Knob {
@@ -90,15 +75,10 @@ const CHUNK: usize = 4096;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Hnsw {
-    metric: Metric,
-    quantizer: Arc<dyn Quantizer>,
-    codes: Codes,
-    graph: Graph,
-    slots: Slots,
+    linked: Linked,
     seed: u64,
     ef_search: usize,
     ef_construction: usize,
-    walkers: Walkers,
 }
 
 impl Hnsw {
@@ -129,29 +109,18 @@ impl Hnsw {
     /// # Panics
     /// When the codes are not the quantizer's.
     pub fn from_parts(quantizer: Arc<dyn Quantizer>, metric: Metric, codes: Codes, graph: Graph) -> Result<Self> {
-        check_metric(&*quantizer, metric)?;
-        if quantizer.layout() != Layout::Rows {
-            return Err(unsupported(
-                "hnsw",
-                "codes that lie in blocks; choose a quantizer that is not made for fast scans",
-            ));
-        }
-        assert_eq!(codes.code_len(), quantizer.code_len(), "codes of the quantizer");
-        if codes.len() != graph.len() {
-            let (codes, nodes) = (codes.len(), graph.len());
-            return Err(Error::Damaged(format!("{codes} vectors in a graph of {nodes} nodes")));
-        }
-        Ok(Self {
-            metric,
-            quantizer,
-            slots: Slots::counted(codes.len()),
-            codes,
-            graph,
-            seed: Training::default().seed,
+        let linked = Linked::from_parts(quantizer, metric, codes, graph)?;
+        Ok(Self::over(linked, Training::default().seed))
+    }
+
+    /// An index of what is linked already.
+    pub(crate) fn over(linked: Linked, seed: u64) -> Self {
+        Self {
+            linked,
+            seed,
             ef_search: EF_SEARCH.default as usize,
             ef_construction: EF_CONSTRUCTION.default as usize,
-            walkers: Walkers::default(),
-        })
+        }
     }
 
     /// An empty index that has learned its codes from `sample`.
@@ -166,22 +135,22 @@ impl Hnsw {
 
     /// How vectors are stored.
     pub fn quantizer(&self) -> &Arc<dyn Quantizer> {
-        &self.quantizer
+        &self.linked.quantizer
     }
 
     /// What is stored, one code per slot; those of removed vectors, too.
     pub fn codes(&self) -> &Codes {
-        &self.codes
+        &self.linked.codes
     }
 
     /// The links between slots.
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        &self.linked.graph
     }
 
     /// Whether the `i`-th slot holds the vector with the id `i`: nothing was removed, and no gap came with a merge.
     pub fn is_gapless(&self) -> bool {
-        self.slots.are_counted()
+        self.linked.slots.are_counted()
     }
 
     /// Nodes kept in a search that does not say.
@@ -194,92 +163,37 @@ impl Hnsw {
         self.ef_construction
     }
 
-    /// Appends vectors and their codes under ascending ids.
-    fn append(
-        &mut self,
-        vectors: Rows<'_>,
-        codes: &[u8],
-        ids: impl Iterator<Item = u64>,
-        pool: Option<&Pool>,
-    ) -> Result<()> {
-        self.codes.extend_from_rows(codes)?;
-        let first = self.slots.len() as u32;
-        self.slots.extend(ids);
+    /// Links the vectors of the slots from `first` on.
+    pub(crate) fn insert(&mut self, first: u32, vectors: Rows<'_>, pool: Option<&Pool>) {
         build::insert(self, first, vectors, pool);
-        Ok(())
     }
 
-    fn space(&self) -> Space<'_> {
-        Space {
-            metric: self.metric,
-            quantizer: &*self.quantizer,
-            codes: &self.codes,
-        }
+    pub(crate) fn into_linked(self) -> Linked {
+        self.linked
     }
 
-    fn check_room(&self, more: usize) -> Result<()> {
-        let ids = self.slots.next_id().checked_add(more as u64);
-        if self.slots.len() + more <= graph::SLOTS_MAX && ids.is_some_and(|end| end <= MAX_ID) {
-            return Ok(());
-        }
-        let bytes = more.saturating_mul(self.codes.code_len());
-        Err(Error::OutOfMemory { bytes })
+    /// What [`save`](VectorIndex::save) wrote.
+    pub(crate) fn load(spec: &HnswSpec, dim: usize, metric: Metric, from: &Container<'_>) -> Result<Self> {
+        let (linked, [seed, ef_search, ef_construction]) = persist::load(&spec.codes, dim, metric, from)?;
+        let count = |number| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+        Ok(Self {
+            ef_search: count(ef_search),
+            ef_construction: count(ef_construction),
+            ..Self::over(linked, seed)
+        })
     }
 
     fn check_match(&self, other: &Self) -> Result<()> {
-        let is_same = is_same_quantizer(&self.quantizer, &other.quantizer);
-        if self.metric == other.metric && is_same {
+        if self.linked.is_like(&other.linked) {
             return Ok(());
         }
         Err(mismatch(self, other))
-    }
-
-    /// Without vectors; ids are counted on.
-    fn clear(&mut self) {
-        self.codes = self.quantizer.new_codes();
-        self.graph = self.graph.emptied();
-        let next_id = self.slots.next_id();
-        self.slots = Slots::default();
-        self.slots.count_on_from(next_id);
     }
 }
 
 impl HnswSpec {
     /// More links per vector and level help nobody.
     pub const M_MAX: usize = 1 << 12;
-}
-
-/// The memory of walks and selections that are not going on just now.
-#[derive(Default)]
-struct Walkers(Mutex<Vec<Scratch>>);
-
-#[derive(Default)]
-struct Scratch {
-    walker: Walker,
-    selector: Selector,
-}
-
-impl Walkers {
-    fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = idle().pop().unwrap_or_default();
-        let done = work(&mut scratch);
-        idle().push(scratch);
-        done
-    }
-}
-
-impl Clone for Walkers {
-    /// Memory is not copied.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl fmt::Debug for Walkers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Walkers")
-    }
 }
 
 impl VectorIndex for Hnsw {
@@ -289,21 +203,21 @@ impl VectorIndex for Hnsw {
 
     fn spec(&self) -> IndexSpec {
         IndexSpec::Hnsw(HnswSpec {
-            m: self.graph.m(),
-            codes: self.quantizer.spec(),
+            m: self.linked.graph.m(),
+            codes: self.linked.quantizer.spec(),
         })
     }
 
     fn dim(&self) -> usize {
-        self.quantizer.dim()
+        self.linked.quantizer.dim()
     }
 
     fn metric(&self) -> Metric {
-        self.metric
+        self.linked.metric
     }
 
     fn len(&self) -> usize {
-        self.slots.living()
+        self.linked.slots.living()
     }
 
     fn keeps_ids(&self) -> bool {
@@ -340,12 +254,13 @@ impl VectorIndex for Hnsw {
     ) -> Result<()> {
         assert_eq!(queries.len(), tops.len(), "one top-k per query");
         request.check(self.dim(), &self.knobs(), queries)?;
-        search::nearest(self, queries, request)?.push_into(tops, first_id);
+        let ef = request.knobs.count(&EF_SEARCH, self.ef_search)?;
+        search::nearest(&self.linked, queries, request, ef).push_into(tops, first_id);
         Ok(())
     }
 
     fn merge_offset(&self) -> u64 {
-        self.slots.next_id()
+        self.linked.slots.next_id()
     }
 
     /// Ids are given in ascending order: those of `other` come behind all there have been.
@@ -353,20 +268,12 @@ impl VectorIndex for Hnsw {
         let refused = mismatch(self, other);
         let other = (other as &dyn Any).downcast_ref::<Self>().ok_or(refused)?;
         self.check_match(other)?;
-        self.check_room(other.len())?;
-        let raised = |slot| other.slots.id(slot).saturating_add(add_id);
-        match (
-            other.slots.in_use().next().map(raised),
-            other.slots.in_use().last().map(raised),
-        ) {
-            (_, Some(last)) if last >= MAX_ID => Err(Error::IdTooLarge { id: last }),
-            (Some(first), _) if first < self.slots.next_id() => Err(Error::DuplicateId { id: first }),
-            _ => Ok(()),
-        }
+        self.linked.check_merge(&other.linked, add_id)
     }
 
     fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
-        persist::save(self, out)
+        let own = [self.seed, self.ef_search as u64, self.ef_construction as u64];
+        persist::save(&self.linked, &own, out)
     }
 
     fn boxed_clone(&self) -> Box<dyn VectorIndex> {
@@ -414,21 +321,16 @@ impl VectorIndex for Hnsw {
 
 impl Add for Hnsw {
     fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>> {
-        check_dim(self.dim(), vectors)?;
-        check_finite("vector", vectors)?;
-        self.check_room(vectors.len())?;
-        let mut codes = AlignedBytes::new();
-        encode_for(&*self.quantizer, self.metric, vectors, pool, &mut codes);
-        let first = self.slots.next_id();
-        let ids = first..first + vectors.len() as u64;
-        self.append(vectors, codes.as_slice(), ids.clone(), pool)?;
+        let (first, ids) = self.linked.append(vectors, pool)?;
+        self.insert(first, vectors, pool);
         Ok(ids)
     }
 }
 
 impl Remove for Hnsw {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        remove::remove(self, ids)
+        // As many as an insertion links, as long as there is room.
+        Ok(remove::remove(&mut self.linked, ids, self.ef_construction))
     }
 }
 
@@ -436,16 +338,14 @@ impl RangeSearch for Hnsw {
     /// All selected vectors closer than the radius that can be reached from the nearest without leaving the radius.
     fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
         request.check(self.dim(), &self.knobs(), queries)?;
-        search::within(self, queries, request)
+        let ef = request.knobs.count(&EF_SEARCH, self.ef_search)?;
+        Ok(search::within(&self.linked, queries, request, ef))
     }
 }
 
 impl Reconstruct for Hnsw {
     fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()> {
-        let len = self.len();
-        let slot = self.slots.slot(id).ok_or(Error::UnknownId { id, len })?;
-        self.space().decode(std::iter::once(slot), out);
-        Ok(())
+        self.linked.reconstruct(id, out)
     }
 }
 
@@ -454,23 +354,12 @@ impl Merge for Hnsw {
         self.check_merge(other, add_id)?;
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
-        self.codes.try_reserve(other.len())?;
-        let slots: Vec<u32> = other.slots.in_use().collect();
-        for slots in slots.chunks(CHUNK) {
-            let (mut codes, mut vectors) = (Vec::new(), Vec::new());
-            for &slot in slots {
-                other.codes.copy_to(slot as usize..slot as usize + 1, &mut codes);
-            }
-            other.space().decode(slots.iter().copied(), &mut vectors);
-            let rows = Rows::new(&vectors, self.dim()).expect("whole vectors");
-            let ids = slots.iter().map(|slot| other.slots.id(*slot) + add_id);
-            self.append(rows, &codes, ids, pool)?;
+        let slots = self.linked.take_over(&mut other.linked, add_id)?;
+        for first in slots.clone().step_by(CHUNK) {
+            let vectors = self.linked.vectors_of(first..slots.end.min(first + CHUNK as u32));
+            let vectors = Rows::new(&vectors, self.dim()).expect("whole vectors");
+            self.insert(first, vectors, pool);
         }
-        if !slots.is_empty() {
-            self.slots.count_on_from(other.slots.next_id() + add_id);
-        }
-        other.clear();
-        other.slots = Slots::default();
         Ok(())
     }
 }

@@ -331,7 +331,7 @@ fn what_no_graph_can_be_is_refused() {
     let refused = |quantizer: Arc<dyn Quantizer>, m| Hnsw::new(quantizer, Metric::L2, m, 1).unwrap_err().to_string();
     assert_eq!(
         refused(Arc::new(InBlocks(Raw::new(4))), 8),
-        "hnsw index does not support codes that lie in blocks; choose a quantizer that is not made for fast scans"
+        "graph index does not support codes that lie in blocks; choose a quantizer that is not made for fast scans"
     );
     for m in [0, 1, HnswSpec::M_MAX + 1] {
         let message = refused(Arc::new(Raw::new(4)), m);

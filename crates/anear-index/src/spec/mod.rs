@@ -8,7 +8,7 @@ use anear_quant::{QuantizerSpec, Training};
 
 use crate::error::check_index_dim;
 use crate::flat::check_metric;
-use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, PreTransform, Refine, Result, VectorIndex};
+use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex};
 
 mod parse;
 mod print;
@@ -37,6 +37,8 @@ pub enum IndexSpec {
     Ivf(IvfSpec),
     /// `HNSW32,Flat`, `HNSW32,SQ8` ...: only the vectors on the way to the query are compared.
     Hnsw(HnswSpec),
+    /// `NSG32,Flat`, `NSG32,SQ8` ...: as before, on one level.
+    Nsg(NsgSpec),
     /// `IDMap,...` or `IDMap2,...`: ids of the caller's over another index.
     IdMap(IdMapKind, Box<IndexSpec>),
     /// `PCA64,...`, `OPQ16_64,...`, `RR,L2norm,...`: transforms, the first of them first, in front of another index.
@@ -63,6 +65,15 @@ pub struct IvfSpec {
 pub struct HnswSpec {
     /// Links per vector and level; twice as many on the lowest.
     pub m: usize,
+    /// How vectors are stored.
+    pub codes: QuantizerSpec,
+}
+
+/// The blueprint of a graph on one level.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NsgSpec {
+    /// Links per vector.
+    pub r: usize,
     /// How vectors are stored.
     pub codes: QuantizerSpec,
 }
@@ -122,13 +133,18 @@ impl IndexSpec {
         "HNSW8,Flat",
         "IDMap,HNSW8,Flat",
         "IVF8_HNSW4,Flat",
+        "NSG8,Flat",
+        "NSG16,SQ8",
+        "IVF8_NSG4,Flat",
     ];
 
     /// Whether an index must see vectors before it can be built: [`train`](Self::train) instead of
     /// [`build`](Self::build).
     pub fn needs_training(&self) -> bool {
         match self {
-            Self::Flat(codes) | Self::Hnsw(HnswSpec { codes, .. }) => *codes != QuantizerSpec::Raw,
+            Self::Flat(codes) | Self::Hnsw(HnswSpec { codes, .. }) | Self::Nsg(NsgSpec { codes, .. }) => {
+                *codes != QuantizerSpec::Raw
+            }
             Self::Ivf(_) => true,
             Self::IdMap(_, inner) => inner.needs_training(),
             Self::PreTransform(..) => true,
@@ -168,6 +184,7 @@ impl IndexSpec {
             }
             Self::Ivf(spec) => Box::new(Ivf::train(spec, metric, sample, training)?),
             Self::Hnsw(spec) => Box::new(Hnsw::train(spec, metric, sample, training)?),
+            Self::Nsg(spec) => Box::new(Nsg::train(spec, metric, sample, training)?),
             Self::IdMap(kind, inner) => Box::new(IdMap::new(*kind, inner.train(metric, sample, training)?)?),
             Self::PreTransform(chain, inner) => Box::new(PreTransform::train(chain, inner, metric, sample, training)?),
             Self::Refine(base, refine) => {
@@ -182,7 +199,7 @@ impl IndexSpec {
     pub(crate) fn knows_cosine(&self) -> bool {
         match self {
             Self::Flat(codes) => matches!(codes, QuantizerSpec::Raw | QuantizerSpec::Lsh(_)),
-            Self::Hnsw(HnswSpec { codes, .. }) => *codes == QuantizerSpec::Raw,
+            Self::Hnsw(HnswSpec { codes, .. }) | Self::Nsg(NsgSpec { codes, .. }) => *codes == QuantizerSpec::Raw,
             Self::Ivf(_) | Self::PreTransform(..) => false,
             Self::IdMap(_, inner) => inner.knows_cosine(),
             Self::Refine(base, refine) => base.knows_cosine() && refine.knows_cosine(),

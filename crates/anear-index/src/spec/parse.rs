@@ -5,9 +5,9 @@
 //!         | index ",RFlat" | index ",Refine(" index ")"
 //!         | transform "," index
 //!         | coarse "," codes | codes
-//!         | hnsw | hnsw ("," | "_") codes
-//! coarse := "IVF" number | "IVF" number "_" hnsw | "IVF" number "(" index ")"
-//! hnsw   := "HNSW" number?
+//!         | graph | graph ("," | "_") codes
+//! coarse := "IVF" number | "IVF" number "_" graph | "IVF" number "(" index ")"
+//! graph  := "HNSW" number? | "NSG" number?
 //! ```
 
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use std::str::FromStr;
 use anear_quant::QuantizerSpec;
 use anear_quant::transform::TransformSpec;
 
-use super::{HnswSpec, IdMapKind, IndexSpec, IvfSpec};
+use super::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
 use crate::{Error, Result};
 
 /// A part between commas, and where it begins, in characters.
@@ -23,6 +23,35 @@ use crate::{Error, Result};
 struct Part<'a> {
     at: usize,
     text: &'a str,
+}
+
+/// What begins a graph.
+struct Graph<'a> {
+    kind: GraphKind,
+    links: usize,
+    codes: Option<Part<'a>>,
+}
+
+#[derive(Clone, Copy)]
+enum GraphKind {
+    Hnsw,
+    Nsg,
+}
+
+impl GraphKind {
+    fn token(self) -> &'static str {
+        match self {
+            Self::Hnsw => "HNSW",
+            Self::Nsg => "NSG",
+        }
+    }
+
+    fn spec(self, links: usize, codes: QuantizerSpec) -> IndexSpec {
+        match self {
+            Self::Hnsw => IndexSpec::Hnsw(HnswSpec { m: links, codes }),
+            Self::Nsg => IndexSpec::Nsg(NsgSpec { r: links, codes }),
+        }
+    }
 }
 
 /// What is wrong, and where.
@@ -77,15 +106,15 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
         }
         return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth)?)));
     }
-    if let Some(hnsw) = first.hnsw() {
-        let (m, codes) = hnsw?;
+    if let Some(graph) = first.graph() {
+        let Graph { kind, links, codes } = graph?;
         let (codes, rest) = match (codes, rest) {
             (Some(codes), rest) => (codes.codes()?, rest),
             (None, [codes, rest @ ..]) => (codes.codes()?, rest),
             (None, []) => (QuantizerSpec::Raw, rest),
         };
         no_more(rest)?;
-        return Ok(IndexSpec::Hnsw(HnswSpec { m, codes }));
+        return Ok(kind.spec(links, codes));
     }
     if let Some(transform) = TransformSpec::parse(first.text) {
         if rest.is_empty() {
@@ -208,34 +237,38 @@ impl<'a> Part<'a> {
         if let Some(inner) = self.within("") {
             return index(inner, depth + 1);
         }
-        let graph = self.text.strip_prefix('_').and_then(|_| self.from(1).hnsw());
+        let graph = self.text.strip_prefix('_').and_then(|_| self.from(1).graph());
         match graph {
             Some(Err(fault)) => Err(fault),
-            Some(Ok((m, None))) => Ok(IndexSpec::Hnsw(HnswSpec {
-                m,
-                codes: QuantizerSpec::Raw,
-            })),
+            Some(Ok(Graph {
+                kind,
+                links,
+                codes: None,
+            })) => Ok(kind.spec(links, QuantizerSpec::Raw)),
             _ => Err(self.fault(format!("`{}` is no coarse quantizer", self.text))),
         }
     }
 
     /// The number of links, and the codes behind `_` if there are any, if this part begins a graph.
-    fn hnsw(self) -> Option<Result<(usize, Option<Self>), Fault>> {
-        let rest = self.text.strip_prefix("HNSW")?;
+    fn graph(self) -> Option<Result<Graph<'a>, Fault>> {
+        let begins = |kind: &GraphKind| self.text.starts_with(kind.token());
+        let kind = [GraphKind::Hnsw, GraphKind::Nsg].into_iter().find(begins)?;
+        let token = kind.token().len();
+        let rest = &self.text[token..];
         let (number, codes) = rest.split_once('_').map_or((rest, None), |(number, _)| {
-            (number, Some(self.from("HNSW_".len() + number.len())))
+            (number, Some(self.from(token + 1 + number.len())))
         });
-        let m = if number.is_empty() {
+        let links = if number.is_empty() {
             Some(32)
         } else {
             number.parse().ok()
         };
-        let m = m.filter(|m| (2..=HnswSpec::M_MAX).contains(m));
+        let links = links.filter(|links| (2..=HnswSpec::M_MAX).contains(links));
         let wrong = || {
-            let at = self.from("HNSW".len());
+            let at = self.from(token);
             at.fault(format!("a graph has 2 to {} links per vector", HnswSpec::M_MAX))
         };
-        Some(m.ok_or_else(wrong).map(|m| (m, codes)))
+        Some(links.ok_or_else(wrong).map(|links| Graph { kind, links, codes }))
     }
 
     fn nlist(self, number: &str) -> Result<usize, Fault> {
@@ -304,6 +337,9 @@ mod tests {
             ("HNSW_SQ8", "HNSW32,SQ8"),
             ("HNSW12_Flat,IDMap", "IDMap,HNSW12,Flat"),
             ("IVF16_HNSW,Flat", "IVF16_HNSW32,Flat"),
+            ("NSG", "NSG32,Flat"),
+            ("NSG16_SQ8", "NSG16,SQ8"),
+            ("IVF16(NSG8),Flat", "IVF16_NSG8,Flat"),
             ("IVF16(HNSW8,Flat),Flat", "IVF16_HNSW8,Flat"),
             ("IVF16(HNSW8,SQ8),Flat", "IVF16(HNSW8,SQ8),Flat"),
             ("IVF16,Flat,Refine(Flat)", "IVF16,Flat,RFlat"),

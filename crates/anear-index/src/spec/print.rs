@@ -4,7 +4,7 @@ use std::fmt;
 
 use anear_quant::QuantizerSpec;
 
-use super::{HnswSpec, IndexSpec, IvfSpec};
+use super::{HnswSpec, IndexSpec, IvfSpec, NsgSpec};
 
 impl fmt::Display for IndexSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,6 +12,7 @@ impl fmt::Display for IndexSpec {
             Self::Flat(codes) => codes.fmt(f),
             Self::Ivf(spec) => spec.fmt(f),
             Self::Hnsw(spec) => spec.fmt(f),
+            Self::Nsg(spec) => spec.fmt(f),
             Self::IdMap(kind, inner) => write!(f, "{},{inner}", kind.token()),
             Self::PreTransform(chain, inner) => {
                 chain.iter().try_for_each(|transform| write!(f, "{transform},"))?;
@@ -29,6 +30,12 @@ impl fmt::Display for HnswSpec {
     }
 }
 
+impl fmt::Display for NsgSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NSG{},{}", self.r, self.codes)
+    }
+}
+
 impl fmt::Display for IvfSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IVF{}", self.nlist)?;
@@ -38,6 +45,10 @@ impl fmt::Display for IvfSpec {
                 m,
                 codes: QuantizerSpec::Raw,
             }) => write!(f, "_HNSW{m}")?,
+            IndexSpec::Nsg(NsgSpec {
+                r,
+                codes: QuantizerSpec::Raw,
+            }) => write!(f, "_NSG{r}")?,
             coarse => write!(f, "({coarse})")?,
         }
         write!(f, ",{}", self.codes)?;

@@ -8,7 +8,7 @@ use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
 use super::{flat, read_object, unsound, unsupported};
-use crate::hnsw::{Graph, GraphParts};
+use crate::graph::{Graph, GraphParts};
 use crate::{Flat, Hnsw, Result, VectorIndex};
 
 /// `IHNf`, `IHNs`, `IHNp`, `IH00`: the graph, and an index with the vectors of its nodes.

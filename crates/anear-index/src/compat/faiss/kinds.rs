@@ -2,7 +2,7 @@
 
 use crate::Error;
 
-const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, IxRq, IwRQ, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, Irfn, Iwrn, IHNf, IHNs, IHNp, IxMp, IxM2, IxPT and IxRF";
+const READABLE: &str = "IxF2, IxFI, IxFl, IxSQ, IxHe, IxPq, IPfs, IxRq, IwRQ, Ixrq, Ixrr, IwFl, IwSq, IwPQ, IwPf, Iwrq, Iwrr, Irfn, Iwrn, IHNf, IHNs, IHNp, INSf, INSs, INSp, IxMp, IxM2, IxPT and IxRF";
 
 /// Codes of objects that Faiss writes or has written and their classes.
 const UNREADABLE: &[(&[u8; 4], &str)] = &[
@@ -21,9 +21,6 @@ const UNREADABLE: &[(&[u8; 4], &str)] = &[
     (b"IHNc", "IndexHNSWCagra"),
     (b"IHc2", "IndexHNSWCagra"),
     (b"IHfP", "IndexHNSWFlatPanorama"),
-    (b"INSf", "IndexNSGFlat"),
-    (b"INSp", "IndexNSGPQ"),
-    (b"INSs", "IndexNSGSQ"),
     (b"INNf", "IndexNNDescentFlat"),
     (b"Imiq", "MultiIndexQuantizer"),
     (b"ImRQ", "ResidualCoarseQuantizer"),

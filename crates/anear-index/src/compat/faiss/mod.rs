@@ -18,6 +18,7 @@
 //! | `IwFl` | `IndexIVFFlat` | [`Ivf`] over raw vectors |
 //! | `IwSq`, `IwSQ` | `IndexIVFScalarQuantizer` | [`Ivf`] over [`Scalar`](anear_quant::Scalar) |
 //! | `IHNf`, `IHNs`, `IHNp`, `IH00` | `IndexHNSWFlat`, `IndexHNSWSQ`, `IndexHNSWPQ`, `IndexHNSW` | [`Hnsw`] |
+//! | `INSf`, `INSs`, `INSp` | `IndexNSGFlat`, `IndexNSGSQ`, `IndexNSGPQ` | [`Nsg`] |
 //! | `IxMp`, `IxM2` | `IndexIDMap`, `IndexIDMap2` | [`IdMap`] |
 //! | `IxPT` | `IndexPreTransform` | [`PreTransform`] |
 //! | `IxRF` | `IndexRefine`, `IndexRefineFlat` | [`Refine`] |
@@ -44,6 +45,7 @@ mod header;
 mod hnsw;
 mod ivf;
 mod kinds;
+mod nsg;
 mod quantizers;
 mod sink;
 mod source;
@@ -53,7 +55,7 @@ use std::any::Any;
 
 use self::sink::Sink;
 use self::source::Source;
-use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, PreTransform, Refine, Result, VectorIndex};
+use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex};
 
 /// The index in a file that Faiss wrote, all of it.
 ///
@@ -133,6 +135,7 @@ fn read_object(source: &mut Source<'_>) -> Result<Box<dyn VectorIndex>> {
             b"IwFl" => Box::new(ivf::read_raw(source)?),
             b"IwSq" | b"IwSQ" => Box::new(ivf::read_scalar(code, source)?),
             b"IHNf" | b"IHNs" | b"IHNp" | b"IH00" => Box::new(hnsw::read(source)?),
+            b"INSf" | b"INSs" | b"INSp" => Box::new(nsg::read(source)?),
             b"IxMp" | b"IxM2" => Box::new(combine::read_id_map(code, source)?),
             b"IxPT" => Box::new(combine::read_pre_transform(source)?),
             b"IxRF" => Box::new(combine::read_refine(source)?),
@@ -149,6 +152,8 @@ fn write_object(index: &dyn VectorIndex, sink: &mut Sink) -> Result<()> {
         ivf::write(ivf, sink)
     } else if let Some(hnsw) = any.downcast_ref::<Hnsw>() {
         hnsw::write(hnsw, sink)
+    } else if let Some(nsg) = any.downcast_ref::<Nsg>() {
+        nsg::write(nsg, sink)
     } else if let Some(map) = any.downcast_ref::<IdMap>() {
         combine::write_id_map(map, sink)
     } else if let Some(transformed) = any.downcast_ref::<PreTransform>() {

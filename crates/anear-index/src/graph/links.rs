@@ -8,7 +8,7 @@ use crate::{Error, Result};
 pub const NO_LINK: u32 = u32::MAX;
 
 /// More slots do not fit the walks' entries, which keep two bits of a slot's number for themselves.
-pub(super) const SLOTS_MAX: usize = 1 << 30;
+pub(crate) const SLOTS_MAX: usize = 1 << 30;
 
 /// Levels on which fewer than this share of the nodes would be are left out, as in Faiss.
 const SHARE_MIN: f64 = 1e-9;
@@ -68,6 +68,17 @@ impl Graph {
             parts: GraphParts {
                 offsets: vec![0],
                 cum_nneighbor_per_level: (0..=levels.max(1)).map(|level| places(level) as u32).collect(),
+                ..GraphParts::default()
+            },
+        }
+    }
+
+    /// Without nodes; each will have up to `room` links, all on level 0.
+    pub(crate) fn level(room: usize) -> Self {
+        Self {
+            parts: GraphParts {
+                offsets: vec![0],
+                cum_nneighbor_per_level: vec![0, room as u32],
                 ..GraphParts::default()
             },
         }
@@ -134,23 +145,23 @@ impl Graph {
     }
 
     /// The places for links of `node` on `level`, free ones, too.
-    pub(super) fn places_of(&self, node: u32, level: usize) -> &[u32] {
+    pub(crate) fn places_of(&self, node: u32, level: usize) -> &[u32] {
         &self.parts.neighbors[self.places(node, level)]
     }
 
     /// Places for links of a node on `level`.
-    pub(super) fn room(&self, level: usize) -> usize {
+    pub(crate) fn room(&self, level: usize) -> usize {
         let places = &self.parts.cum_nneighbor_per_level;
         (places[level + 1] - places[level]) as usize
     }
 
     /// Levels there can be.
-    pub(super) fn levels_max(&self) -> usize {
+    pub(crate) fn levels_max(&self) -> usize {
         self.parts.cum_nneighbor_per_level.len() - 1
     }
 
     /// Appends a node without links.
-    pub(super) fn push(&mut self, top_level: usize) {
+    pub(crate) fn push(&mut self, top_level: usize) {
         let parts = &mut self.parts;
         let places = parts.cum_nneighbor_per_level[top_level + 1] as usize;
         parts.levels.push(top_level as u32 + 1);
@@ -159,14 +170,14 @@ impl Graph {
     }
 
     /// Links `node` to these and to no others.
-    pub(super) fn set_links(&mut self, node: u32, level: usize, links: &[u32]) {
+    pub(crate) fn set_links(&mut self, node: u32, level: usize, links: &[u32]) {
         let places = self.places(node, level);
         let (used, free) = self.parts.neighbors[places].split_at_mut(links.len());
         used.copy_from_slice(links);
         free.fill(NO_LINK);
     }
 
-    pub(super) fn set_entry_point(&mut self, entry_point: Option<u32>) {
+    pub(crate) fn set_entry_point(&mut self, entry_point: Option<u32>) {
         self.parts.entry_point = entry_point;
     }
 
@@ -182,7 +193,7 @@ impl Graph {
     }
 
     /// Keeps the nodes that `keep` names, ascending; they move up, and links to others are dropped.
-    pub(super) fn keep(&mut self, keep: &[u32]) {
+    pub(crate) fn keep(&mut self, keep: &[u32]) {
         let mut numbers = vec![NO_LINK; self.len()];
         for (number, &node) in (0..).zip(keep) {
             numbers[node as usize] = number;

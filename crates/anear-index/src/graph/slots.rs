@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// The ids of slots, ascending, and which of them hold a vector that was not removed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     /// Id of each slot; `None` while ids are the slots' numbers.
     ids: Option<Vec<u64>>,
     living: Bitmap,
@@ -17,13 +17,13 @@ pub(super) struct Slots {
 }
 
 /// The slots whose ids a selector admits and that hold a vector.
-pub(super) enum Selected<'a> {
+pub(crate) enum Selected<'a> {
     Ready(IdSelector<'a>),
     Marked(Bitmap),
 }
 
 impl Selected<'_> {
-    pub(super) fn selector(&self) -> IdSelector<'_> {
+    pub(crate) fn selector(&self) -> IdSelector<'_> {
         match self {
             Self::Ready(selector) => selector.clone(),
             Self::Marked(slots) => IdSelector::Bitmap(slots),
@@ -33,7 +33,7 @@ impl Selected<'_> {
 
 impl Slots {
     /// All in use, numbered from 0.
-    pub(super) fn counted(len: usize) -> Self {
+    pub(crate) fn counted(len: usize) -> Self {
         Self {
             ids: None,
             living: Bitmap::full(len),
@@ -43,34 +43,34 @@ impl Slots {
     }
 
     /// Number of slots, in use or not.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.living.len()
     }
 
     /// Number of slots in use.
-    pub(super) fn living(&self) -> usize {
+    pub(crate) fn living(&self) -> usize {
         self.living_count
     }
 
-    pub(super) fn next_id(&self) -> u64 {
+    pub(crate) fn next_id(&self) -> u64 {
         self.next_id
     }
 
-    pub(super) fn is_living(&self, slot: u32) -> bool {
+    pub(crate) fn is_living(&self, slot: u32) -> bool {
         self.living.contains(slot as usize)
     }
 
     /// Whether all slots are in use and ids are their numbers.
-    pub(super) fn are_counted(&self) -> bool {
+    pub(crate) fn are_counted(&self) -> bool {
         self.ids.is_none() && self.living_count == self.len()
     }
 
-    pub(super) fn id(&self, slot: u32) -> u64 {
+    pub(crate) fn id(&self, slot: u32) -> u64 {
         self.ids.as_ref().map_or(slot.into(), |ids| ids[slot as usize])
     }
 
     /// The slot in use that has this id.
-    pub(super) fn slot(&self, id: u64) -> Option<u32> {
+    pub(crate) fn slot(&self, id: u64) -> Option<u32> {
         let slot = match &self.ids {
             Some(ids) => ids.binary_search(&id).ok()?,
             None => usize::try_from(id).ok()?,
@@ -79,12 +79,12 @@ impl Slots {
     }
 
     /// The slots in use, ascending.
-    pub(super) fn in_use(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = u32> + '_ {
         self.living.iter().map(|slot| slot as u32)
     }
 
     /// Appends slots in use; ids ascend, from no less than [`next_id`](Self::next_id) on.
-    pub(super) fn extend(&mut self, ids: impl Iterator<Item = u64>) {
+    pub(crate) fn extend(&mut self, ids: impl Iterator<Item = u64>) {
         for id in ids {
             let slot = self.len();
             self.living.resize(slot + 1);
@@ -99,23 +99,23 @@ impl Slots {
     }
 
     /// Counts ids on from `next_id`, if that is larger than now.
-    pub(super) fn count_on_from(&mut self, next_id: u64) {
+    pub(crate) fn count_on_from(&mut self, next_id: u64) {
         self.next_id = self.next_id.max(next_id);
     }
 
     /// Takes a slot out of use.
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(crate) fn remove(&mut self, slot: u32) {
         self.living_count -= usize::from(self.living.remove(slot as usize));
     }
 
     /// Forgets the slots that are not in use; those behind move up and keep their ids.
-    pub(super) fn compact(&mut self) {
+    pub(crate) fn compact(&mut self) {
         let ids = self.in_use().map(|slot| self.id(slot)).collect();
         let count = self.living_count;
         (self.ids, self.living) = (Some(ids), Bitmap::full(count));
     }
 
-    pub(super) fn selected<'a>(&'a self, ids: &IdSelector<'a>) -> Selected<'a> {
+    pub(crate) fn selected<'a>(&'a self, ids: &IdSelector<'a>) -> Selected<'a> {
         let living = IdSelector::Bitmap(&self.living);
         match (&self.ids, ids) {
             _ if self.are_counted() => Selected::Ready(ids.clone()),
@@ -133,7 +133,7 @@ impl Slots {
     }
 
     /// What [`load`](Self::load) reads.
-    pub(super) fn save(&self) -> Vec<u8> {
+    pub(crate) fn save(&self) -> Vec<u8> {
         let mut bytes = self.next_id.to_le_bytes().to_vec();
         bytes.push(self.ids.is_some().into());
         bytes.extend(self.living.words().iter().flat_map(|word| word.to_le_bytes()));
@@ -141,7 +141,7 @@ impl Slots {
         bytes
     }
 
-    pub(super) fn load(len: usize, bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn load(len: usize, bytes: &[u8]) -> Result<Self> {
         let mut cursor = Cursor::new(bytes);
         let next_id = cursor.u64("next id")?;
         let has_ids = cursor.bool("whether there are ids")?;
@@ -169,7 +169,7 @@ impl Slots {
 }
 
 /// Ids above this do not fit Faiss's signed ones.
-pub(super) const MAX_ID: u64 = i64::MAX as u64;
+pub(crate) const MAX_ID: u64 = i64::MAX as u64;
 
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let (numbers, _) = bytes.as_chunks();

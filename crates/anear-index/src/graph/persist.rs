@@ -2,12 +2,12 @@
 
 use anear_bytes::{Container, ContainerWriter, Cursor};
 use anear_kernels::Metric;
-use anear_quant::Codes;
+use anear_quant::{Codes, QuantizerSpec};
 
-use super::Hnsw;
-use super::graph::{Graph, GraphParts, NO_LINK};
+use super::Linked;
+use super::links::{Graph, GraphParts, NO_LINK};
 use super::slots::Slots;
-use crate::{Error, HnswSpec, Result, persist};
+use crate::{Error, Result, persist};
 
 /// The section that holds levels and links.
 pub(crate) const LINKS: [u8; 4] = *b"link";
@@ -18,12 +18,11 @@ pub(crate) const SLOTS: [u8; 4] = *b"slot";
 /// The section that holds the codes.
 pub(crate) const CODES: [u8; 4] = *b"code";
 
-pub(super) fn save<'a>(index: &'a Hnsw, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
+/// Writes an index and the numbers that are its own.
+pub(crate) fn save<'a>(index: &'a Linked, own: &[u64], out: ContainerWriter<'a>) -> ContainerWriter<'a> {
     let parts = index.graph.parts();
-    let mut links = index.seed.to_le_bytes().to_vec();
-    for count in [index.ef_search, index.ef_construction, index.graph.len()] {
-        links.extend((count as u64).to_le_bytes());
-    }
+    let mut links: Vec<u8> = own.iter().flat_map(|number| number.to_le_bytes()).collect();
+    links.extend((index.graph.len() as u64).to_le_bytes());
     links.extend(index.graph.entry_point().unwrap_or(NO_LINK).to_le_bytes());
     links.extend((parts.cum_nneighbor_per_level.len() as u32).to_le_bytes());
     for numbers in [&parts.cum_nneighbor_per_level, &parts.levels, &parts.neighbors] {
@@ -35,29 +34,31 @@ pub(super) fn save<'a>(index: &'a Hnsw, out: ContainerWriter<'a>) -> ContainerWr
         .section(CODES, index.codes.as_bytes())
 }
 
-impl Hnsw {
-    /// What [`save`] wrote.
-    pub(crate) fn load(spec: &HnswSpec, dim: usize, metric: Metric, from: &Container<'_>) -> Result<Self> {
-        let mut links = Cursor::new(from.section(LINKS)?);
-        let seed = links.u64("seed")?;
-        let [ef_search, ef_construction] = [links.u64("ef_search")?, links.u64("ef_construction")?]
-            .map(|count| usize::try_from(count).unwrap_or(usize::MAX).max(1));
-        let graph = load_graph(links)?;
-        let quantizer = persist::load_quantizer(&spec.codes, dim, from)?;
-        let codes = from.section(CODES)?;
-        let codes = Codes::from_bytes(quantizer.layout(), quantizer.code_len(), graph.len(), codes)?;
-        let slots = Slots::load(graph.len(), from.section(SLOTS)?)?;
-        if graph.entry_point().is_some_and(|entry| !slots.is_living(entry)) {
-            return Err(Error::Damaged("searches begin at a vector that was removed".into()));
-        }
-        Ok(Self {
-            seed,
-            ef_search,
-            ef_construction,
-            slots,
-            ..Self::from_parts(quantizer, metric, codes, graph)?
-        })
+/// What [`save`] wrote, `N` numbers of the index's own among it.
+pub(crate) fn load<const N: usize>(
+    codes: &QuantizerSpec,
+    dim: usize,
+    metric: Metric,
+    from: &Container<'_>,
+) -> Result<(Linked, [u64; N])> {
+    let mut links = Cursor::new(from.section(LINKS)?);
+    let mut own = [0; N];
+    for number in &mut own {
+        *number = links.u64("setting")?;
     }
+    let graph = load_graph(links)?;
+    let quantizer = persist::load_quantizer(codes, dim, from)?;
+    let codes = from.section(CODES)?;
+    let codes = Codes::from_bytes(quantizer.layout(), quantizer.code_len(), graph.len(), codes)?;
+    let slots = Slots::load(graph.len(), from.section(SLOTS)?)?;
+    if graph.entry_point().is_some_and(|entry| !slots.is_living(entry)) {
+        return Err(Error::Damaged("searches begin at a vector that was removed".into()));
+    }
+    let linked = Linked {
+        slots,
+        ..Linked::from_parts(quantizer, metric, codes, graph)?
+    };
+    Ok((linked, own))
 }
 
 fn load_graph(mut links: Cursor<'_>) -> Result<Graph> {

@@ -4,9 +4,9 @@ use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 use anear_quant::CodeRun;
 
 use super::walk::{Reached, Towards};
-use super::{EF_SEARCH, Hnsw, Scratch};
+use super::{Linked, Scratch};
 use crate::flat::{on_pool, parts};
-use crate::{Neighbors, RangeRequest, Result, SearchRequest};
+use crate::{Neighbors, RangeRequest, SearchRequest};
 
 /// Distances that a walk computes per node it keeps, times what one costs more than in a scan.
 // Single queries by L2 broke even at 8 to 31 (50,000 x 64) and at 12 (20,000 x 384) with one in 5 to 10 vectors selected;
@@ -16,20 +16,18 @@ const DISTANCES_PER_NODE: u64 = 24;
 /// Queries of one task: enough to hide handing it over, few enough that all threads end together.
 const TASK_QUERIES: usize = 8;
 
-pub(super) fn nearest(index: &Hnsw, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
-    let ef = request.knobs.count(&EF_SEARCH, index.ef_search)?;
+/// The nearest of each query, of which `ef` nodes are kept while the graph is walked.
+pub(crate) fn nearest(index: &Linked, queries: Rows<'_>, request: &SearchRequest<'_>, ef: usize) -> Neighbors {
     let selected = index.slots.selected(&request.selector);
     let search = Search::new(index, selected.selector(), request.k, ef);
-    Ok(over_queries(queries, request.pool, |queries| search.nearest(queries)))
+    over_queries(queries, request.pool, |queries| search.nearest(queries))
 }
 
-pub(super) fn within(index: &Hnsw, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
-    let ef = request.knobs.count(&EF_SEARCH, index.ef_search)?;
+/// Everything that is selected, strictly within the radius, and reached from the nearest without leaving it.
+pub(crate) fn within(index: &Linked, queries: Rows<'_>, request: &RangeRequest<'_>, ef: usize) -> Neighbors {
     let selected = index.slots.selected(&request.selector);
     let search = Search::new(index, selected.selector(), 1, ef);
-    Ok(over_queries(queries, request.pool, |queries| {
-        search.within(queries, request.radius)
-    }))
+    over_queries(queries, request.pool, |queries| search.within(queries, request.radius))
 }
 
 fn over_queries(
@@ -49,7 +47,7 @@ fn over_queries(
 
 /// What is the same for all queries of a request.
 struct Search<'a> {
-    index: &'a Hnsw,
+    index: &'a Linked,
     keep: IdSelector<'a>,
     /// How many slots are selected, and how many of them are asked for.
     matches: usize,
@@ -58,7 +56,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(index: &'a Hnsw, keep: IdSelector<'a>, k: usize, ef: usize) -> Self {
+    fn new(index: &'a Linked, keep: IdSelector<'a>, k: usize, ef: usize) -> Self {
         let matches = keep.count_in(0..index.slots.len() as u64) as usize;
         let k = k.min(matches);
         Self {

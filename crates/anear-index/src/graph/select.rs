@@ -7,15 +7,15 @@ use super::walk::Reached;
 
 /// Vectors of a graph as they are compared with each other: as their codes give them back.
 #[derive(Clone, Copy)]
-pub(super) struct Space<'a> {
-    pub(super) metric: Metric,
-    pub(super) quantizer: &'a dyn Quantizer,
-    pub(super) codes: &'a Codes,
+pub(crate) struct Space<'a> {
+    pub(crate) metric: Metric,
+    pub(crate) quantizer: &'a dyn Quantizer,
+    pub(crate) codes: &'a Codes,
 }
 
 /// The memory of a selection, kept from one to the next.
 #[derive(Default)]
-pub(super) struct Selector {
+pub(crate) struct Selector {
     vectors: Vec<f32>,
     open: Vec<usize>,
     distances: Vec<f32>,
@@ -23,7 +23,7 @@ pub(super) struct Selector {
 
 impl Space<'_> {
     /// Appends the vectors of these slots.
-    pub(super) fn decode(&self, slots: impl Iterator<Item = u32>, vectors: &mut Vec<f32>) {
+    pub(crate) fn decode(&self, slots: impl Iterator<Item = u32>, vectors: &mut Vec<f32>) {
         for slot in slots {
             let slot = slot as usize;
             self.quantizer.decode(self.codes.bytes_of(slot..slot + 1), vectors);
@@ -34,7 +34,7 @@ impl Space<'_> {
 impl Selector {
     /// Up to `room` of `candidates`, which are sorted by their distance from a node: each that is closer to the node than
     /// to all that were selected before it.
-    pub(super) fn select(&mut self, space: &Space<'_>, candidates: &[Reached], room: usize) -> Vec<u32> {
+    pub(crate) fn select(&mut self, space: &Space<'_>, candidates: &[Reached], room: usize) -> Vec<u32> {
         self.vectors.clear();
         space.decode(candidates.iter().map(|candidate| candidate.slot()), &mut self.vectors);
         let rows = Rows::new(&self.vectors, space.quantizer.dim()).expect("whole vectors");

@@ -3,14 +3,14 @@
 use anear_kernels::prefetch;
 use anear_quant::Scorer;
 
-use super::graph::{Graph, SLOTS_MAX};
+use super::links::{Graph, SLOTS_MAX};
 
 /// A slot that was reached, with its distance: ordered by distance, then by slot.
 ///
 /// One number, so that comparing is one instruction: the distance's bits, the slot, and whether it was expanded and
 /// whether it is refused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reached(u64);
+pub(crate) struct Reached(u64);
 
 const REFUSED: u64 = 1;
 const EXPANDED: u64 = 2;
@@ -20,7 +20,7 @@ const SIGN: u32 = 1 << 31;
 const _: () = assert!(SLOTS_MAX << 2 <= 1 << 32);
 
 impl Reached {
-    pub(super) fn new(distance: f32, slot: u32) -> Self {
+    pub(crate) fn new(distance: f32, slot: u32) -> Self {
         // Adding 0 makes one zero of two; NaN is farther than everything.
         let bits = match distance.is_nan() {
             true => u32::MAX,
@@ -34,11 +34,11 @@ impl Reached {
         Self(u64::from(ordered) << 32 | u64::from(slot) << 2)
     }
 
-    pub(super) fn slot(self) -> u32 {
+    pub(crate) fn slot(self) -> u32 {
         self.0 as u32 >> 2
     }
 
-    pub(super) fn distance(self) -> f32 {
+    pub(crate) fn distance(self) -> f32 {
         let ordered = (self.0 >> 32) as u32;
         f32::from_bits(if ordered & SIGN == 0 { !ordered } else { ordered & !SIGN })
     }
@@ -150,7 +150,7 @@ impl Seen {
 
 /// The memory of a walk, kept from one to the next: nothing is allocated per query.
 #[derive(Default)]
-pub(super) struct Walker {
+pub(crate) struct Walker {
     beam: Beam,
     seen: Seen,
     fresh: Vec<u32>,
@@ -159,14 +159,14 @@ pub(super) struct Walker {
 
 /// What a walk compares: one query with the codes of a graph's nodes.
 #[derive(Clone, Copy)]
-pub(super) struct Towards<'a> {
-    pub(super) graph: &'a Graph,
-    pub(super) codes: &'a [u8],
-    pub(super) scorer: &'a dyn Scorer,
+pub(crate) struct Towards<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) codes: &'a [u8],
+    pub(crate) scorer: &'a dyn Scorer,
 }
 
 impl Towards<'_> {
-    pub(super) fn distance(&self, slot: u32) -> f32 {
+    pub(crate) fn distance(&self, slot: u32) -> f32 {
         let mut distance = [0.0];
         self.scorer.score_at(self.codes, &[slot], &mut distance);
         distance[0]
@@ -175,7 +175,7 @@ impl Towards<'_> {
 
 impl Walker {
     /// The node from which no link of `level` leads closer to the query.
-    pub(super) fn descend(&mut self, towards: Towards<'_>, from: Reached, level: usize) -> Reached {
+    pub(crate) fn descend(&mut self, towards: Towards<'_>, from: Reached, level: usize) -> Reached {
         let mut nearest = from;
         loop {
             let links = towards.graph.links(nearest.slot(), level);
@@ -194,7 +194,7 @@ impl Walker {
 
     /// Walks on `level` until the `width` nearest that `accepts` admits are found and nothing closer is left to expand
     /// (Malkov and Yashunin, Algorithm 2), or until more than `distances_max` were computed: then the answer is `false`.
-    pub(super) fn walk(
+    pub(crate) fn walk(
         &mut self,
         towards: Towards<'_>,
         from: Reached,
@@ -234,7 +234,7 @@ impl Walker {
     }
 
     /// What the last walk found, nearest first.
-    pub(super) fn found(&self) -> impl Iterator<Item = Reached> + '_ {
+    pub(crate) fn found(&self) -> impl Iterator<Item = Reached> + '_ {
         self.beam
             .reached
             .iter()
@@ -244,7 +244,7 @@ impl Walker {
 
     /// Everything closer than `radius` that can be reached from what the last walk found without leaving the radius,
     /// in no order; `None` when more than `distances_max` distances would have to be computed.
-    pub(super) fn within(&mut self, towards: Towards<'_>, radius: f32, distances_max: usize) -> Option<Vec<Reached>> {
+    pub(crate) fn within(&mut self, towards: Towards<'_>, radius: f32, distances_max: usize) -> Option<Vec<Reached>> {
         self.seen.begin(towards.graph.len());
         let near = |reached: &Reached| reached.distance() < radius;
         let mut inside: Vec<_> = self.beam.reached.iter().copied().filter(near).collect();

@@ -5,9 +5,8 @@ use std::cmp::Reverse;
 
 use anear_kernels::IdSelector;
 
-use super::graph::Graph;
-use super::{Hnsw, Scratch};
-use crate::Result;
+use super::links::Graph;
+use super::{Linked, Scratch};
 use crate::flat::runs;
 
 /// Around so many removed nodes as are a smaller share than this of all, those that were linked to them are looked for
@@ -17,7 +16,9 @@ const NEARBY_SHARE: usize = 64;
 /// Removed nodes that one node's way leads over at most.
 const PASSED_MAX: usize = 64;
 
-pub(super) fn remove(index: &mut Hnsw, ids: &IdSelector<'_>) -> Result<usize> {
+/// Removes what is selected; returns how many there were. A node with too many links behind those that are gone is linked
+/// to at least the `fill` nearest, where there is room.
+pub(crate) fn remove(index: &mut Linked, ids: &IdSelector<'_>, fill: usize) -> usize {
     let selected = index.slots.selected(ids);
     let selector = selected.selector();
     let matches = selector.matches_in(0..index.slots.len() as u64);
@@ -32,17 +33,17 @@ pub(super) fn remove(index: &mut Hnsw, ids: &IdSelector<'_>) -> Result<usize> {
         } else {
             nearby(index, &removed)
         };
-        bypass(index, &nodes);
+        bypass(index, &nodes, fill);
         move_entry(index);
         if is_compacted {
             compact(index);
         }
     }
-    Ok(removed.len())
+    removed.len()
 }
 
 /// The nodes in use within two links of those removed, ascending.
-fn nearby(index: &Hnsw, removed: &[u32]) -> Vec<u32> {
+fn nearby(index: &Linked, removed: &[u32]) -> Vec<u32> {
     let graph = &index.graph;
     let links = |node: u32| (0..=graph.top_level(node)).flat_map(move |level| graph.links(node, level).iter().copied());
     let mut nodes: Vec<u32> = removed.iter().flat_map(|node| links(*node)).collect();
@@ -57,12 +58,12 @@ fn nearby(index: &Hnsw, removed: &[u32]) -> Vec<u32> {
 }
 
 /// Links those of `nodes` that were linked to a node no longer in use to what lies behind it.
-fn bypass(index: &mut Hnsw, nodes: &[u32]) {
+fn bypass(index: &mut Linked, nodes: &[u32], fill: usize) {
     let mut graph = std::mem::replace(&mut index.graph, Graph::new(2));
     index.walkers.with(|scratch| {
         for &node in nodes {
             for level in 0..=graph.top_level(node) {
-                if let Some(links) = relinked(index, &graph, node, level, scratch) {
+                if let Some(links) = relinked(index, &graph, node, level, fill, scratch) {
                     graph.set_links(node, level, &links);
                 }
             }
@@ -72,7 +73,14 @@ fn bypass(index: &mut Hnsw, nodes: &[u32]) {
 }
 
 /// New links of a node, if one of those it has leads to a node no longer in use.
-fn relinked(index: &Hnsw, graph: &Graph, node: u32, level: usize, scratch: &mut Scratch) -> Option<Vec<u32>> {
+fn relinked(
+    index: &Linked,
+    graph: &Graph,
+    node: u32,
+    level: usize,
+    fill: usize,
+    scratch: &mut Scratch,
+) -> Option<Vec<u32>> {
     let is_gone = |node: &u32| !index.slots.is_living(*node);
     let (mut gone, mut near): (Vec<u32>, Vec<u32>) = graph.links(node, level).iter().partition(|node| is_gone(node));
     if gone.is_empty() {
@@ -98,13 +106,11 @@ fn relinked(index: &Hnsw, graph: &Graph, node: u32, level: usize, scratch: &mut 
         return Some(near);
     }
     let room = graph.room(level);
-    // As many as an insertion links, as long as there is room.
-    let fill = index.ef_construction.min(room);
-    Some(scratch.nearest_of(&index.space(), node, &near, room, fill))
+    Some(scratch.nearest_of(&index.space(), node, &near, room, fill.min(room)))
 }
 
 /// Searches begin at a node in use.
-fn move_entry(index: &mut Hnsw) {
+fn move_entry(index: &mut Linked) {
     let entry = index.graph.entry_point();
     if entry.is_none_or(|entry| !index.slots.is_living(entry)) {
         let highest = index
@@ -116,9 +122,14 @@ fn move_entry(index: &mut Hnsw) {
 }
 
 /// Moves what is in use together.
-pub(super) fn compact(index: &mut Hnsw) {
+fn compact(index: &mut Linked) {
     let kept: Vec<u32> = index.slots.in_use().collect();
     index.graph.keep(&kept);
-    index.codes.keep(runs(kept.iter().map(|slot| u64::from(*slot))));
+    compact_slots(index);
+}
+
+/// Moves slots in use together; links stay as they were.
+pub(crate) fn compact_slots(index: &mut Linked) {
+    index.codes.keep(runs(index.slots.in_use().map(u64::from)));
     index.slots.compact();
 }

@@ -1,0 +1,113 @@
+//! Graphs on one level: `IndexNSGFlat` and those over codes.
+
+use std::any::Any;
+
+use anear_quant::{Product, Raw, Scalar};
+
+use super::header::Header;
+use super::sink::Sink;
+use super::source::Source;
+use super::{flat, read_object, unsound, unsupported};
+use crate::graph::{Graph, GraphParts, NO_LINK};
+use crate::{Flat, Nsg, NsgSpec, Result, VectorIndex};
+
+/// What Faiss builds a graph from by default, `GK` and the parameters of its NN-descent: nobody asks any more.
+const BUILT_FROM: [i32; 4] = [10, 100, 114, 10];
+const NEAREST: i32 = 64;
+
+/// `INSf`, `INSp`, `INSs`: the graph, and an index with the vectors of its nodes.
+pub(super) fn read(source: &mut Source<'_>) -> Result<Nsg> {
+    let header = Header::read(source)?;
+    source.i32("GK")?;
+    source.u8("build type")?;
+    source.items(BUILT_FROM.len(), size_of::<i32>(), "parameters of NN-descent")?;
+    let (graph, search_l) = read_graph(source, header.len)?;
+    let storage: Box<dyn Any> = read_object(source)?;
+    let storage = storage
+        .downcast::<Flat>()
+        .map_err(|_| unsound("the vectors of its graph are in an index that compares more than codes"))?;
+    header.check_within(&*storage)?;
+    let (quantizer, codes) = storage.into_parts();
+    let mut index = Nsg::from_parts(quantizer, header.metric, codes, graph)?;
+    index.set_knob("search_l", search_l.into())?;
+    Ok(index)
+}
+
+/// The graph, and what it says of `search_L`.
+fn read_graph(source: &mut Source<'_>, len: usize) -> Result<(Graph, i32)> {
+    let nodes = source.i32("number of nodes")?;
+    let r = source.i32("R")?;
+    source.i32("L")?;
+    source.i32("C")?;
+    let search_l = source.i32("search_L")?;
+    let entry = source.i32("entry point")?;
+    let is_built = source.bool("is_built")?;
+    if (usize::try_from(nodes), is_built) != (Ok(len), len > 0) {
+        return Err(unsound(format!("{len} vectors are in a graph of {nodes} nodes")));
+    }
+    let r = usize::try_from(r).ok().filter(|r| (2..=NsgSpec::R_MAX).contains(r));
+    let r = r.ok_or_else(|| unsound(format!("its nodes do not have 2 to {} links", NsgSpec::R_MAX)))?;
+    let mut neighbors = Vec::new();
+    for _ in 0..len {
+        read_links(source, r, &mut neighbors)?;
+    }
+    let graph = Graph::from_parts(GraphParts {
+        levels: vec![1; len],
+        offsets: (0..=len as u64).map(|node| node * r as u64).collect(),
+        neighbors,
+        cum_nneighbor_per_level: vec![0, r as u32],
+        entry_point: u32::try_from(entry).ok().filter(|_| len > 0),
+    })?;
+    Ok((graph, search_l))
+}
+
+/// The links of a node, which end with -1, into `r` places.
+fn read_links(source: &mut Source<'_>, r: usize, neighbors: &mut Vec<u32>) -> Result<()> {
+    let start = neighbors.len();
+    loop {
+        match source.i32("link")? {
+            -1 => break,
+            link if neighbors.len() - start < r => neighbors.push(link as u32),
+            _ => return Err(unsound(format!("a node has more than {r} links"))),
+        }
+    }
+    neighbors.resize(start + r, NO_LINK);
+    Ok(())
+}
+
+pub(super) fn write(index: &Nsg, sink: &mut Sink) -> Result<()> {
+    // Removed vectors have no place in Faiss's graph.
+    if !index.is_gapless() {
+        return Err(unsupported(index));
+    }
+    let quantizer: &dyn Any = &**index.quantizer();
+    sink.put(if quantizer.is::<Raw>() {
+        b"INSf"
+    } else if quantizer.is::<Scalar>() {
+        b"INSs"
+    } else if quantizer.is::<Product>() {
+        b"INSp"
+    } else {
+        return Err(unsupported(index));
+    });
+    Header::of(index).write(sink);
+    sink.i32(NEAREST);
+    sink.u8(0);
+    BUILT_FROM.iter().for_each(|number| sink.i32(*number));
+    write_graph(index, sink);
+    flat::write_codes(index, index.quantizer(), index.codes(), sink)
+}
+
+fn write_graph(index: &Nsg, sink: &mut Sink) {
+    let (graph, r) = (index.graph(), index.r() as i32);
+    for number in [index.len() as i32, r, r + 32, r + 100] {
+        sink.i32(number);
+    }
+    sink.i32(index.search_l().try_into().unwrap_or(i32::MAX));
+    sink.i32(graph.entry_point().map_or(-1, |entry| entry as i32));
+    sink.bool(!index.is_empty());
+    for node in 0..graph.len() as u32 {
+        graph.links(node, 0).iter().for_each(|link| sink.i32(*link as i32));
+        sink.i32(-1);
+    }
+}

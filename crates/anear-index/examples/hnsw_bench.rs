@@ -55,8 +55,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         pool: pool.as_ref(),
         ..SearchRequest::new(k)
     };
+    let width = index.knobs().first().ok_or("the index has no search parameter")?.name;
     for ef in efs {
-        request = request.with("ef_search", ef.parse()?);
+        request = request.with(width, ef.parse()?);
         let (found, qps) = search(&*index, &request)?;
         println!("ef {ef} recall {:.4} qps {qps:.0}", recall(&found, &truth));
     }

@@ -208,10 +208,30 @@ impl Linked {
         Rows::new(vectors, self.quantizer.dim()).expect("whole vectors")
     }
 
+    /// Without vectors, nodes and ids, and with as many links for those to come.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            metric: self.metric,
+            quantizer: self.quantizer.clone(),
+            codes: self.quantizer.new_codes(),
+            graph: self.graph.emptied(),
+            slots: Slots::default(),
+            walkers: Walkers::default(),
+        }
+    }
+
+    /// Gives the vectors the ids 0, 1, 2, ... in the order of their old ones.
+    pub(crate) fn renumber(&mut self) {
+        if !self.slots.are_counted() {
+            remove::compact(self);
+        }
+        self.slots = Slots::counted(self.slots.len());
+    }
+
     /// Without vectors; ids are counted on.
     pub(crate) fn clear(&mut self) {
         self.codes = self.quantizer.new_codes();
-        self.graph.keep(&[]);
+        self.graph = self.graph.emptied();
         let next_id = self.slots.next_id();
         self.slots = Slots::default();
         self.slots.count_on_from(next_id);

@@ -122,7 +122,7 @@ fn move_entry(index: &mut Linked) {
 }
 
 /// Moves what is in use together.
-fn compact(index: &mut Linked) {
+pub(super) fn compact(index: &mut Linked) {
     let kept: Vec<u32> = index.slots.in_use().collect();
     index.graph.keep(&kept);
     compact_slots(index);

@@ -185,7 +185,7 @@ impl<'a> Search<'a> {
 }
 
 /// The node of level 0 at which a walk begins.
-fn descended(towards: Towards<'_>, scratch: &mut Scratch) -> Option<Reached> {
+pub(crate) fn descended(towards: Towards<'_>, scratch: &mut Scratch) -> Option<Reached> {
     let entry = towards.graph.entry_point()?;
     let mut nearest = Reached::new(towards.distance(entry), entry);
     for level in (1..=towards.graph.top_level(entry)).rev() {

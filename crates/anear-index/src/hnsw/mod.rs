@@ -282,20 +282,13 @@ impl VectorIndex for Hnsw {
 
     fn emptied(&self) -> Box<dyn VectorIndex> {
         Box::new(Self {
-            quantizer: self.quantizer.clone(),
-            codes: self.quantizer.new_codes(),
-            graph: self.graph.emptied(),
-            slots: Slots::default(),
-            walkers: Walkers::default(),
+            linked: self.linked.emptied(),
             ..*self
         })
     }
 
     fn renumber(&mut self) {
-        if !self.slots.are_counted() {
-            remove::compact(self);
-        }
-        self.slots = Slots::counted(self.slots.len());
+        self.linked.renumber();
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

@@ -40,8 +40,8 @@ static SEARCH_L: Knob = Knob {
 /// A graph of near neighbors on one level, of which a search visits only what lies on the way from its middle to the query.
 ///
 /// Ids, removal, filters and threads are as in [`Hnsw`](crate::Hnsw). The graph is built anew whenever as many vectors are
-/// added as there are already: from the nearest neighbors of each, found through an HNSW graph that is not kept. Fewer
-/// vectors search the graph there is and are linked into it.
+/// added as there are already: from the neighbors of each, found through an HNSW graph that is not kept. Fewer vectors
+/// search the graph there is and are linked into it.
 ///
 /// ```
 /// use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
@@ -247,6 +247,17 @@ impl VectorIndex for Nsg {
 
     fn boxed_clone(&self) -> Box<dyn VectorIndex> {
         Box::new(self.clone())
+    }
+
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            linked: self.linked.emptied(),
+            ..*self
+        })
+    }
+
+    fn renumber(&mut self) {
+        self.linked.renumber();
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

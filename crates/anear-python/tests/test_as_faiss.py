@@ -21,6 +21,7 @@ LEARNED = [
     "IVF16_HNSW8,Flat",
     "HNSW16,Flat",
     "HNSW16,SQ8",
+    "NSG16,Flat",
     "PQ4",
     "PQ8x4fs",
     "PQ4x6",

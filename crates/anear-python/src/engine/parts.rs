@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use anear::index::{
-    Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, PreTransform, Refine, VectorIndex,
+    Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, Nsg, PreTransform, Refine, VectorIndex,
     VectorIndexExt as _, faiss_value,
 };
 use anear::kernels::Rows;
@@ -111,7 +111,8 @@ impl Parts {
         let found = self.0.get().read(py, |index, _| {
             let index = index as &dyn Any;
             let flat = index.downcast_ref::<Flat>().map(Flat::codes);
-            let codes = flat.or_else(|| index.downcast_ref::<Hnsw>().map(Hnsw::codes));
+            let hnsw = index.downcast_ref::<Hnsw>().map(Hnsw::codes);
+            let codes = flat.or(hnsw).or_else(|| index.downcast_ref::<Nsg>().map(Nsg::codes));
             codes.map(|codes| (one_by_one(codes), codes.code_len()))
         });
         let (codes, code_len) = found.ok_or_else(|| refused("this index has no codes in one place"))?;
@@ -179,8 +180,10 @@ impl Parts {
     /// The links of a graph, in Faiss's arrays.
     fn graph<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let parts = self.0.get().read(py, |index, _| {
-            let hnsw = (index as &dyn Any).downcast_ref::<Hnsw>();
-            hnsw.map(|hnsw| hnsw.graph().parts().clone())
+            let any = innermost(index);
+            let hnsw = any.downcast_ref::<Hnsw>().map(Hnsw::graph);
+            let nsg = any.downcast_ref::<Nsg>().map(Nsg::graph);
+            hnsw.or(nsg).map(|graph| graph.parts().clone())
         });
         let parts = parts.ok_or_else(|| refused("this index is no graph"))?;
         let signed = |numbers: &[u32]| numbers.iter().map(|x| *x as i32).collect::<Vec<_>>().into_pyarray(py);
@@ -214,7 +217,8 @@ impl Parts {
             let flat = any.downcast_ref::<Flat>().map(Flat::quantizer);
             let ivf = any.downcast_ref::<Ivf>().map(Ivf::quantizer);
             let hnsw = any.downcast_ref::<Hnsw>().map(Hnsw::quantizer);
-            match flat.or(ivf).or(hnsw) {
+            let nsg = any.downcast_ref::<Nsg>().map(Nsg::quantizer);
+            match flat.or(ivf).or(hnsw).or(nsg) {
                 Some(quantizer) => look(&**quantizer, index),
                 None => Err(refused(format!("{} has no codes of its own", index.spec()))),
             }

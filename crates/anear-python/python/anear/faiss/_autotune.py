@@ -14,7 +14,7 @@ from ._arrays import Float32Vector, Float64Vector, Floats, Ids, Int64Vector, Poi
 from ._binary import IndexBinaryHNSW
 from ._codes import IndexPQ
 from ._composite import IndexIDMap, IndexPreTransform, IndexRefine, _Many
-from ._graph import IndexHNSW
+from ._graph import IndexHNSW, IndexNSG
 from ._index import Index
 from ._ivf import IndexIVF, IndexIVFPQ
 from ._known import Known
@@ -345,6 +345,8 @@ def _ranges_of(index: Any) -> list[ParameterRange]:
         return [*own, *(ParameterRange("quantizer_" + each.name, list(each.values)) for each in within)]
     if isinstance(index, IndexHNSW):
         return [ParameterRange("efSearch", _powers(4, 513))]
+    if isinstance(index, IndexNSG):
+        return [ParameterRange("search_L", _powers(4, 513))]
     return []
 
 
@@ -367,6 +369,8 @@ def _set(index: Any, name: str, value: float) -> bool:
         index.max_codes = 0 if math.isinf(value) else int(value)
     elif name in ("efSearch", "efConstruction") and isinstance(index, IndexHNSW | IndexBinaryHNSW):
         setattr(index.hnsw, name, int(value))
+    elif name == "search_L" and isinstance(index, IndexNSG):
+        index.nsg.search_L = int(value)
     elif name == "ht" and isinstance(index, IndexPQ | IndexIVFPQ):
         index.polysemous_ht = int(value)
     else:

@@ -21,7 +21,15 @@ from ._codes import (
 )
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ._constants import METRIC_L2, metric_number
-from ._graph import IndexHNSW, IndexHNSWFlat, IndexHNSWPQ, IndexHNSWSQ
+from ._graph import (
+    IndexHNSW,
+    IndexHNSWFlat,
+    IndexHNSWPQ,
+    IndexHNSWSQ,
+    IndexNSGFlat,
+    IndexNSGPQ,
+    IndexNSGSQ,
+)
 from ._index import EngineIndex, Index, IndexFlat, IndexFlatIP, IndexFlatL2
 from ._ivf import (
     IndexIVF,
@@ -51,6 +59,7 @@ from ._transforms import (
 _TRANSFORM = re.compile(r"(PCAW?R?|L2norm|L2Norm|RR|HR|ITQ|OPQ|Pad|Center)(\d*)(?:_(\d+))?")
 _COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_HNSW(\d*)|\((.*)\))?")
 _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
+_NSG = re.compile(r"NSG(\d*)(?:[,_](.+))?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
@@ -150,6 +159,8 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
         return IndexLSH(d, int(match[1] or d), bool(match[2]), bool(match[3]))
     if match := _HNSW.fullmatch(text):
         return _hnsw(d, int(match[1] or 32), match[2] or "Flat", metric)
+    if match := _NSG.fullmatch(text):
+        return _nsg(d, int(match[1] or 32), match[2] or "Flat", metric)
     raise _Unknown
 
 
@@ -166,6 +177,16 @@ def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
         return IndexHNSWSQ(d, SCALAR_NUMBERS[codes], m, metric)
     if match := _PQ.fullmatch(codes):
         return IndexHNSWPQ(d, int(match[1]), m, int(match[2] or 8), metric)
+    raise _Unknown
+
+
+def _nsg(d: int, r: int, codes: str, metric: int | str) -> Index:
+    if codes == "Flat":
+        return IndexNSGFlat(d, r, metric)
+    if codes in SCALAR_NUMBERS:
+        return IndexNSGSQ(d, SCALAR_NUMBERS[codes], r, metric)
+    if match := _PQ.fullmatch(codes):
+        return IndexNSGPQ(d, int(match[1]), r, int(match[2] or 8), metric)
     raise _Unknown
 
 
@@ -261,6 +282,9 @@ def _class_of(index: _native.VectorIndex) -> type[EngineIndex]:
     if spec.startswith("HNSW"):
         codes = spec.partition(",")[2]
         return IndexHNSWFlat if codes in ("", "Flat") else IndexHNSWSQ if codes.startswith("SQ") else IndexHNSWPQ
+    if spec.startswith("NSG"):
+        codes = spec.partition(",")[2]
+        return IndexNSGFlat if codes in ("", "Flat") else IndexNSGSQ if codes.startswith("SQ") else IndexNSGPQ
     kinds: tuple[tuple[re.Pattern[str], type[EngineIndex]], ...] = (
         (_PQ_FAST, IndexPQFastScan),
         (_PQ, IndexPQ),

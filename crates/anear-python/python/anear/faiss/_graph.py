@@ -82,7 +82,74 @@ class HNSW(Known):
         self._of.reset()
 
 
-class IndexHNSW(EngineIndex):
+class NSG(Known):
+    """The links of a graph on one level and how they are made and walked."""
+
+    def __init__(self, index: Any, R: int) -> None:
+        """The graph of `index`, with `R` links per vector."""
+        self._of = index
+        self.R = R
+        self.search_L = 16
+
+    @property
+    def ntotal(self) -> int:
+        """How many vectors are linked."""
+        return int(self._of.ntotal)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there are links."""
+        return self.ntotal > 0
+
+    @property
+    def enterpoint(self) -> int:
+        """Where searches begin; -1 where there is no vector."""
+        return -1 if self._of._index is None else int(_native.Parts(self._of._index).graph()["entry_point"])
+
+
+class _Linked(EngineIndex):
+    """Codes that are linked."""
+
+    _token = "Flat"
+
+    @classmethod
+    def _family(cls) -> type:
+        return cls
+
+    def _links(self) -> str:
+        """What the factory string begins with."""
+        raise NotImplementedError
+
+    def _spec(self) -> str:
+        return self._links() if self._token == "Flat" else f"{self._links()},{self._token}"
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        self._token = index.spec.partition(",")[2] or "Flat"
+
+    def _learns_scales(self, d: SupportsIndex, qtype: SupportsIndex) -> None:
+        self._token = scalar_token(operator.index(qtype))
+        self._start()
+        if not ScalarQuantizer(d, qtype).learns():
+            self.is_trained, self._needs_training = True, False
+
+    @property
+    def storage(self) -> Index:
+        """A copy of the vectors, as an index that compares with all of them."""
+        if self._token == "Flat":
+            flat: Index = IndexFlat(self.d, self.metric_type)
+            flat.metric_arg = self.metric_arg
+        elif self._token in SCALAR_NUMBERS:
+            flat = IndexScalarQuantizer(self.d, SCALAR_NUMBERS[self._token], self.metric_type)
+        else:
+            raise self._cannot("storage")
+        if self.is_trained and self.ntotal:
+            vectors = self.reconstruct_n()
+            flat.train(vectors)
+            flat.add(vectors)
+        return flat
+
+
+class IndexHNSW(_Linked):
     """A hierarchical navigable small world."""
 
     def __init__(self, d: SupportsIndex, M: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
@@ -90,18 +157,11 @@ class IndexHNSW(EngineIndex):
         super().__init__(d, metric)
         self.hnsw = HNSW(self, operator.index(M))
 
-    @classmethod
-    def _family(cls) -> type:
-        return cls
-
-    def _codes(self) -> str:
-        return "Flat"
-
-    def _spec(self) -> str:
-        codes = self._codes()
-        return f"HNSW{self.hnsw._m}" if codes == "Flat" else f"HNSW{self.hnsw._m},{codes}"
+    def _links(self) -> str:
+        return f"HNSW{self.hnsw._m}"
 
     def _adopt(self, index: _native.VectorIndex) -> None:
+        super()._adopt(index)
         head = index.spec.partition(",")[0].removeprefix("HNSW")
         self.hnsw = HNSW(self, int(head or 32))
         self.hnsw.efSearch = int(index.knob("efSearch") or 16)
@@ -120,11 +180,6 @@ class IndexHNSW(EngineIndex):
         self._live.set_knob("efConstruction", float(self.hnsw.efConstruction))
         return self._live
 
-    @property
-    def storage(self) -> Index:
-        """A copy of the vectors, as an index that compares with all of them."""
-        raise self._cannot("storage")
-
 
 class IndexHNSWFlat(IndexHNSW):
     """A graph over vectors as they are.
@@ -141,15 +196,6 @@ class IndexHNSWFlat(IndexHNSW):
         super().__init__(d, M, metric)
         self._start()
 
-    @property
-    def storage(self) -> Index:
-        """A copy of the vectors, as an index that compares with all of them."""
-        flat = IndexFlat(self.d, self.metric_type)
-        flat.metric_arg = self.metric_arg
-        if self.ntotal:
-            flat.add(self.reconstruct_n())
-        return flat
-
 
 class IndexHNSWSQ(IndexHNSW):
     """A graph over components as numbers of few bits."""
@@ -159,27 +205,7 @@ class IndexHNSWSQ(IndexHNSW):
     ) -> None:
         """An empty index of vectors of width `d`, encoded by the kind `qtype`, with `M` links per vector and level."""
         super().__init__(d, M, metric)
-        self._token = scalar_token(operator.index(qtype))
-        self._start()
-        if not ScalarQuantizer(d, qtype).learns():
-            self.is_trained, self._needs_training = True, False
-
-    def _codes(self) -> str:
-        return self._token
-
-    def _adopt(self, index: _native.VectorIndex) -> None:
-        super()._adopt(index)
-        self._token = index.spec.rpartition(",")[2]
-
-    @property
-    def storage(self) -> Index:
-        """A copy of the vectors, as an index that compares with all of them."""
-        copy = IndexScalarQuantizer(self.d, SCALAR_NUMBERS[self._token], self.metric_type)
-        if self.is_trained:
-            vectors = self.reconstruct_n()
-            copy.train(vectors)
-            copy.add(vectors)
-        return copy
+        self._learns_scales(d, qtype)
 
 
 class IndexHNSWPQ(IndexHNSW):
@@ -198,9 +224,76 @@ class IndexHNSWPQ(IndexHNSW):
         self._token = IndexPQ(d, pq_m, pq_nbits, metric)._spec()
         self._start()
 
-    def _codes(self) -> str:
-        return self._token
+
+class IndexNSG(_Linked):
+    """A navigating spreading-out graph: one level of links, which all begin at the middle of the vectors."""
+
+    def __init__(self, d: SupportsIndex, R: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, with `R` links per vector."""
+        super().__init__(d, metric)
+        self.nsg = NSG(self, operator.index(R))
+
+    def _links(self) -> str:
+        return f"NSG{self.nsg.R}"
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         super()._adopt(index)
-        self._token = index.spec.rpartition(",")[2]
+        head = index.spec.partition(",")[0].removeprefix("NSG")
+        self.nsg = NSG(self, int(head or 32))
+        self.nsg.search_L = int(index.knob("search_L") or 16)
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        return {"search_L": float(max(self.nsg.search_L, 1))}
+
+    def _engine(self) -> _native.VectorIndex:
+        self._live.set_knob("search_L", float(self.nsg.search_L))
+        return self._live
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there are links."""
+        return self.nsg.is_built
+
+
+class IndexNSGFlat(IndexNSG):
+    """A graph on one level over vectors as they are.
+
+    >>> import numpy as np
+    >>> index = IndexNSGFlat(2, 16)
+    >>> index.add(np.array([[0.0, 0.0], [3.0, 0.0]], np.float32))
+    >>> index.search(np.array([[2.0, 0.0]], np.float32), 1)[1]
+    array([[1]])
+    """
+
+    def __init__(self, d: SupportsIndex, R: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, with `R` links per vector."""
+        super().__init__(d, R, metric)
+        self._start()
+
+
+class IndexNSGSQ(IndexNSG):
+    """A graph on one level over components as numbers of few bits."""
+
+    def __init__(
+        self, d: SupportsIndex, qtype: SupportsIndex, R: SupportsIndex, metric: int | str = METRIC_L2
+    ) -> None:
+        """An empty index of vectors of width `d`, encoded by the kind `qtype`, with `R` links per vector."""
+        super().__init__(d, R, metric)
+        self._learns_scales(d, qtype)
+
+
+class IndexNSGPQ(IndexNSG):
+    """A graph on one level over product codes."""
+
+    def __init__(
+        self,
+        d: SupportsIndex,
+        pq_m: SupportsIndex,
+        R: SupportsIndex,
+        pq_nbits: SupportsIndex = 8,
+        metric: int | str = METRIC_L2,
+    ) -> None:
+        """An empty index of vectors of width `d`: `pq_m` parts of `pq_nbits` bits, `R` links per vector."""
+        super().__init__(d, R, metric)
+        self._token = IndexPQ(d, pq_m, pq_nbits, metric)._spec()
+        self._start()

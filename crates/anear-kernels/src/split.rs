@@ -137,9 +137,15 @@ pub(crate) fn list<S: Widen>(simd: S, query: &SplitQuery, codes: &[u8], list: &[
 #[inline(always)]
 fn fold<S: Widen>(simd: S, query: &SplitQuery, code: &[u8]) -> f32 {
     let mut totals = simd.zero();
-    for (i, highest) in query.highest.iter().enumerate() {
-        let bits = first_word(&code[i * WIDE / 8..]);
-        totals = simd.add(totals, simd.select(bits, highest));
+    // Four bytes at a time, and as many as are left; bits beyond the dimension do not matter.
+    let (words, last) = code[..query.dim.div_ceil(8)].as_chunks();
+    let (whole, rest) = query.highest.split_at(words.len());
+    for (word, highest) in words.iter().zip(whole) {
+        totals = simd.add(totals, simd.select(u32::from_le_bytes(*word), highest));
+    }
+    if let [highest] = rest {
+        let word = last.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        totals = simd.add(totals, simd.select(word, highest));
     }
     if query.rest > 0 {
         totals = add_rest(simd, totals, query, code);
@@ -162,13 +168,4 @@ fn add_rest<S: Widen>(simd: S, mut totals: S::Wide, query: &SplitQuery, code: &[
         totals = simd.add(totals, simd.mul(simd.few_bits(&padded, query.rest), simd.load(values)));
     }
     totals
-}
-
-/// Four bytes, as far as there are; those beyond the dimension do not matter.
-#[inline(always)]
-fn first_word(bytes: &[u8]) -> u32 {
-    match bytes.first_chunk() {
-        Some(word) => u32::from_le_bytes(*word),
-        None => bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)),
-    }
 }

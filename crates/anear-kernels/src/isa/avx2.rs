@@ -289,22 +289,8 @@ impl Widen for Avx2 {
 
     #[inline(always)]
     fn few_bits(self, packed: &[u8], bits: usize) -> [__m256; 4] {
-        let mut wide = Registers::zero(self);
-        // The upper four of eight numbers begin within a byte where `bits` is odd.
-        let (half, odd, step) = (bits / 2, (bits % 2 * 4) as i32, bits as i32);
-        for (i, register) in wide.iter_mut().enumerate() {
-            let four = |at: usize| i32::from_le_bytes(chunk(&packed[at..]));
-            let (lower, upper) = (four(i * bits), four(i * bits + half));
-            // SAFETY: `self` proves AVX2.
-            *register = unsafe {
-                let words = _mm256_setr_m128i(_mm_set1_epi32(lower), _mm_set1_epi32(upper));
-                let from = _mm256_mullo_epi32(_mm256_set1_epi32(step), _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
-                let from = _mm256_add_epi32(from, _mm256_setr_epi32(0, 0, 0, 0, odd, odd, odd, odd));
-                let numbers = _mm256_and_si256(_mm256_srlv_epi32(words, from), _mm256_set1_epi32((1 << step) - 1));
-                _mm256_cvtepi32_ps(numbers)
-            };
-        }
-        wide
+        // SAFETY: `self` proves AVX2.
+        std::array::from_fn(|i| unsafe { few_bits(packed, bits, i) })
     }
 
     #[inline(always)]
@@ -350,12 +336,12 @@ impl Widen for Avx2 {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
+fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
     split::run(Avx2::here(), query, codes, out);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn split_list(query: &SplitQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+fn split_list(query: &SplitQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
     split::list(Avx2::here(), query, codes, list, out);
 }
 
@@ -379,6 +365,26 @@ unsafe fn sextets(packed: &[u8; WIDE / 4 * 3], i: usize) -> __m256 {
         let eight = _mm256_set1_epi64x(i64::from_le_bytes(chunk(&packed[at..])));
         let threes = _mm256_shuffle_epi8(eight, _mm256_setr_epi32(low, low, low, low, high, high, high, high));
         numbers::<63>(_mm256_srlv_epi32(threes, _mm256_setr_epi32(0, 6, 12, 18, 0, 6, 12, 18)))
+    }
+}
+
+/// The `i`-th 8 of 32 numbers of `bits` bits each.
+///
+/// # Safety
+/// This CPU has AVX2.
+#[inline(always)]
+pub(super) unsafe fn few_bits(packed: &[u8], bits: usize, i: usize) -> __m256 {
+    // The upper four of eight numbers begin within a byte where `bits` is odd.
+    let (half, odd, step) = (bits / 2, (bits % 2 * 4) as i32, bits as i32);
+    let four = |at: usize| i32::from_le_bytes(chunk(&packed[at..]));
+    let (lower, upper) = (four(i * bits), four(i * bits + half));
+    // SAFETY: the caller knows that there is AVX2.
+    unsafe {
+        let words = _mm256_setr_m128i(_mm_set1_epi32(lower), _mm_set1_epi32(upper));
+        let from = _mm256_mullo_epi32(_mm256_set1_epi32(step), _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3));
+        let from = _mm256_add_epi32(from, _mm256_setr_epi32(0, 0, 0, 0, odd, odd, odd, odd));
+        let numbers = _mm256_and_si256(_mm256_srlv_epi32(words, from), _mm256_set1_epi32((1 << step) - 1));
+        _mm256_cvtepi32_ps(numbers)
     }
 }
 

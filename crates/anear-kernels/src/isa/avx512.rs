@@ -21,7 +21,8 @@ use crate::{
     pairwise,
     product::{self, Bounds, Product, Tile},
     rows::Rows,
-    split, sum,
+    split::{self, SplitQuery},
+    sum,
 };
 
 pub(crate) static KERNELS: Kernels = Kernels {
@@ -45,8 +46,8 @@ pub(crate) static KERNELS: Kernels = Kernels {
     nearest_entries,
     fast_scan: &fast_scan::avx2::AVX2,
     split: split::Entry {
-        run: avx2::split_run,
-        list: avx2::split_list,
+        run: split_run,
+        list: split_list,
     },
 };
 
@@ -108,6 +109,16 @@ fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut 
     } else {
         packed::run::<_, N, T>(Avx512::here(), query, codes, out);
     }
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
+    split::run(Avx512::here(), query, codes, out);
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn split_list(query: &SplitQuery, codes: &[u8], list: &[u32], out: &mut [f32]) {
+    split::list(Avx512::here(), query, codes, list, out);
 }
 
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
@@ -296,6 +307,27 @@ impl Widen for Avx512 {
                 let lanes = _mm512_and_si512(_mm512_srlv_epi32(sixteen, shifts), _mm512_set1_epi32(15));
                 _mm512_cvtepi32_ps(lanes)
             };
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn few_bits(self, packed: &[u8], bits: usize) -> [__m512; 2] {
+        // SAFETY: `self` proves AVX-512F and AVX2.
+        std::array::from_fn(|i| unsafe {
+            let [low, high] = [2 * i, 2 * i + 1].map(|eight| avx2::few_bits(packed, bits, eight));
+            let low = _mm512_castps_pd(_mm512_castps256_ps512(low));
+            _mm512_castpd_ps(_mm512_insertf64x4::<1>(low, _mm256_castps_pd(high)))
+        })
+    }
+
+    #[inline(always)]
+    fn select(self, bits: u32, floats: &[f32; WIDE]) -> [__m512; 2] {
+        let mut wide = Registers::zero(self);
+        for (i, register) in wide.iter_mut().enumerate() {
+            let mask = (bits >> (LANES * i)) as u16;
+            // SAFETY: `self` proves AVX-512F; the load is of 16 readable floats.
+            *register = unsafe { _mm512_maskz_loadu_ps(mask, floats[LANES * i..][..LANES].as_ptr()) };
         }
         wide
     }

@@ -190,7 +190,7 @@ impl Quantizer for Product {
     }
 
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
-        Box::new(Lookup::new(Table::new(self, metric, query)))
+        Box::new(Lookup(Table::new(self, metric, query)))
     }
 
     fn save(&self) -> Vec<u8> {

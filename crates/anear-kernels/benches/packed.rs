@@ -29,8 +29,8 @@ fn main() {
     let rows = Rows::new(&rows, dim).expect("whole rows");
     let forms = |packing| {
         [
-            PackedQuery::squares(packing, query.iter().map(|&q| (q, 0.01))),
-            PackedQuery::products(packing, query.iter().copied(), 0.0),
+            PackedQuery::squares(packing, &query, &vec![0.01; query.len()]),
+            PackedQuery::products(packing, &query, 0.0),
         ]
     };
     let queries: Vec<_> = Packing::ALL.iter().map(|&packing| (packing, forms(packing))).collect();

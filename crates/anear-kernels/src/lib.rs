@@ -53,7 +53,7 @@ pub use bitmap::Bitmap;
 pub use codes::{
     bits::{read_bits, write_bits},
     codebooks::Codebooks,
-    fast_scan::{fast_scan_code, fast_scan_masks, fast_scan_sums},
+    fast_scan::{fast_scan_code, fast_scan_distances, fast_scan_masks, fast_scan_sums},
     lookup::LookupTable,
 };
 pub use isa::{Isa, isa, isa_report};

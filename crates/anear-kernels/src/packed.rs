@@ -96,7 +96,7 @@ fn padded(packed: &[u8]) -> [u8; 64] {
 /// use anear_kernels::{PackedQuery, Packing};
 ///
 /// // Numbers 0, 1, 2, ... stand for -1, -0.5, 0, ...; the query is (0, 1).
-/// let query = PackedQuery::squares(Packing::U8, [0.0, 1.0].map(|q| (q + 1.0, 0.5)).into_iter());
+/// let query = PackedQuery::squares(Packing::U8, &[0.0 + 1.0, 1.0 + 1.0], &[0.5; 2]);
 /// let mut distances = [0.0; 2];
 /// query.distances(&[2, 4, 2, 3], &mut distances);
 /// assert_eq!(distances, [0.0, 0.25]);
@@ -104,6 +104,7 @@ fn padded(packed: &[u8]) -> [u8; 64] {
 #[derive(Clone, Debug)]
 pub struct PackedQuery {
     packing: Packing,
+    dim: usize,
     code_len: usize,
     form: Form,
     /// The inputs of the form, 32 components of the first, then of the second; zeros beyond the dimension.
@@ -120,35 +121,64 @@ enum Form {
 
 impl PackedQuery {
     /// For distances `sum (offset - step * number)^2`, from the offset and step of each component.
-    pub fn squares(packing: Packing, components: impl ExactSizeIterator<Item = (f32, f32)>) -> Self {
-        let dim = components.len();
-        let mut terms = vec![[0.0; WIDE]; dim.div_ceil(WIDE) * Squares::INPUTS];
-        for (i, (offset, step)) in components.enumerate() {
-            let chunk = i / WIDE * Squares::INPUTS;
-            terms[chunk][i % WIDE] = offset;
-            terms[chunk + 1][i % WIDE] = -step;
+    ///
+    /// # Panics
+    /// When there are none, or not as many offsets as steps.
+    pub fn squares(packing: Packing, offsets: &[f32], steps: &[f32]) -> Self {
+        let mut terms = vec![[0.0; WIDE]; steps.len().div_ceil(WIDE) * Squares::INPUTS];
+        for (i, step) in steps.iter().enumerate() {
+            terms[i / WIDE * Squares::INPUTS + 1][i % WIDE] = -step;
         }
-        Self::new(packing, dim, Form::Squares, terms, 0.0)
+        let mut query = Self::new(packing, steps.len(), Form::Squares, terms);
+        query.set_offsets(offsets);
+        query
     }
 
     /// For distances `bias + sum weight * number`, from the weight of each component.
-    pub fn products(packing: Packing, weights: impl ExactSizeIterator<Item = f32>, bias: f32) -> Self {
-        let dim = weights.len();
-        let mut terms = vec![[0.0; WIDE]; dim.div_ceil(WIDE)];
-        for (i, weight) in weights.enumerate() {
-            terms[i / WIDE][i % WIDE] = weight;
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn products(packing: Packing, weights: &[f32], bias: f32) -> Self {
+        let mut terms = vec![[0.0; WIDE]; weights.len().div_ceil(WIDE)];
+        for (terms, weights) in terms.iter_mut().zip(weights.chunks(WIDE)) {
+            terms[..weights.len()].copy_from_slice(weights);
         }
-        Self::new(packing, dim, Form::Products, terms, bias)
+        let mut query = Self::new(packing, weights.len(), Form::Products, terms);
+        query.set_bias(bias);
+        query
     }
 
-    fn new(packing: Packing, dim: usize, form: Form, terms: Vec<[f32; WIDE]>, bias: f32) -> Self {
+    /// Sets the offset of each component.
+    ///
+    /// # Panics
+    /// When there are more or fewer of them, or these are no squares.
+    pub fn set_offsets(&mut self, offsets: &[f32]) {
+        assert!(matches!(self.form, Form::Squares), "offsets of squares");
+        assert_eq!(
+            self.packing.code_len(offsets.len()),
+            self.code_len,
+            "an offset for each component"
+        );
+        let terms = self.terms.iter_mut().step_by(Squares::INPUTS);
+        for (terms, offsets) in terms.zip(offsets.chunks(WIDE)) {
+            terms[..offsets.len()].copy_from_slice(offsets);
+        }
+    }
+
+    /// Sets what is added to every distance.
+    pub fn set_bias(&mut self, bias: f32) {
+        self.bias = bias;
+    }
+
+    fn new(packing: Packing, dim: usize, form: Form, terms: Vec<[f32; WIDE]>) -> Self {
         assert!(dim > 0, "a code has at least one component");
         Self {
             packing,
+            dim,
             code_len: packing.code_len(dim),
             form,
             terms,
-            bias,
+            bias: 0.0,
         }
     }
 

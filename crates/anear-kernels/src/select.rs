@@ -123,8 +123,13 @@ impl TopK {
 
     fn insert_sorted(&mut self, candidate: Neighbor) {
         self.kept.truncate(self.k - 1);
-        let place = self.kept.partition_point(|kept| kept.precedes(&candidate));
-        self.kept.insert(place, candidate);
+        let mut place = self.kept.len();
+        self.kept.push(candidate);
+        while place > 0 && candidate.precedes(&self.kept[place - 1]) {
+            self.kept[place] = self.kept[place - 1];
+            place -= 1;
+        }
+        self.kept[place] = candidate;
         if self.kept.len() == self.k {
             self.bound = self.kept.last().copied();
         }

@@ -61,6 +61,25 @@ fn the_nearest_entry_is_the_first_of_the_smallest_of_the_table() {
 }
 
 #[test]
+fn fast_scanned_distances_add_up_in_order_on_every_instruction_set() {
+    let mut random = Random(3);
+    for codebooks in [1, 2, 7, 32, 256] {
+        let block: Vec<u8> = (0..codebooks * 16 + 5).map(|_| random.bits() as u8).collect();
+        let tables: Vec<[f32; 16]> = (0..codebooks)
+            .map(|_| std::array::from_fn(|_| random.bits() as f32 / 1e6))
+            .collect();
+        let want: [f32; 32] = std::array::from_fn(|vector| {
+            let entry = |book: usize| tables[book][usize::from(fast_scan_code(&block, book, vector))];
+            (0..codebooks).map(entry).fold(-1.5, |sum, entry| sum + entry)
+        });
+        for kernels in every_isa() {
+            let distances = kernels.fast_scan_distances(&tables, &block, -1.5);
+            assert_eq!(distances, want, "{kernels:?}, {codebooks} codebooks");
+        }
+    }
+}
+
+#[test]
 fn fast_scans_are_the_sums_of_single_lookups_on_every_instruction_set() {
     let mut random = Random(2);
     for (codebooks, behind) in [(2, 0), (6, 0), (32, 9), (256, 0)] {

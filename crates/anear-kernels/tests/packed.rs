@@ -74,12 +74,9 @@ fn cases(packing: Packing, dim: usize, codes: &[u8], random: &mut Random) -> Vec
     let squares = |i: usize, x: f64| (f64::from(offsets[i]) - f64::from(steps[i]) * x).powi(2);
     let products = |i: usize, x: f64| f64::from(steps[i]) * x;
     vec![
+        (PackedQuery::squares(packing, &offsets, &steps), sums(&squares, 0.0)),
         (
-            PackedQuery::squares(packing, offsets.iter().copied().zip(steps.iter().copied())),
-            sums(&squares, 0.0),
-        ),
-        (
-            PackedQuery::products(packing, steps.iter().copied(), bias),
+            PackedQuery::products(packing, &steps, bias),
             sums(&products, bias.into()),
         ),
     ]
@@ -143,7 +140,7 @@ fn numbers_come_out_of_a_code_as_its_bits_say() {
 #[test]
 fn bits_beyond_the_last_component_are_not_looked_at() {
     for packing in [Packing::U4, Packing::U6] {
-        let query = PackedQuery::squares(packing, std::iter::repeat_n((0.0, 1.0), 5));
+        let query = PackedQuery::squares(packing, &[0.0; 5], &[1.0; 5]);
         let mut codes = vec![0; 2 * packing.code_len(5)];
         *codes.last_mut().unwrap() = 0xf0;
         for kernels in every_isa() {
@@ -159,5 +156,5 @@ fn bits_beyond_the_last_component_are_not_looked_at() {
 #[test]
 #[should_panic(expected = "one distance per code")]
 fn a_wrong_number_of_codes_is_a_bug_of_the_caller() {
-    PackedQuery::products(Packing::U8, [1.0, 2.0].into_iter(), 0.0).distances(&[0; 5], &mut [0.0; 2]);
+    PackedQuery::products(Packing::U8, &[1.0, 2.0], 0.0).distances(&[0; 5], &mut [0.0; 2]);
 }

@@ -147,7 +147,7 @@ impl IdMap {
         match selector {
             IdSelector::All => Positions::All,
             IdSelector::Sorted(ids) => {
-                let mut listed: Vec<u64> = ids.iter().filter_map(|id| self.positions.get(id)).copied().collect();
+                let mut listed: Vec<u64> = ids.iter().filter_map(|id| self.position(*id)).collect();
                 listed.sort_unstable();
                 Positions::Listed(listed)
             }
@@ -155,6 +155,15 @@ impl IdMap {
                 let marked = (0..self.ids.len()).filter(|i| selector.contains(self.ids[*i]));
                 Positions::Marked(Bitmap::from_indices(self.ids.len(), marked))
             }
+        }
+    }
+
+    /// Where an id is. Many are their own positions: those need no lookup.
+    fn position(&self, id: u64) -> Option<u64> {
+        let own = usize::try_from(id).ok().and_then(|place| self.ids.get(place));
+        match own {
+            Some(own) if *own == id => Some(id),
+            _ => self.positions.get(&id).copied(),
         }
     }
 
@@ -357,7 +366,7 @@ impl RangeSearch for IdMap {
 impl Reconstruct for IdMap {
     fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()> {
         let len = self.len();
-        let position = *self.positions.get(&id).ok_or(Error::UnknownId { id, len })?;
+        let position = self.position(id).ok_or(Error::UnknownId { id, len })?;
         out.extend(self.inner.reconstruct(position)?);
         Ok(())
     }

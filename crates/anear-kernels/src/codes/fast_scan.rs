@@ -10,6 +10,8 @@
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
 
 use crate::kernels::Kernels;
 
@@ -22,13 +24,20 @@ const ORDER: [usize; 16] = [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15
 /// In which byte of 16 each vector of a group is.
 const BYTE: [usize; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15];
 
+/// Numbers that a codebook has an entry for.
+const ENTRIES: usize = 16;
+
 /// Fast scan on one instruction set.
 pub(crate) struct FastScan {
     /// As [`fast_scan_sums`], of checked lengths.
     pub(crate) sums: unsafe fn(&[u8], &[u8]) -> [u16; LEN],
     /// As [`fast_scan_masks`], of checked lengths.
     pub(crate) masks: Masks,
+    /// As [`fast_scan_distances`], of checked lengths.
+    pub(crate) distances: Distances,
 }
+
+type Distances = unsafe fn(&[[f32; ENTRIES]], &[u8], f32) -> [f32; LEN];
 
 type Masks = unsafe fn(&[u8], &[u8], usize, &[u16], &mut [u32]);
 
@@ -62,6 +71,25 @@ pub fn fast_scan_sums(tables: &[u8], block: &[u8]) -> [u16; 32] {
     Kernels::get().fast_scan_sums(tables, block)
 }
 
+/// What the 32 codes of a block, which begins with them, add up to: `start`, then an entry of each table, in order.
+///
+/// ```
+/// use anear_kernels::fast_scan_distances;
+///
+/// // Vector 0 has the codes 3 and 5, vector 16 has 1 and 0, all others 0 and 0.
+/// let tables: [[f32; 16]; 2] = std::array::from_fn(|_| std::array::from_fn(|entry| entry as f32));
+/// let mut block = [0; 32];
+/// (block[0], block[16]) = (0x13, 0x05);
+/// let distances = fast_scan_distances(&tables, &block, 0.5);
+/// assert_eq!((distances[0], distances[16], distances[1]), (8.5, 1.5, 0.5));
+/// ```
+///
+/// # Panics
+/// If the block is too short.
+pub fn fast_scan_distances(tables: &[[f32; 16]], block: &[u8], start: f32) -> [f32; 32] {
+    Kernels::get().fast_scan_distances(tables, block, start)
+}
+
 /// The number that a vector of a block chooses from a codebook.
 ///
 /// # Panics
@@ -93,10 +121,17 @@ impl Kernels {
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
         unsafe { (self.fast_scan.sums)(tables, block) }
     }
+
+    /// As [`fast_scan_distances`], on this instruction set.
+    pub fn fast_scan_distances(&self, tables: &[[f32; 16]], block: &[u8], start: f32) -> [f32; 32] {
+        assert!(block.len() >= 16 * tables.len(), "codes of every table");
+        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+        unsafe { (self.fast_scan.distances)(tables, block, start) }
+    }
 }
 
 /// Plain Rust.
-pub(crate) static SCALAR: FastScan = FastScan { sums, masks };
+pub(crate) static SCALAR: FastScan = FastScan { sums, masks, distances };
 
 fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
     let mut sums = [0_u16; LEN];
@@ -118,4 +153,21 @@ fn masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mu
             .rev()
             .fold(0, |mask, &sum| mask << 1 | u32::from(sum <= bound));
     }
+}
+
+fn distances(tables: &[[f32; ENTRIES]], block: &[u8], start: f32) -> [f32; LEN] {
+    std::array::from_fn(|vector| {
+        let entry = |(part, table): (usize, &[f32; ENTRIES])| table[usize::from(fast_scan_code(block, part, vector))];
+        tables
+            .iter()
+            .enumerate()
+            .map(entry)
+            .fold(start, |sum, entry| sum + entry)
+    })
+}
+
+/// From the order of a block's bytes, first the lower halves and then the upper, to that of its vectors.
+#[cfg(target_arch = "x86_64")]
+fn in_order(by_byte: &[f32; LEN]) -> [f32; LEN] {
+    std::array::from_fn(|vector| by_byte[vector / 16 * 16 + BYTE[vector % 16]])
 }

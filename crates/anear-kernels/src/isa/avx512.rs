@@ -44,7 +44,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         products: table::<Negated>,
     },
     nearest_entries,
-    fast_scan: &fast_scan::avx2::AVX2,
+    fast_scan: &fast_scan::avx512::AVX512,
     split: split::Entry {
         run: split_run,
         list: split_list,

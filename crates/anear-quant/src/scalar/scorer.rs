@@ -8,28 +8,61 @@ use crate::{BLOCK_LEN, Quantizer, Scorer};
 /// The fastest scorer there is for this metric.
 pub(super) fn scorer<'a>(scalar: &'a Scalar, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
     match metric {
-        Metric::L2 | Metric::InnerProduct => Box::new(Packed {
-            prepared: prepare(scalar, metric, query, None),
-            scalar,
-            metric,
-            query,
-        }),
+        Metric::L2 | Metric::InnerProduct => Box::new(Packed::new(scalar, metric, query)),
         _ => Box::new(Decoding { scalar, metric, query }),
     }
 }
 
 /// Compares numbers: all that a query and the ranges say about a distance is known before the first code comes.
 struct Packed<'a> {
-    scalar: &'a Scalar,
     metric: Metric,
     query: &'a [f32],
+    /// What the number 0 of each component stands for.
+    zeros: Vec<f64>,
     prepared: PackedQuery,
+    /// For each component, how far the query is from the number 0.
+    offsets: Vec<f32>,
+}
+
+impl<'a> Packed<'a> {
+    fn new(scalar: &Scalar, metric: Metric, query: &'a [f32]) -> Self {
+        let packing = scalar.kind.packing();
+        let (zeros, steps): (Vec<f64>, Vec<f64>) = scalar.lines().unzip();
+        let (offsets, origin) = (vec![0.0; query.len()], vec![0.0; query.len()]);
+        let prepared = if metric == Metric::L2 {
+            let steps: Vec<f32> = steps.iter().map(|step| *step as f32).collect();
+            PackedQuery::squares(packing, &offsets, &steps)
+        } else {
+            let weights = steps.iter().zip(query);
+            let weights: Vec<f32> = weights.map(|(step, q)| -(f64::from(*q) * step) as f32).collect();
+            PackedQuery::products(packing, &weights, 0.0)
+        };
+        let mut packed = Self {
+            metric,
+            query,
+            zeros,
+            prepared,
+            offsets,
+        };
+        packed.rebase(&origin);
+        packed
+    }
 }
 
 impl Scorer for Packed<'_> {
     fn rebase(&mut self, origin: &[f32]) {
         assert_eq!(origin.len(), self.query.len(), "an origin of the quantizer's dimension");
-        self.prepared = prepare(self.scalar, self.metric, self.query, Some(origin));
+        let zeros = self.zeros.iter().zip(origin);
+        let zeros = zeros.map(|(zero, origin)| zero + f64::from(*origin));
+        let components = self.query.iter().map(|query| f64::from(*query)).zip(zeros);
+        if self.metric == Metric::L2 {
+            let offsets = self.offsets.iter_mut().zip(components);
+            offsets.for_each(|(offset, (query, zero))| *offset = (query - zero) as f32);
+            self.prepared.set_offsets(&self.offsets);
+        } else {
+            let bias: f64 = components.map(|(query, zero)| query * zero).sum();
+            self.prepared.set_bias(-bias as f32);
+        }
     }
 
     fn score_block(&self, codes: &[u8], out: &mut [f32]) {
@@ -38,28 +71,6 @@ impl Scorer for Packed<'_> {
 
     fn score_at(&self, codes: &[u8], slots: &[u32], out: &mut [f32]) {
         self.prepared.distances_at(codes, slots, out);
-    }
-}
-
-/// The query in terms of numbers.
-fn prepare(scalar: &Scalar, metric: Metric, query: &[f32], origin: Option<&[f32]>) -> PackedQuery {
-    let packing = scalar.kind.packing();
-    let origin = |i: usize| origin.map_or(0.0, |origin| f64::from(origin[i]));
-    let lines = scalar.lines().zip(query).enumerate();
-    let components = lines.map(|(i, ((zero, step), &query))| (f64::from(query), zero + origin(i), step));
-    match metric {
-        Metric::L2 => PackedQuery::squares(
-            packing,
-            components.map(|(query, zero, step)| ((query - zero) as f32, step as f32)),
-        ),
-        _ => {
-            let bias: f64 = components.clone().map(|(query, zero, _)| query * zero).sum();
-            PackedQuery::products(
-                packing,
-                components.map(|(query, _, step)| -(query * step) as f32),
-                -bias as f32,
-            )
-        }
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::arch::x86_64::*;
 
-use super::{FastScan, LEN};
+use super::{ENTRIES, FastScan, LEN, in_order};
 
-pub(crate) static AVX2: FastScan = FastScan { sums, masks };
+pub(crate) static AVX2: FastScan = FastScan { sums, masks, distances };
 
 /// Bytes that a register holds.
 type Bytes = [u8; 32];
 
 #[target_feature(enable = "avx2")]
-fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
+pub(super) fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
     let [low, high] = accumulate(tables.as_chunks().0, block.as_chunks().0);
     let mut sums = [0; LEN];
     let halves = sums.as_chunks_mut::<16>().0;
@@ -20,7 +20,7 @@ fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
 }
 
 #[target_feature(enable = "avx2")]
-fn masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
+pub(super) fn masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
     let tables: &[Bytes] = tables.as_chunks().0;
     for ((block, &bound), mask) in blocks.chunks(stride).zip(bounds).zip(masks) {
         let [low, high] = accumulate(tables, block.as_chunks().0);
@@ -30,6 +30,38 @@ fn masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mu
         let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(low, high));
         *mask = _mm256_movemask_epi8(packed) as u32;
     }
+}
+
+#[target_feature(enable = "avx2")]
+fn distances(tables: &[[f32; ENTRIES]], block: &[u8], start: f32) -> [f32; LEN] {
+    // Eight bytes each: the lower halves of 0 to 7 and of 8 to 15, then the upper halves.
+    let mut totals = [_mm256_set1_ps(start); 4];
+    let codes: &[[u8; 16]] = block.as_chunks().0;
+    for (table, codes) in tables.iter().zip(codes) {
+        let [lower, upper] = [&table[..8], &table[8..]].map(|half| load_floats(half));
+        for (i, total) in totals.iter_mut().enumerate() {
+            let eight = i64::from_le_bytes(*codes[i % 2 * 8..].first_chunk().expect("eight of 16 bytes"));
+            let numbers = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(eight >> (i / 2 * 4)));
+            // Of an index the lowest three bits count; the fourth, on top of a lane, chooses a half.
+            let half = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(numbers));
+            let entries = [lower, upper].map(|half| _mm256_permutevar8x32_ps(half, numbers));
+            *total = _mm256_add_ps(*total, _mm256_blendv_ps(entries[0], entries[1], half));
+        }
+    }
+    let mut by_byte = [0.0; LEN];
+    for (total, to) in totals.into_iter().zip(by_byte.as_chunks_mut::<8>().0) {
+        // SAFETY: `to` is 8 writable floats, and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), total) }
+    }
+    in_order(&by_byte)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_floats(from: &[f32]) -> __m256 {
+    let from: &[f32; 8] = from.first_chunk().expect("eight floats");
+    // SAFETY: `from` is 8 readable floats, and the load needs no alignment.
+    unsafe { _mm256_loadu_ps(from.as_ptr()) }
 }
 
 /// The sums of vectors 0 to 15 and of vectors 16 to 31.

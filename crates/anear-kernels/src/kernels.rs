@@ -11,6 +11,7 @@ use crate::{
     metric::Metric,
     packed,
     product::Product,
+    quantize,
     rows::Rows,
     split,
 };
@@ -28,6 +29,7 @@ pub struct Kernels {
     /// As [`codebooks::nearest`](crate::codes::codebooks::nearest).
     pub(crate) nearest_entries: unsafe fn(&Codebooks, usize, Rows<'_>, &mut [u32]),
     pub(crate) fast_scan: &'static FastScan,
+    pub(crate) quantize: &'static quantize::Entry,
     /// Arguments: rows, positions of some, a weight for each of them, where the sum goes.
     pub(crate) weighted_sum: unsafe fn(Rows<'_>, &[usize], &[f32], &mut [f32]),
     pub(crate) packed: packed::Table,

@@ -154,11 +154,7 @@ impl PackedQuery {
     /// When there are more or fewer of them, or these are no squares.
     pub fn set_offsets(&mut self, offsets: &[f32]) {
         assert!(matches!(self.form, Form::Squares), "offsets of squares");
-        assert_eq!(
-            self.packing.code_len(offsets.len()),
-            self.code_len,
-            "an offset for each component"
-        );
+        assert_eq!(offsets.len(), self.dim, "an offset for each component");
         let terms = self.terms.iter_mut().step_by(Squares::INPUTS);
         for (terms, offsets) in terms.zip(offsets.chunks(WIDE)) {
             terms[..offsets.len()].copy_from_slice(offsets);

@@ -20,6 +20,7 @@ use crate::{
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
+    quantize,
     rows::Rows,
     split::{self, SplitQuery},
     sum,
@@ -45,6 +46,10 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     fast_scan: &fast_scan::avx2::AVX2,
+    quantize: &quantize::Entry {
+        levels: to_levels,
+        halves: to_halves,
+    },
     split: split::Entry {
         run: split_run,
         list: split_list,
@@ -333,6 +338,16 @@ impl Widen for Avx2 {
         }
         wide
     }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn to_levels(components: &[f32], lows: &[f32], spans: &[f32], levels: f32, numbers: &mut [u8]) {
+    quantize::to_levels(components, lows, spans, levels, numbers);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn to_halves(components: &[f32], bits: &mut [[u8; 2]]) {
+    quantize::to_halves(components, bits);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -20,6 +20,7 @@ use crate::{
     packed::{self, Numbers, PackedQuery, Sextets, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
+    quantize,
     rows::Rows,
     split::{self, SplitQuery},
     sum,
@@ -45,6 +46,10 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     fast_scan: &fast_scan::avx512::AVX512,
+    quantize: &quantize::Entry {
+        levels: to_levels,
+        halves: to_halves,
+    },
     split: split::Entry {
         run: split_run,
         list: split_list,
@@ -109,6 +114,16 @@ fn packed_run<N: Numbers, T: Term>(query: &PackedQuery, codes: &[u8], out: &mut 
     } else {
         packed::run::<_, N, T>(Avx512::here(), query, codes, out);
     }
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn to_levels(components: &[f32], lows: &[f32], spans: &[f32], levels: f32, numbers: &mut [u8]) {
+    quantize::to_levels(components, lows, spans, levels, numbers);
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn to_halves(components: &[f32], bits: &mut [[u8; 2]]) {
+    quantize::to_halves(components, bits);
 }
 
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]

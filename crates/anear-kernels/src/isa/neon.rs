@@ -20,6 +20,7 @@ use crate::{
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise,
     product::{self, Bounds, Product, Tile},
+    quantize,
     rows::Rows,
     split::{self, SplitQuery},
     sum,
@@ -45,6 +46,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     fast_scan: &fast_scan::SCALAR,
+    quantize: &quantize::SCALAR,
     split: split::Entry {
         run: split_run,
         list: split_list,

@@ -11,7 +11,7 @@ use crate::{
     kernels::{Entry, Kernels, entries},
     metric::{Measure, with_metrics},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
-    pairwise,
+    pairwise, quantize,
     rows::Rows,
     split::{self, SplitQuery},
     sum,
@@ -31,6 +31,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     fast_scan: &fast_scan::SCALAR,
+    quantize: &quantize::SCALAR,
     split: split::Entry {
         run: split_run,
         list: split_list,

@@ -1,26 +1,29 @@
 //! From components to numbers to packed codes, and back, in Faiss's arithmetic.
 
 use anear_bytes::AlignedBytes;
-use anear_kernels::{Packing, Rows};
+use anear_kernels::{Packing, Rows, halves, quantize};
 
 use super::{Scalar, ScalarKind};
 
 /// Appends one code per vector.
 pub(super) fn encode(scalar: &Scalar, vectors: Rows<'_>, codes: &mut AlignedBytes) {
-    let (packing, ranges) = (scalar.kind.packing(), scalar.ranges().collect::<Vec<_>>());
+    let packing = scalar.kind.packing();
     let (start, code_len) = (codes.len(), packing.code_len(scalar.dim));
     codes.resize(start + vectors.len() * code_len, 0);
+    let codes = codes.as_mut_slice()[start..].chunks_exact_mut(code_len);
+    let (lows, spans): (Vec<f32>, Vec<f32>) = scalar.ranges().unzip();
+    let to_numbers = |vector: &[f32], numbers: &mut [u8]| match scalar.kind.levels() {
+        Some(levels) => quantize(vector, &lows, &spans, levels, numbers),
+        None => without_fraction(vector, &lows, numbers),
+    };
     let mut numbers = vec![0; scalar.dim];
-    for (vector, code) in vectors
-        .iter()
-        .zip(codes.as_mut_slice()[start..].chunks_exact_mut(code_len))
-    {
+    for (vector, code) in vectors.iter().zip(codes) {
         match packing {
-            Packing::F16 => put(code, vector, half),
-            Packing::Bf16 => put(code, vector, bfloat),
-            Packing::U8 => to_numbers(scalar.kind, &ranges, vector, code),
+            Packing::F16 => halves(vector, code.as_chunks_mut().0),
+            Packing::Bf16 => bfloats(vector, code.as_chunks_mut().0),
+            Packing::U8 => to_numbers(vector, code),
             Packing::U6 | Packing::U4 => {
-                to_numbers(scalar.kind, &ranges, vector, &mut numbers);
+                to_numbers(vector, &mut numbers);
                 pack(packing.bits(), &numbers, code);
             }
         }
@@ -44,55 +47,34 @@ pub(super) fn decode(scalar: &Scalar, codes: &[u8], vectors: &mut Vec<f32>) {
     }
 }
 
-/// The number of each component: that of its part of the range, or what is left of it without its fraction.
-fn to_numbers(kind: ScalarKind, ranges: &[(f32, f32)], vector: &[f32], numbers: &mut [u8]) {
-    let components = numbers.iter_mut().zip(vector).zip(ranges);
-    match kind.levels() {
-        Some(levels) => components.for_each(|((number, component), &(low, span))| {
-            let share = if span == 0.0 { 0.0 } else { (component - low) / span };
-            *number = (share.clamp(0.0, 1.0) * levels) as u8;
-        }),
-        None => components.for_each(|((number, component), (low, _))| *number = (component - low) as u8),
+/// What a component is above its low end, without its fraction.
+fn without_fraction(vector: &[f32], lows: &[f32], numbers: &mut [u8]) {
+    for ((number, component), low) in numbers.iter_mut().zip(vector).zip(lows) {
+        *number = (component - low) as u8;
     }
 }
 
-fn put(code: &mut [u8], vector: &[f32], bits: impl Fn(f32) -> u16) {
-    for (bytes, &component) in code.as_chunks_mut().0.iter_mut().zip(vector) {
-        *bytes = bits(component).to_le_bytes();
+/// The upper halves of floats, rounded to nearest, ties away from zero.
+fn bfloats(vector: &[f32], bits: &mut [[u8; 2]]) {
+    for (bits, component) in bits.iter_mut().zip(vector) {
+        *bits = ((component.to_bits().wrapping_add(0x8000) >> 16) as u16).to_le_bytes();
     }
-}
-
-/// The upper half of a float, rounded to nearest, ties away from zero.
-fn bfloat(component: f32) -> u16 {
-    (component.to_bits().wrapping_add(0x8000) >> 16) as u16
-}
-
-/// IEEE half precision, rounded to nearest, ties away from zero as Faiss does it: not to even, as processors do.
-fn half(component: f32) -> u16 {
-    const INFINITE: u32 = 0x7c00;
-    // 2^-14, below which halves are multiples of 2^-24; and what the exponents of both forms differ by.
-    const NORMAL: f32 = f32::from_bits(0x3880_0000);
-    const BIAS: u32 = 0x3800_0000;
-    let magnitude = component.abs();
-    let bits = if magnitude.is_nan() {
-        INFINITE + 1
-    } else if magnitude < NORMAL {
-        (magnitude * 2.0_f32.powi(24)).round() as u32
-    } else {
-        // What overflows the fraction goes into the exponent, where it belongs.
-        ((magnitude.to_bits() - BIAS + 0x1000) >> 13).min(INFINITE)
-    };
-    bits as u16 | (component.to_bits() >> 16) as u16 & 0x8000
 }
 
 /// Packs numbers of 4 or 6 bits: 2 or 4 of them end together at a byte.
 fn pack(bits: usize, numbers: &[u8], code: &mut [u8]) {
-    let (group, bytes) = if bits == 4 { (2, 1) } else { (4, 3) };
-    for (numbers, code) in numbers.chunks(group).zip(code.chunks_mut(bytes)) {
+    if bits == 4 {
+        let (pairs, last) = numbers.as_chunks::<2>();
+        let packed = pairs.iter().map(|[low, high]| low | high << 4);
+        let packed = packed.chain(last.iter().copied());
+        code.iter_mut().zip(packed).for_each(|(code, packed)| *code = packed);
+        return;
+    }
+    for (numbers, code) in numbers.chunks(4).zip(code.chunks_mut(3)) {
         let packed = numbers
             .iter()
             .rev()
-            .fold(0, |packed, &number| packed << bits | u32::from(number));
+            .fold(0, |packed, &number| packed << 6 | u32::from(number));
         code.copy_from_slice(&packed.to_le_bytes()[..code.len()]);
     }
 }

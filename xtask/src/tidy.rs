@@ -77,7 +77,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may contain `unsafe`.
-const UNSAFE_ALLOWED: &[&str] = &["anear-kernels"];
+const UNSAFE_ALLOWED: &[&str] = &["anear-kernels", "anear-bytes"];
 
 /// Crates that may contain `async`.
 const ASYNC_ALLOWED: &[&str] = &[

@@ -1,12 +1,12 @@
-//! A growing byte buffer that begins at a multiple of 64, without unsafe code.
+//! A growing byte buffer that begins at a multiple of 64, or a piece of a mapped file until it is changed.
 
 use std::fmt;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Error, Result};
+use crate::{Error, Mapping, Result};
 
-/// Every [`AlignedBytes`] begins at a multiple of this: a cache line, and the widest SIMD register.
+/// The own memory of every [`AlignedBytes`] begins at a multiple of this: a cache line, and the widest SIMD register.
 pub const ALIGNMENT: usize = 64;
 
 #[repr(C, align(64))]
@@ -16,6 +16,10 @@ struct Line([u8; ALIGNMENT]);
 const ZERO: Line = Line([0; ALIGNMENT]);
 
 /// A growing byte buffer aligned to 64 bytes, so that it can be viewed as numbers.
+///
+/// One that stands on a [`Mapping`] ([`of`](Self::of)) has no memory of its own: its copies share the file, and the first
+/// change of any of them copies what that one holds. Such bytes are aligned as they are in the file: those of a section
+/// of a [`Container`](crate::Container) to 64, those of a foreign file perhaps to nothing.
 ///
 /// ```
 /// # use anear_bytes::AlignedBytes;
@@ -28,16 +32,29 @@ const ZERO: Line = Line([0; ALIGNMENT]);
 /// ```
 #[derive(Clone, Default)]
 pub struct AlignedBytes {
-    // `lines` is exactly as long as `len` needs; the last line may be partly used.
-    lines: Vec<Line>,
+    memory: Memory,
     len: usize,
+}
+
+#[derive(Clone)]
+enum Memory {
+    /// Exactly as many lines as `len` needs; the last may be partly used.
+    Own(Vec<Line>),
+    /// A file, from this byte on.
+    Mapped(Mapping, usize),
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
 }
 
 impl AlignedBytes {
     /// An empty buffer; allocates nothing.
     pub const fn new() -> Self {
         Self {
-            lines: Vec::new(),
+            memory: Memory::Own(Vec::new()),
             len: 0,
         }
     }
@@ -45,7 +62,7 @@ impl AlignedBytes {
     /// An empty buffer with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            lines: Vec::with_capacity(lines_for(capacity)),
+            memory: Memory::Own(Vec::with_capacity(lines_for(capacity))),
             len: 0,
         }
     }
@@ -53,8 +70,49 @@ impl AlignedBytes {
     /// A buffer of `len` zero bytes.
     pub fn zeroed(len: usize) -> Self {
         Self {
-            lines: vec![ZERO; lines_for(len)],
+            memory: Memory::Own(vec![ZERO; lines_for(len)]),
             len,
+        }
+    }
+
+    /// These bytes: where they are part of `mapping` standing on it, otherwise as a copy.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn of(bytes: &[u8], mapping: Option<&Mapping>) -> Result<Self> {
+        if let Some((mapping, start)) = mapping.and_then(|mapping| Some((mapping, mapping.find(bytes)?))) {
+            return Ok(Self {
+                memory: Memory::Mapped(mapping.clone(), start),
+                len: bytes.len(),
+            });
+        }
+        Self::copied(bytes, bytes.len())
+    }
+
+    /// A copy of `bytes` with room for `capacity`.
+    fn copied(bytes: &[u8], capacity: usize) -> Result<Self> {
+        let mut lines = Vec::new();
+        let reserved = lines.try_reserve(lines_for(capacity));
+        reserved.map_err(|_| Error::OutOfMemory { len: capacity })?;
+        let memory = Memory::Own(lines);
+        let mut copy = Self { memory, len: 0 };
+        copy.extend_from_slice(bytes);
+        Ok(copy)
+    }
+
+    /// Whether the bytes are those of a mapped file, not in memory of their own.
+    pub const fn is_mapped(&self) -> bool {
+        matches!(self.memory, Memory::Mapped(..))
+    }
+
+    /// The lines to change, which are not those of a file.
+    fn own(&mut self) -> &mut Vec<Line> {
+        if self.is_mapped() {
+            *self = Self::from(self.as_slice());
+        }
+        match &mut self.memory {
+            Memory::Own(lines) => lines,
+            Memory::Mapped(..) => unreachable!("it was just copied"),
         }
     }
 
@@ -64,8 +122,17 @@ impl AlignedBytes {
     /// [`Error::OutOfMemory`]; the buffer is unchanged.
     pub fn try_reserve(&mut self, additional: usize) -> Result<()> {
         let len = self.len.saturating_add(additional);
-        let lines = lines_for(len) - self.lines.len();
-        self.lines.try_reserve(lines).map_err(|_| Error::OutOfMemory { len })
+        match &mut self.memory {
+            Memory::Own(lines) => {
+                let reserved = lines.try_reserve(lines_for(len) - lines.len());
+                reserved.map_err(|_| Error::OutOfMemory { len })
+            }
+            Memory::Mapped(..) if additional == 0 => Ok(()),
+            Memory::Mapped(..) => {
+                *self = Self::copied(self.as_slice(), len)?;
+                Ok(())
+            }
+        }
     }
 
     /// Number of bytes.
@@ -80,44 +147,56 @@ impl AlignedBytes {
 
     /// Bytes that fit without allocating.
     pub fn capacity(&self) -> usize {
-        self.lines.capacity() * ALIGNMENT
+        match &self.memory {
+            Memory::Own(lines) => lines.capacity() * ALIGNMENT,
+            Memory::Mapped(..) => self.len,
+        }
     }
 
-    /// All bytes; the first is at a multiple of [`ALIGNMENT`].
+    /// All bytes; the first is at a multiple of [`ALIGNMENT`], unless they [are mapped](Self::is_mapped).
     pub fn as_slice(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        match &self.memory {
+            Memory::Own(lines) => &bytemuck::cast_slice(lines)[..self.len],
+            Memory::Mapped(mapping, start) => &mapping.as_slice()[*start..*start + self.len],
+        }
     }
 
-    /// All bytes, to change.
+    /// All bytes, to change; the first is at a multiple of [`ALIGNMENT`].
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        let len = self.len;
+        &mut bytemuck::cast_slice_mut(self.own())[..len]
     }
 
     /// Appends one byte.
     pub fn push(&mut self, byte: u8) {
-        if self.len.is_multiple_of(ALIGNMENT) {
-            self.lines.push(ZERO);
-        }
         let at = self.len;
+        let lines = self.own();
+        if at.is_multiple_of(ALIGNMENT) {
+            lines.push(ZERO);
+        }
+        lines[at / ALIGNMENT].0[at % ALIGNMENT] = byte;
         self.len += 1;
-        self.as_mut_slice()[at] = byte;
     }
 
     /// Appends `bytes`.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        let gap = self.lines.len() * ALIGNMENT - self.len;
-        let (head, rest) = bytes.split_at(gap.min(bytes.len()));
+        if bytes.is_empty() {
+            return;
+        }
         let start = self.len;
+        let gap = self.own().len() * ALIGNMENT - start;
+        let (head, rest) = bytes.split_at(gap.min(bytes.len()));
         self.len += head.len();
         self.as_mut_slice()[start..].copy_from_slice(head);
 
         // Whole lines are written once; only the last, partial one is zeroed first.
-        let (lines, tail) = rest.as_chunks();
-        self.lines.extend(lines.iter().map(|line| Line(*line)));
+        let (whole, tail) = rest.as_chunks();
+        let lines = self.own();
+        lines.extend(whole.iter().map(|line| Line(*line)));
         if !tail.is_empty() {
             let mut last = ZERO;
             last.0[..tail.len()].copy_from_slice(tail);
-            self.lines.push(last);
+            lines.push(last);
         }
         self.len += rest.len();
     }
@@ -125,17 +204,23 @@ impl AlignedBytes {
     /// Grows with copies of `byte`, or shrinks, to `len` bytes.
     pub fn resize(&mut self, len: usize, byte: u8) {
         let old = self.len;
-        self.lines.resize(lines_for(len), ZERO);
-        self.len = len;
-        if len > old {
-            self.as_mut_slice()[old..].fill(byte);
+        if len <= old {
+            return self.truncate(len);
         }
+        self.own().resize(lines_for(len), ZERO);
+        self.len = len;
+        self.as_mut_slice()[old..].fill(byte);
     }
 
     /// Keeps the first `len` bytes; does nothing when there are no more than that.
     pub fn truncate(&mut self, len: usize) {
-        if len < self.len {
-            self.resize(len, 0);
+        if len >= self.len {
+            return;
+        }
+        self.len = len;
+        // Of a file, the rest is looked at no more.
+        if let Memory::Own(lines) = &mut self.memory {
+            lines.truncate(lines_for(len));
         }
     }
 
@@ -175,6 +260,7 @@ impl fmt::Debug for AlignedBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AlignedBytes")
             .field("len", &self.len)
+            .field("is_mapped", &self.is_mapped())
             .finish_non_exhaustive()
     }
 }

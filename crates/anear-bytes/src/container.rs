@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use crc32c::crc32c;
 
 use crate::error::show;
-use crate::{ALIGNMENT, Cursor, Error, Result};
+use crate::{ALIGNMENT, AlignedBytes, Cursor, Error, Mapping, Result};
 
 /// The version of the format that this build writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -157,14 +157,25 @@ impl<'a> ContainerWriter<'a> {
     }
 }
 
-/// A container whose every byte was verified, borrowed from where it was read.
+/// How much of a mapped container is verified when it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Every byte: the whole file is read once.
+    #[default]
+    Everything,
+    /// Header and table, and with them that no section was cut or moved; what is in the sections is not even read. For
+    /// files too large to be read, whose bytes something else vouches for: in damaged ones anything can be found.
+    Structure,
+}
+
+/// A container that was verified, borrowed from where it was read.
 ///
-/// Sections begin at multiples of 64 from the container's first byte, so a container in
-/// [`AlignedBytes`](crate::AlignedBytes), or one that is itself a section of such a container, gives
-/// sections that can be viewed as numbers.
+/// Sections begin at multiples of 64 from the container's first byte, so a container in [`AlignedBytes`] or in a
+/// [`Mapping`], or one that is itself a section of such a container, gives sections that can be viewed as numbers.
 #[derive(Clone, Debug)]
 pub struct Container<'a> {
     sections: Vec<([u8; 4], &'a [u8])>,
+    mapping: Option<&'a Mapping>,
 }
 
 impl<'a> Container<'a> {
@@ -177,6 +188,32 @@ impl<'a> Container<'a> {
     /// [`Error::DamagedSection`], [`Error::Malformed`], and [`Error::UnknownSection`] for a section
     /// that is neither known nor marked as optional.
     pub fn parse(bytes: &'a [u8], kind: [u8; 4], known: &[[u8; 4]]) -> Result<Self> {
+        Self::parse_part(bytes, None, Verify::Everything, kind, known)
+    }
+
+    /// As [`parse`](Self::parse), of a mapped file: what [`own`](Self::own) gives stands on it.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse).
+    pub fn parse_mapped(mapping: &'a Mapping, verify: Verify, kind: [u8; 4], known: &[[u8; 4]]) -> Result<Self> {
+        Self::parse_part(mapping.as_slice(), Some(mapping), verify, kind, known)
+    }
+
+    /// The container in the section with this tag, which lies where this one does and was verified with it.
+    ///
+    /// # Errors
+    /// Those of [`section`](Self::section) and [`parse`](Self::parse).
+    pub fn container(&self, tag: [u8; 4], kind: [u8; 4], known: &[[u8; 4]]) -> Result<Self> {
+        Self::parse_part(self.section(tag)?, self.mapping, Verify::Structure, kind, known)
+    }
+
+    fn parse_part(
+        bytes: &'a [u8],
+        mapping: Option<&'a Mapping>,
+        verify: Verify,
+        kind: [u8; 4],
+        known: &[[u8; 4]],
+    ) -> Result<Self> {
         let header = Header::parse(bytes)?;
         if header.kind != kind {
             return Err(Error::WrongKind {
@@ -201,11 +238,14 @@ impl<'a> Container<'a> {
                 });
             }
             let section = entry.section(bytes, end)?;
+            if verify == Verify::Everything {
+                check(&show(entry.tag), section, entry.crc)?;
+            }
             end = align(end) + section.len();
             sections.push((entry.tag, section));
         }
         match bytes.len() - end {
-            0 => Ok(Self { sections }),
+            0 => Ok(Self { sections, mapping }),
             left => Err(Error::Malformed(format!("{left} bytes follow the last section"))),
         }
     }
@@ -229,6 +269,14 @@ impl<'a> Container<'a> {
         self.sections.iter().find(|(t, _)| *t == tag).map(|(_, bytes)| *bytes)
     }
 
+    /// Bytes of a section to keep: standing on the mapped file if there is one, otherwise as a copy.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn own(&self, bytes: &[u8]) -> Result<AlignedBytes> {
+        AlignedBytes::of(bytes, self.mapping)
+    }
+
     /// Tags of all sections, in the order they were written.
     pub fn tags(&self) -> impl Iterator<Item = [u8; 4]> {
         self.sections.iter().map(|(tag, _)| *tag)
@@ -249,7 +297,7 @@ impl Header {
         let mut cursor = Cursor::new(bytes);
         let header: [u8; HEADER_LEN] = cursor.array("container header")?;
         let (checked, crc) = header.split_at(HEADER_CRC_AT);
-        verify("header", checked, Cursor::new(crc).u32("header checksum")?)?;
+        check("header", checked, Cursor::new(crc).u32("header checksum")?)?;
 
         let mut cursor = Cursor::new(checked);
         cursor.take(MAGIC.len(), "magic")?;
@@ -287,7 +335,7 @@ impl Header {
         let mut cursor = Cursor::new(bytes);
         cursor.take(HEADER_LEN, "container header")?;
         let table = cursor.items(self.sections.into(), ENTRY_LEN, "section table")?;
-        verify("table", table, self.table_crc)?;
+        check("table", table, self.table_crc)?;
         Ok(table)
     }
 }
@@ -340,13 +388,11 @@ impl Entry {
                 show(self.tag)
             )));
         }
-        let section = cursor.items(self.len, 1, "section")?;
-        verify(&show(self.tag), section, self.crc)?;
-        Ok(section)
+        cursor.items(self.len, 1, "section")
     }
 }
 
-fn verify(section: &str, bytes: &[u8], expected: u32) -> Result<()> {
+fn check(section: &str, bytes: &[u8], expected: u32) -> Result<()> {
     let found = crc32c(bytes);
     if found == expected {
         return Ok(());

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 
 pub use real::RealFs;
+pub(crate) use real::open_regular;
 
 use crate::{Error, Result};
 

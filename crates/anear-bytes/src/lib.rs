@@ -3,13 +3,14 @@
 //!
 //! Nothing here knows of vectors or documents, and nothing here is async.
 //!
-//! * [`AlignedBytes`]: a growing buffer that can be viewed as numbers of any width.
+//! * [`AlignedBytes`]: a growing buffer that can be viewed as numbers of any width, or a piece of a [`Mapping`].
+//! * [`Mapping`]: a file that is in memory only where it is looked at; the one `unsafe` of this crate.
 //! * [`Container`] and [`ContainerWriter`]: anear's own file format, in which every flipped bit is seen.
 //! * [`Cursor`]: reads files that others wrote, never past their end, never allocating on their word.
 //! * [`Fs`]: the one way to files, so that every fault of a disk is an ordinary test (feature `testing`).
 //! * [`save_generation`] and [`load_generation`]: replace a set of files as one, whatever happens meanwhile.
 //! * [`digest::sha256`] and [`name::check`]: what identifies a file, and what may name one.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod aligned;
 mod container;
@@ -18,13 +19,15 @@ pub mod digest;
 mod error;
 mod fs;
 mod generation;
+mod mapping;
 pub mod name;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use aligned::{ALIGNMENT, AlignedBytes};
-pub use container::{Container, ContainerWriter, FORMAT_VERSION};
+pub use container::{Container, ContainerWriter, FORMAT_VERSION, Verify};
 pub use cursor::Cursor;
 pub use error::{Error, Result};
 pub use fs::{Entry, FileWriter, Fs, Lock, RealFs};
 pub use generation::{Loaded, Payload, load_generation, save_generation};
+pub use mapping::Mapping;

@@ -9,7 +9,9 @@ use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 
 use crate::request::unknown_knob;
-use crate::{Error, IndexSpec, Knob, Neighbors, NeighborsMut, RangeRequest, Result, SearchRequest, faiss_value};
+use crate::{
+    Error, IndexSpec, Knob, Memory, Neighbors, NeighborsMut, RangeRequest, Result, SearchRequest, faiss_value,
+};
 
 /// An index over vectors of one dimension, compared by one metric.
 ///
@@ -35,6 +37,9 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// What its codes take, in memory and in mapped files.
+    fn memory(&self) -> Memory;
 
     /// Whether ids stay what they are when others are removed.
     ///

@@ -29,7 +29,8 @@
 //! - Equal distances come in Faiss's order: by ascending position, for inner products by descending position.
 //! - What goes in is checked once, at the door: dimension, NaN and infinities, `k`, knobs. A refused call changes
 //!   nothing.
-//! - Nothing here is asynchronous, reads a clock or the environment, or opens a file.
+//! - Nothing here is asynchronous, or reads a clock or the environment; nothing but [`open`] and [`open_mapped`] opens a
+//!   file.
 //!
 //! Indexes over bit vectors are a family of their own, in [`binary`].
 //!
@@ -53,12 +54,14 @@ mod graph;
 mod hnsw;
 mod index;
 mod ivf;
+mod memory;
 mod neighbors;
 mod nsg;
 mod persist;
 mod request;
 mod spec;
 
+pub use anear_bytes::{Mapping, Verify};
 pub use anear_quant::Training;
 pub use combine::{Cosine, IdMap, PreTransform, Refine};
 pub use error::{Error, Result};
@@ -67,9 +70,10 @@ pub use graph::{Graph, GraphParts, NO_LINK};
 pub use hnsw::Hnsw;
 pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
 pub use ivf::{Ivf, List};
+pub use memory::Memory;
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
 pub use nsg::Nsg;
-pub use persist::{from_bytes, to_bytes};
+pub use persist::{from_bytes, open, open_mapped, to_bytes};
 pub use request::{Knob, Knobs, RangeRequest, SearchRequest};
 pub use spec::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
 

@@ -9,9 +9,10 @@
 //!
 //! Putting the bytes where a crash cannot tear them is the business of whoever writes the file.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use anear_bytes::{Container, ContainerWriter, Cursor};
+use anear_bytes::{Container, ContainerWriter, Cursor, Fs as _, Mapping, RealFs, Verify};
 use anear_kernels::Metric;
 use anear_quant::{Quantizer, QuantizerSpec};
 
@@ -73,10 +74,56 @@ pub fn to_bytes(index: &dyn VectorIndex) -> Vec<u8> {
 /// [`Error::Bytes`] when the bytes were cut or changed, [`Error::Damaged`] when they contradict each other,
 /// [`Error::NewerIndex`] when a later anear wrote them.
 pub fn from_bytes(bytes: &[u8]) -> Result<Box<dyn VectorIndex>> {
-    let container = Container::parse(bytes, KIND, SECTIONS)?;
+    load(&Container::parse(bytes, KIND, SECTIONS)?)
+}
+
+/// The index in the file at `path`, which holds what [`to_bytes`] wrote, read into memory.
+///
+/// # Errors
+/// Those of [`from_bytes`], and [`Error::Bytes`] when there is no such file, or a link, folder, pipe or device.
+pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn VectorIndex>> {
+    from_bytes(&RealFs.read(path.as_ref(), u64::MAX)?)
+}
+
+/// As [`open`], but the codes stay in the file, which is mapped: they are in memory only where a search looks at them.
+///
+/// Answers are the same, and the index can be changed: what a change touches (of an inverted file one list, otherwise
+/// all codes) is copied into memory first, and the file stays as it is. Ids, links and what was learned are read into
+/// memory. What [`Mapping`] asks for holds here: nobody may change or cut the file, only replace it.
+///
+/// ```
+/// use anear_index::{Flat, Verify, VectorIndex, VectorIndexExt, open_mapped, to_bytes};
+/// use anear_kernels::{Metric, Rows};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("index.anear");
+/// let mut index = Flat::new(2, Metric::L2)?;
+/// index.add(Rows::new(&[3.0, 4.0], 2).unwrap())?;
+/// std::fs::write(&path, to_bytes(&index))?;
+///
+/// let mut index = open_mapped(&path, Verify::Everything)?;
+/// assert_eq!((index.memory().owned, index.memory().mapped), (0, 8));
+/// index.add(Rows::new(&[5.0, 6.0], 2).unwrap())?;
+/// assert_eq!((index.memory().owned, index.memory().mapped), (16, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_mapped(path: impl AsRef<Path>, verify: Verify) -> Result<Box<dyn VectorIndex>> {
+    let mapping = Mapping::open(path.as_ref())?;
+    load(&Container::parse_mapped(&mapping, verify, KIND, SECTIONS)?)
+}
+
+/// The index in a section, as [`to_bytes`] wrote it.
+pub(crate) fn from_section(from: &Container<'_>, tag: [u8; 4]) -> Result<Box<dyn VectorIndex>> {
+    load(&from.container(tag, KIND, SECTIONS)?)
+}
+
+fn load(container: &Container<'_>) -> Result<Box<dyn VectorIndex>> {
     let head = Head::parse(container.section(HEAD)?)?;
     check_index_dim(head.dim)?;
-    let index = head.load(&head.spec, &container)?;
+    let index = head.load(&head.spec, container)?;
     head.check(&*index)?;
     Ok(index)
 }

@@ -106,19 +106,19 @@ impl Codes {
     /// `len` codes from bytes in this layout, as [`as_bytes`](Self::as_bytes) gave them.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the bytes are not those of `len` codes, [`Error::OutOfMemory`].
-    pub fn from_bytes(layout: Layout, code_len: usize, len: usize, bytes: &[u8]) -> Result<Self> {
-        let mut codes = Self::new(layout, code_len);
+    /// [`Error::Damaged`] when the bytes are not those of `len` codes.
+    pub fn from_bytes(layout: Layout, code_len: usize, len: usize, bytes: AlignedBytes) -> Result<Self> {
         if layout.bytes_for(len, code_len) != bytes.len() {
             return Err(Error::Damaged(format!(
                 "{len} codes of {code_len} bytes do not fill {} bytes",
                 bytes.len()
             )));
         }
-        codes.try_reserve(len)?;
-        codes.bytes.extend_from_slice(bytes);
-        codes.len = len;
-        Ok(codes)
+        Ok(Self {
+            bytes,
+            len,
+            ..Self::new(layout, code_len)
+        })
     }
 
     /// Number of codes.
@@ -141,7 +141,12 @@ impl Codes {
         self.layout
     }
 
-    /// All codes as they lie; the first byte is at a multiple of 64.
+    /// Whether they are those of a mapped file, not in memory of their own.
+    pub fn are_mapped(&self) -> bool {
+        self.bytes.is_mapped()
+    }
+
+    /// All codes as they lie; the first byte is at a multiple of 64, unless they [are mapped](Self::are_mapped).
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.as_slice()
     }
@@ -451,7 +456,7 @@ mod tests {
             for len in [0, 1, 31, 32, 33, 100] {
                 let codes = filled(layout, len);
                 assert_eq!(rows(&codes), (0..len).map(code).collect::<Vec<_>>());
-                let again = Codes::from_bytes(layout, CODE_LEN, len, codes.as_bytes()).unwrap();
+                let again = Codes::from_bytes(layout, CODE_LEN, len, codes.as_bytes().into()).unwrap();
                 assert_eq!(rows(&again), rows(&codes));
             }
         }
@@ -495,7 +500,7 @@ mod tests {
         for layout in LAYOUTS {
             let whole = filled(layout, 40);
             for len in [0, 7, usize::MAX, usize::MAX / CODE_LEN] {
-                assert!(Codes::from_bytes(layout, CODE_LEN, len, whole.as_bytes()).is_err());
+                assert!(Codes::from_bytes(layout, CODE_LEN, len, whole.as_bytes().into()).is_err());
             }
         }
     }

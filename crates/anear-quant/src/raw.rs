@@ -1,9 +1,11 @@
 //! Raw: every component kept as the `f32` it is (Faiss: the codes of `IndexFlat`).
 
+use std::ops::Range;
+
 use anear_bytes::AlignedBytes;
 use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK, scan_batch, scan_batch_listed, scan_range};
 
-use crate::{CodeRun, Codes, Quantizer, QuantizerSpec, Scorer};
+use crate::{BLOCK, CodeRun, Codes, Quantizer, QuantizerSpec, Scorer};
 
 // Codes are the machine's own floats and go into files as they are; those files are little-endian.
 #[cfg(target_endian = "big")]
@@ -42,7 +44,25 @@ impl Raw {
     /// # Panics
     /// When `codes` is not a whole number of codes, or not aligned to four bytes.
     pub fn rows<'a>(&self, codes: &'a [u8]) -> Rows<'a> {
-        Rows::new(bytemuck::cast_slice(codes), self.dim).expect("a whole number of codes")
+        self.whole(bytemuck::cast_slice(codes))
+    }
+
+    fn whole<'a>(&self, floats: &'a [f32]) -> Rows<'a> {
+        Rows::new(floats, self.dim).expect("a whole number of codes")
+    }
+
+    /// Calls `visit` with the vectors of all codes and their numbers: at once, or where they lie askew, as in files of
+    /// Faiss's that are mapped, block by block as copies.
+    fn for_each_run(&self, codes: &[u8], mut visit: impl FnMut(Range<usize>, Rows<'_>)) {
+        if let Ok(floats) = bytemuck::try_cast_slice(codes) {
+            let rows = self.whole(floats);
+            return visit(0..rows.len(), rows);
+        }
+        for (start, block) in (0..).step_by(BLOCK).zip(codes.chunks(BLOCK * self.code_len())) {
+            let floats: Vec<f32> = bytemuck::pod_collect_to_vec(block);
+            let rows = self.whole(&floats);
+            visit(start..start + rows.len(), rows);
+        }
     }
 }
 
@@ -73,7 +93,7 @@ impl Quantizer for Raw {
     }
 
     fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {
-        vectors.extend_from_slice(self.rows(codes).as_slice());
+        self.for_each_run(codes, |_, rows| vectors.extend_from_slice(rows.as_slice()));
     }
 
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
@@ -91,7 +111,9 @@ impl Quantizer for Raw {
     }
 
     fn scan(&self, metric: Metric, queries: Rows<'_>, run: &CodeRun<'_>, keep: &IdSelector<'_>, tops: &mut [TopK]) {
-        scan_batch(metric, queries, self.rows(run.bytes()), run.first_id, keep, tops);
+        self.for_each_run(run.bytes(), |slots, rows| {
+            scan_batch(metric, queries, rows, run.first_id + slots.start as u64, keep, tops);
+        });
     }
 
     fn scans_batches(&self) -> bool {
@@ -107,7 +129,9 @@ impl Quantizer for Raw {
         keep: &IdSelector<'_>,
         tops: &mut [TopK],
     ) {
-        scan_batch_listed(metric, queries, self.rows(codes.as_bytes()), ids, keep, tops);
+        self.for_each_run(codes.as_bytes(), |slots, rows| {
+            scan_batch_listed(metric, queries, rows, &ids[slots], keep, tops);
+        });
     }
 
     fn scan_range(
@@ -119,8 +143,10 @@ impl Quantizer for Raw {
         radius: f32,
     ) -> Vec<Neighbor> {
         let mut out = Vec::new();
-        let rows = self.rows(run.bytes());
-        scan_range(metric, query, rows, run.first_id, keep, radius, &mut out);
+        self.for_each_run(run.bytes(), |slots, rows| {
+            let first_id = run.first_id + slots.start as u64;
+            scan_range(metric, query, rows, first_id, keep, radius, &mut out);
+        });
         out
     }
 }
@@ -171,7 +197,9 @@ impl Scorer for Pairwise<'_> {
     }
 
     fn score_block(&self, codes: &[u8], out: &mut [f32]) {
-        self.metric.distances(self.query(), self.raw.rows(codes), out);
+        self.raw.for_each_run(codes, |slots, rows| {
+            self.metric.distances(self.query(), rows, &mut out[slots]);
+        });
         self.finish(out);
     }
 

@@ -231,7 +231,7 @@ fn codes_of_faiss_have_its_distances() {
             .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
             .collect();
         let rabitq = rabitq(bits, metric, vectors);
-        let codes = Codes::from_bytes(Layout::Rows, rabitq.code_len(), 4, &bytes).unwrap();
+        let codes = Codes::from_bytes(Layout::Rows, rabitq.code_len(), 4, bytes[..].into()).unwrap();
         for (query_bits, expected) in [(0, plain), (4, rounded)] {
             let rabitq = rabitq.with_query_bits(query_bits).unwrap();
             let found: Vec<f32> = distances(&rabitq, metric, &QUERY, &codes)

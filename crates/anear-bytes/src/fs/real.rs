@@ -23,13 +23,7 @@ impl Fs for RealFs {
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>> {
-        let refused = |source| Error::io("read", path, source);
-        // Asked twice: before opening, since opening a device can act on it, and of what was opened.
-        check_regular(path, &fs::symlink_metadata(path).map_err(refused)?)?;
-        let file = guarded(OpenOptions::new().read(true)).open(path).map_err(refused)?;
-        let metadata = file.metadata().map_err(refused)?;
-        check_regular(path, &metadata)?;
-        let len = metadata.len();
+        let (file, len) = open_regular(path)?;
         if len > limit {
             return Err(Error::TooLong {
                 path: path.into(),
@@ -42,7 +36,8 @@ impl Fs for RealFs {
         bytes
             .try_reserve_exact(capacity)
             .map_err(|_| Error::OutOfMemory { len: capacity })?;
-        file.take(len).read_to_end(&mut bytes).map_err(refused)?;
+        let read = file.take(len).read_to_end(&mut bytes);
+        read.map_err(|source| Error::io("read", path, source))?;
         Ok(bytes)
     }
 
@@ -129,6 +124,17 @@ fn entry(path: &Path) -> io::Result<Entry> {
     } else {
         Entry::Other
     })
+}
+
+/// A regular file to read, and its length.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
+    let refused = |source| Error::io("read", path, source);
+    // Asked twice: before opening, since opening a device can act on it, and of what was opened.
+    check_regular(path, &fs::symlink_metadata(path).map_err(refused)?)?;
+    let file = guarded(OpenOptions::new().read(true)).open(path).map_err(refused)?;
+    let metadata = file.metadata().map_err(refused)?;
+    check_regular(path, &metadata)?;
+    Ok((file, metadata.len()))
 }
 
 fn check_regular(path: &Path, metadata: &Metadata) -> Result<()> {

@@ -11,8 +11,8 @@ use anear_quant::Training;
 use crate::error::{check_dim, check_finite};
 use crate::index::unsupported;
 use crate::{
-    Add, AddWithIds, Error, IndexSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
-    SearchRequest, VectorIndex, VectorIndexExt as _, flat, persist,
+    Add, AddWithIds, Error, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
+    Result, SearchRequest, VectorIndex, VectorIndexExt as _, flat, persist,
 };
 
 /// The section that holds the index within.
@@ -70,7 +70,7 @@ impl Cosine {
 
     /// What [`VectorIndex::save`] wrote.
     pub(crate) fn load(from: &Container<'_>) -> Result<Self> {
-        Self::new(persist::from_bytes(from.section(INNER)?)?)
+        Self::new(persist::from_section(from, INNER)?)
     }
 }
 
@@ -113,6 +113,10 @@ impl VectorIndex for Cosine {
 
     fn len(&self) -> usize {
         self.inner.len()
+    }
+
+    fn memory(&self) -> Memory {
+        self.inner.memory()
     }
 
     fn keeps_ids(&self) -> bool {

@@ -10,8 +10,8 @@ use anear_pool::Pool;
 use crate::flat::mismatch;
 use crate::index::{VectorIndexExt as _, unsupported};
 use crate::{
-    AddWithIds, Error, IdMapKind, IndexSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex,
+    AddWithIds, Error, IdMapKind, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
+    Remove, Result, SearchRequest, VectorIndex,
 };
 
 /// The section that holds the ids.
@@ -216,6 +216,10 @@ impl VectorIndex for IdMap {
 
     fn len(&self) -> usize {
         self.positions.len()
+    }
+
+    fn memory(&self) -> Memory {
+        self.inner.memory()
     }
 
     fn keeps_ids(&self) -> bool {

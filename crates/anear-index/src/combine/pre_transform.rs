@@ -15,8 +15,8 @@ use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::{mismatch, on_pool, parts};
 use crate::index::unsupported;
 use crate::{
-    Add, AddWithIds, Error, IndexSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
-    SearchRequest, VectorIndex, VectorIndexExt as _, persist,
+    Add, AddWithIds, Error, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
+    Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
 };
 
 /// The section that holds what the transforms learned.
@@ -107,7 +107,7 @@ impl PreTransform {
 
     /// What [`VectorIndex::save`] wrote.
     pub(crate) fn load(specs: &[TransformSpec], dim: usize, from: &Container<'_>) -> Result<Self> {
-        let inner = persist::from_bytes(from.section(INNER)?)?;
+        let inner = persist::from_section(from, INNER)?;
         let mut saved = Cursor::new(from.section(CHAIN)?);
         let (mut chain, mut dim) = (Vec::new(), dim);
         for spec in specs {
@@ -175,6 +175,10 @@ impl VectorIndex for PreTransform {
 
     fn len(&self) -> usize {
         self.inner.len()
+    }
+
+    fn memory(&self) -> Memory {
+        self.inner.memory()
     }
 
     fn keeps_ids(&self) -> bool {

@@ -12,8 +12,8 @@ use crate::flat::{mismatch, on_pool, parts};
 use crate::index::unsupported;
 use crate::request::as_count;
 use crate::{
-    Add, AddWithIds, Error, IdMap, IdMapKind, IndexSpec, Knob, Knobs, Merge, Neighbors, RangeRequest, RangeSearch,
-    Reconstruct, Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
+    Add, AddWithIds, Error, IdMap, IdMapKind, IndexSpec, Knob, Knobs, Memory, Merge, Neighbors, RangeRequest,
+    RangeSearch, Reconstruct, Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
 };
 
 /// The section that holds the index that finds candidates.
@@ -135,7 +135,7 @@ impl Refine {
 
     /// What [`VectorIndex::save`] wrote.
     pub(crate) fn load(refine_spec: &IndexSpec, from: &Container<'_>) -> Result<Self> {
-        let [base, refine] = [BASE, REFINE].map(|tag| persist::from_bytes(from.section(tag)?));
+        let [base, refine] = [BASE, REFINE].map(|tag| persist::from_section(from, tag));
         let (base, refine) = (base?, refine?);
         if (base.dim(), base.metric(), base.len()) != (refine.dim(), refine.metric(), refine.len()) {
             return Err(Error::Damaged("base and refining index hold different vectors".into()));
@@ -218,6 +218,10 @@ impl VectorIndex for Refine {
 
     fn len(&self) -> usize {
         self.base.len()
+    }
+
+    fn memory(&self) -> Memory {
+        self.base.memory() + self.refine.memory()
     }
 
     fn keeps_ids(&self) -> bool {

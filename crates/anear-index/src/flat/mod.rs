@@ -16,8 +16,8 @@ pub(crate) use self::search::{on_pool, parts};
 use crate::error::{check_dim, check_finite, check_index_dim, describe};
 use crate::persist;
 use crate::{
-    Add, Error, IndexSpec, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result, SearchRequest,
-    VectorIndex,
+    Add, Error, IndexSpec, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
+    SearchRequest, VectorIndex,
 };
 
 pub(crate) mod search;
@@ -158,7 +158,7 @@ impl Flat {
     ) -> Result<Self> {
         check_index_dim(dim)?;
         let quantizer = persist::load_quantizer(spec, dim, from)?;
-        let codes = from.section(VECTORS)?;
+        let codes = from.own(from.section(VECTORS)?)?;
         let codes = Codes::from_bytes(quantizer.layout(), quantizer.code_len(), len, codes)?;
         Self::with_codes(quantizer, metric, codes)
     }
@@ -271,6 +271,10 @@ impl VectorIndex for Flat {
 
     fn len(&self) -> usize {
         self.codes.len()
+    }
+
+    fn memory(&self) -> Memory {
+        (&self.codes).into()
     }
 
     fn search_top(

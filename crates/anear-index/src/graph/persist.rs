@@ -48,7 +48,7 @@ pub(crate) fn load<const N: usize>(
     }
     let graph = load_graph(links)?;
     let quantizer = persist::load_quantizer(codes, dim, from)?;
-    let codes = from.section(CODES)?;
+    let codes = from.own(from.section(CODES)?)?;
     let codes = Codes::from_bytes(quantizer.layout(), quantizer.code_len(), graph.len(), codes)?;
     let slots = Slots::load(graph.len(), from.section(SLOTS)?)?;
     if graph.entry_point().is_some_and(|entry| !slots.is_living(entry)) {

@@ -18,8 +18,8 @@ use crate::flat::mismatch;
 use crate::graph::{Graph, Linked, persist, remove, search};
 use crate::request::{as_count, unknown_knob};
 use crate::{
-    Add, Error, HnswSpec, IndexSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
-    SearchRequest, VectorIndex,
+    Add, Error, HnswSpec, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
+    Result, SearchRequest, VectorIndex,
 };
 
 mod build;
@@ -218,6 +218,10 @@ impl VectorIndex for Hnsw {
 
     fn len(&self) -> usize {
         self.linked.slots.living()
+    }
+
+    fn memory(&self) -> Memory {
+        (&self.linked.codes).into()
     }
 
     fn keeps_ids(&self) -> bool {

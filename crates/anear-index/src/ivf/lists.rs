@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Add as _;
 
 use anear_kernels::IdSelector;
 use anear_quant::{Codes, Quantizer};
 
 use super::MAX_ID;
-use crate::{Error, Result};
+use crate::{Error, Memory, Result};
 
 /// The vectors of one list.
 #[derive(Clone, Debug)]
@@ -108,6 +109,12 @@ impl Lists {
     /// Number of vectors in all lists.
     pub(super) fn vectors(&self) -> usize {
         self.lists.iter().map(List::len).sum()
+    }
+
+    /// What the codes of all lists take.
+    pub(super) fn memory(&self) -> Memory {
+        let lists = self.lists.iter().map(|list| Memory::from(&list.codes));
+        lists.fold(Memory::default(), Memory::add)
     }
 
     pub(super) fn get(&self, list: usize) -> &List {

@@ -19,8 +19,8 @@ use crate::error::{check_dim, check_finite};
 use crate::flat::{check_metric, encode, encode_by, is_same_quantizer, mismatch};
 use crate::request::{as_count, unknown_knob};
 use crate::{
-    Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex,
+    Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
+    Remove, Result, SearchRequest, VectorIndex,
 };
 
 mod lists;
@@ -301,6 +301,10 @@ impl VectorIndex for Ivf {
 
     fn len(&self) -> usize {
         self.lists.vectors()
+    }
+
+    fn memory(&self) -> Memory {
+        self.lists.memory() + self.coarse().memory()
     }
 
     fn keeps_ids(&self) -> bool {

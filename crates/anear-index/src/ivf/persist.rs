@@ -32,7 +32,7 @@ pub(super) fn save<'a>(index: &'a Ivf, out: ContainerWriter<'a>) -> ContainerWri
 impl Ivf {
     /// What [`save`] wrote.
     pub(crate) fn load(spec: &IvfSpec, dim: usize, metric: Metric, from: &Container<'_>) -> Result<Self> {
-        let coarse = persist::from_bytes(from.section(COARSE)?)?;
+        let coarse = persist::from_section(from, COARSE)?;
         let quantizer = persist::load_quantizer(&spec.codes, dim, from)?;
         let mut index = Self::new(metric, coarse, quantizer, spec.by_residual)?;
         let mut entries = Cursor::new(from.section(ENTRIES)?);
@@ -44,7 +44,8 @@ impl Ivf {
             let ids = numbers(entries.items(size, size_of::<u64>(), "ids of a list")?).collect::<Vec<_>>();
             let (layout, code_len) = (index.quantizer.layout(), index.quantizer.code_len());
             let bytes = codes.take(layout.bytes_for(ids.len(), code_len), "codes of a list")?;
-            let list = List::new(Codes::from_bytes(layout, code_len, ids.len(), bytes)?, ids);
+            let codes = Codes::from_bytes(layout, code_len, ids.len(), from.own(bytes)?)?;
+            let list = List::new(codes, ids);
             index.fill_list(number, list)?;
         }
         entries.finish()?;

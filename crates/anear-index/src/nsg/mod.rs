@@ -18,8 +18,8 @@ use crate::flat::mismatch;
 use crate::graph::{Graph, Linked, persist, remove, search};
 use crate::request::{as_count, unknown_knob};
 use crate::{
-    Add, Error, IndexSpec, Knob, Merge, Neighbors, NsgSpec, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
-    SearchRequest, VectorIndex,
+    Add, Error, IndexSpec, Knob, Memory, Merge, Neighbors, NsgSpec, RangeRequest, RangeSearch, Reconstruct, Remove,
+    Result, SearchRequest, VectorIndex,
 };
 
 mod build;
@@ -193,6 +193,10 @@ impl VectorIndex for Nsg {
 
     fn len(&self) -> usize {
         self.linked.slots.living()
+    }
+
+    fn memory(&self) -> Memory {
+        (&self.linked.codes).into()
     }
 
     fn keeps_ids(&self) -> bool {

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use anear_documents::{Document, Metadata, Value};
+use anear_index::Memory;
 
 use super::View;
 
 /// What a store's content takes, in bytes. Documents that were deleted count until their segment is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryUsage {
-    /// The vectors.
+    /// The vectors, as their index keeps them.
     pub vectors: usize,
+    /// The vectors that stay in a mapped file and are in memory only where they are looked at.
+    pub mapped: usize,
     /// The documents with their ids and metadata: an estimate, and without the columns that filters build.
     pub documents: usize,
 }
@@ -48,10 +51,13 @@ impl View {
     pub fn memory(&self) -> MemoryUsage {
         let mut usage = MemoryUsage {
             vectors: 0,
+            mapped: 0,
             documents: 0,
         };
         for segment in self.snapshot.segments() {
-            usage.vectors += segment.len() * segment.index().dim() * size_of::<f32>();
+            let Memory { owned, mapped } = segment.index().memory();
+            usage.vectors += owned;
+            usage.mapped += mapped;
             usage.documents += segment
                 .documents()
                 .iter()

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use anear_bytes::AlignedBytes;
 use anear_kernels::Metric;
 use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual};
 
@@ -23,7 +24,12 @@ pub(super) fn read_raw(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat> {
         let code = code.escape_ascii();
         return Err(unsound(format!("`{code}` contradicts its metric, {}", header.metric)));
     }
-    let codes = source.words("vectors")?;
+    let vectors = source.words("vectors")?;
+    // Searches view them as numbers, which they are where they begin at a multiple of four.
+    let codes = match vectors.as_ptr().cast::<f32>().is_aligned() {
+        true => source.own(vectors)?,
+        false => AlignedBytes::of(vectors, None)?,
+    };
     filled(Arc::new(Raw::new(header.dim)), header, codes)
 }
 
@@ -31,21 +37,21 @@ pub(super) fn read_raw(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat> {
 pub(super) fn read_scalar(source: &mut Source<'_>) -> Result<Flat> {
     let header = Header::read(source)?;
     let quantizer = quantizers::read_scalar(header.dim, source)?;
-    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+    filled(Arc::new(quantizer), header, source.codes()?)
 }
 
 /// `IxHe`: hashed to bits.
 pub(super) fn read_lsh(source: &mut Source<'_>) -> Result<Flat> {
     let header = Header::read(source)?;
     let quantizer = quantizers::read_lsh(header.dim, source)?;
-    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+    filled(Arc::new(quantizer), header, source.codes()?)
 }
 
 /// `IxPq`: product quantizer.
 pub(super) fn read_product(source: &mut Source<'_>) -> Result<Flat> {
     let header = Header::read(source)?;
     let quantizer = quantizers::read_product(header.dim, source)?;
-    let codes = source.bytes("codes")?;
+    let codes = source.codes()?;
     // How Faiss would search it; what its polysemous codes are for, anear does without.
     source.i32("search type")?;
     source.bool("encode_signs")?;
@@ -61,7 +67,7 @@ pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
     let block_len = source.i32("vectors per block")?;
     source.i32("queries per block")?;
     check_blocks(header, block_len, quantizer.product().m(), source)?;
-    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+    filled(Arc::new(quantizer), header, source.codes()?)
 }
 
 /// `IxRq`: residual quantizer.
@@ -69,14 +75,14 @@ pub(super) fn read_residual(source: &mut Source<'_>) -> Result<Flat> {
     let header = Header::read(source)?;
     let quantizer = quantizers::read_residual(header.dim, source)?;
     quantizers::check_code_len(source.size("code size")?, quantizer.code_len())?;
-    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+    filled(Arc::new(quantizer), header, source.codes()?)
 }
 
 /// `Ixrq`: RaBitQ of one bit; `Ixrr`: of more.
 pub(super) fn read_rabitq(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat> {
     let header = Header::read(source)?;
     let params = quantizers::read_rabitq(header.dim, header.metric, code == *b"Ixrr", source)?;
-    let codes = source.bytes("codes")?;
+    let codes = source.codes()?;
     let center = read_center(header.dim, source)?;
     let quantizer = quantizers::rabitq(params, center, source.u8("qb")?)?;
     filled(Arc::new(quantizer), header, codes)
@@ -95,7 +101,7 @@ pub(super) fn read_rabitq_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
         source,
     )?;
     quantizers::check_code_len(source.size("code size")?, quantizer.code_len())?;
-    filled(Arc::new(quantizer), header, source.bytes("codes")?)
+    filled(Arc::new(quantizer), header, source.codes()?)
 }
 
 fn read_center(dim: usize, source: &mut Source<'_>) -> Result<Vec<f32>> {
@@ -206,7 +212,7 @@ pub(super) fn write_codes(
 }
 
 /// The index of these codes, if they are as many as the header says.
-fn filled(quantizer: Arc<dyn Quantizer>, header: Header, codes: &[u8]) -> Result<Flat> {
+fn filled(quantizer: Arc<dyn Quantizer>, header: Header, codes: AlignedBytes) -> Result<Flat> {
     let (layout, code_len) = (quantizer.layout(), quantizer.code_len());
     let codes = Codes::from_bytes(layout, code_len, header.len, codes)?;
     Flat::with_codes(quantizer, header.metric, codes)

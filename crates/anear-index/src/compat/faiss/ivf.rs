@@ -261,7 +261,10 @@ fn read_array_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> R
         let rows = source.items(size, code_len, "codes of a list")?;
         let ids = labels(source.items(size, size_of::<i64>(), "ids of a list")?)?;
         let mut codes = index.quantizer().new_codes();
-        codes.extend_from_rows(rows)?;
+        match codes.layout() {
+            Layout::Rows => codes = Codes::from_bytes(Layout::Rows, code_len, size, source.own(rows)?)?,
+            Layout::Blocks { .. } => codes.extend_from_rows(rows)?,
+        }
         index.fill_list(number, List::new(codes, ids))?;
     }
     Ok(())
@@ -314,7 +317,8 @@ fn read_block_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> R
     }
     for number in 0..nlist {
         let ids = source.ids("ids of a list")?;
-        let codes = Codes::from_bytes(layout, code_len, ids.len(), source.bytes("codes of a list")?)?;
+        let codes = source.bytes("codes of a list")?;
+        let codes = Codes::from_bytes(layout, code_len, ids.len(), source.own(codes)?)?;
         index.fill_list(number, List::new(codes, ids))?;
     }
     Ok(())

@@ -55,7 +55,7 @@ use std::any::Any;
 
 use self::sink::Sink;
 use self::source::Source;
-use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex};
+use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Mapping, Nsg, PreTransform, Refine, Result, VectorIndex};
 
 /// The index in a file that Faiss wrote, all of it.
 ///
@@ -65,7 +65,23 @@ use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Re
 /// [`Error::FaissKind`] for kinds that are not read, [`Error::Faiss`] and [`Error::Bytes`] for files that are cut, go
 /// on after their end or contradict themselves, [`Error::RepeatedId`] where two vectors have one id.
 pub fn read_index(file: &[u8]) -> Result<Box<dyn VectorIndex>> {
-    let mut source = Source::new(file);
+    read(Source::new(file, None))
+}
+
+/// As [`read_index`], but codes stay in the file, where they are in memory only as far as searches look at them (Faiss:
+/// `IO_FLAG_MMAP`, `IO_FLAG_MMAP_IFC`).
+///
+/// The index can be changed all the same; see [`open_mapped`](crate::open_mapped). Faiss aligns nothing: vectors of flat
+/// indexes and graphs that are kept as they are and do not lie at a multiple of four are copied into memory, those of
+/// inverted lists while they are compared, which takes a search a little longer.
+///
+/// # Errors
+/// Those of [`read_index`].
+pub fn read_index_mapped(file: &Mapping) -> Result<Box<dyn VectorIndex>> {
+    read(Source::new(file.as_slice(), Some(file)))
+}
+
+fn read(mut source: Source<'_>) -> Result<Box<dyn VectorIndex>> {
     let index = read_object(&mut source)?;
     source.finish()?;
     Ok(index)

@@ -1,6 +1,6 @@
 //! A Faiss file as it is read: bounded, and never deeper than Faiss itself goes.
 
-use anear_bytes::Cursor;
+use anear_bytes::{AlignedBytes, Cursor, Mapping};
 
 use super::unsound;
 use crate::Result;
@@ -11,15 +11,23 @@ const DEPTH_MAX: usize = 50;
 /// A place in a Faiss file.
 pub(super) struct Source<'a> {
     cursor: Cursor<'a>,
+    mapping: Option<&'a Mapping>,
     depth: usize,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(file: &'a [u8]) -> Self {
+    /// A file, and the mapping that it lies in, if it does.
+    pub(super) fn new(file: &'a [u8], mapping: Option<&'a Mapping>) -> Self {
         Self {
             cursor: Cursor::new(file),
+            mapping,
             depth: 0,
         }
+    }
+
+    /// Bytes of the file to keep: standing on its mapping if there is one, otherwise as a copy.
+    pub(super) fn own(&self, bytes: &[u8]) -> Result<AlignedBytes> {
+        Ok(AlignedBytes::of(bytes, self.mapping)?)
     }
 
     /// Everything was read.
@@ -81,6 +89,12 @@ impl<'a> Source<'a> {
     /// As many bytes as the number before them says.
     pub(super) fn bytes(&mut self, what: &'static str) -> Result<&'a [u8]> {
         self.items_of_count(1, what)
+    }
+
+    /// The codes of a flat index, to keep.
+    pub(super) fn codes(&mut self) -> Result<AlignedBytes> {
+        let codes = self.bytes("codes")?;
+        self.own(codes)
     }
 
     /// As many four-byte words as the number before them says.

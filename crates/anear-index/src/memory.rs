@@ -1,0 +1,41 @@
+//! What the codes of an index take.
+
+use std::ops::Add;
+
+use anear_quant::Codes;
+
+/// Bytes of an index's codes. Ids, links and what was learned are beside them, always in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// In memory of the process's own.
+    pub owned: usize,
+    /// In a mapped file: in memory only where they are looked at, as long as the system likes.
+    pub mapped: usize,
+}
+
+impl From<&Codes> for Memory {
+    fn from(codes: &Codes) -> Self {
+        let bytes = codes.as_bytes().len();
+        match codes.are_mapped() {
+            true => Self {
+                owned: 0,
+                mapped: bytes,
+            },
+            false => Self {
+                owned: bytes,
+                mapped: 0,
+            },
+        }
+    }
+}
+
+impl Add for Memory {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            owned: self.owned + other.owned,
+            mapped: self.mapped + other.mapped,
+        }
+    }
+}

@@ -290,10 +290,25 @@ mod tests {
         ]
     }
 
+    /// A file of 200 bytes that no test changes.
+    fn mapping() -> (Mapping, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, (0..200).collect::<Vec<u8>>()).unwrap();
+        (Mapping::open(&path).unwrap(), dir)
+    }
+
     proptest! {
         #[test]
-        fn behaves_as_a_vec_and_stays_aligned(ops in proptest::collection::vec(op(), 0..40)) {
-            let (mut bytes, mut model) = (AlignedBytes::new(), Vec::new());
+        fn behaves_as_a_vec_and_stays_aligned(
+            ops in proptest::collection::vec(op(), 0..40),
+            piece in (0usize..200).prop_flat_map(|start| (Just(start), start..=200)),
+        ) {
+            let (mapping, _dir) = mapping();
+            let mut model = mapping.as_slice()[piece.0..piece.1].to_vec();
+            let mut bytes = AlignedBytes::of(&mapping.as_slice()[piece.0..piece.1], Some(&mapping)).unwrap();
+            let (untouched, before) = (bytes.clone(), model.clone());
+            prop_assert_eq!(bytes.is_mapped(), !model.is_empty());
             for op in ops {
                 match op {
                     Op::Push(byte) => { bytes.push(byte); model.push(byte); }
@@ -304,9 +319,13 @@ mod tests {
                 }
                 prop_assert_eq!(bytes.as_slice(), &model[..]);
                 prop_assert_eq!(bytes.len(), model.len());
-                prop_assert_eq!(bytes.as_slice().as_ptr() as usize % ALIGNMENT, 0);
+                prop_assert!(bytes.is_mapped() || bytes.as_slice().as_ptr() as usize % ALIGNMENT == 0);
                 prop_assert!(bytes.capacity() >= bytes.len());
             }
+            bytes.as_mut_slice().fill(7);
+            prop_assert!(!bytes.is_mapped() && bytes.as_slice().as_ptr() as usize % ALIGNMENT == 0);
+            prop_assert_eq!(untouched.as_slice(), &before[..]);
+            prop_assert_eq!(mapping.as_slice(), (0..200).collect::<Vec<u8>>());
         }
     }
 
@@ -326,5 +345,21 @@ mod tests {
             Err(Error::OutOfMemory { len: usize::MAX })
         ));
         assert_eq!(bytes.as_slice(), b"kept");
+    }
+
+    #[test]
+    fn what_changes_nothing_copies_nothing() {
+        let (mapping, _dir) = mapping();
+        let mut bytes = AlignedBytes::of(&mapping.as_slice()[3..50], Some(&mapping)).unwrap();
+        bytes.try_reserve(0).unwrap();
+        bytes.extend_from_slice(&[]);
+        bytes.resize(47, 1);
+        bytes.truncate(20);
+        assert!(bytes.is_mapped());
+        assert_eq!(bytes.as_slice(), &mapping.as_slice()[3..23]);
+        assert!(
+            !AlignedBytes::of(&[1, 2, 3], Some(&mapping)).unwrap().is_mapped(),
+            "bytes from elsewhere"
+        );
     }
 }

@@ -73,3 +73,51 @@ impl fmt::Debug for Mapping {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_mapped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        assert!(Mapping::open(&path).unwrap_err().is_not_found());
+        assert!(matches!(Mapping::open(dir.path()), Err(Error::NotAFile { .. })));
+        fs::write(&path, []).unwrap();
+        assert!(Mapping::open(&path).unwrap().as_slice().is_empty());
+        #[cfg(unix)]
+        {
+            let link = dir.path().join("link");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            assert!(matches!(Mapping::open(&link), Err(Error::NotAFile { .. })));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_lives_on_when_its_name_is_gone_or_given_to_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["file", "other"].map(|name| dir.path().join(name));
+        fs::write(&path, "first").unwrap();
+        fs::write(&other, "second").unwrap();
+        let first = Mapping::open(&path).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let second = Mapping::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!((first.as_slice(), second.as_slice()), (&b"first"[..], &b"second"[..]));
+    }
+
+    #[test]
+    fn only_its_own_bytes_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "hello").unwrap();
+        let (one, other) = (Mapping::open(&path).unwrap(), Mapping::open(&path).unwrap());
+        assert_eq!(one.find(&one.clone().as_slice()[2..5]), Some(2));
+        assert_eq!(one.find(&one.as_slice()[2..2]), None);
+        assert_eq!(one.find(&other.as_slice()[2..5]), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! The container: what is written comes back, and no damage goes unseen.
 #![allow(clippy::print_stdout, reason = "the tests say how much they covered")]
 
-use anear_bytes::{AlignedBytes, Container, ContainerWriter, Error};
+use anear_bytes::{AlignedBytes, Container, ContainerWriter, Error, Mapping, Verify};
 
 const KIND: [u8; 4] = *b"test";
 const KNOWN: &[[u8; 4]] = &[*b"rows", *b"ids ", *b"none"];
@@ -213,4 +213,39 @@ fn shorten_last_section(bytes: &mut [u8], entry: usize) {
 #[should_panic(expected = "section `rows` is written twice")]
 fn a_tag_is_written_once() {
     let _ = ContainerWriter::new(KIND).section(*b"rows", b"").section(*b"rows", b"");
+}
+
+#[test]
+fn a_mapped_container_is_verified_as_far_as_it_is_asked_for() {
+    let inner = ContainerWriter::new(KIND).section(*b"text", b"within").finish();
+    let whole = ContainerWriter::new(*b"nest").section(*b"text", inner).finish();
+    let dir = tempfile::tempdir().unwrap();
+    let open = |bytes: &[u8], verify| {
+        let path = dir.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        let mapping = Mapping::open(&path).unwrap();
+        // The next file is another one.
+        std::fs::remove_file(&path).unwrap();
+        let outer = Container::parse_mapped(&mapping, verify, *b"nest", &[*b"text"])?;
+        let inner = outer.container(*b"text", KIND, &[*b"text"])?;
+        inner.own(inner.section(*b"text")?)
+    };
+    for verify in [Verify::Everything, Verify::Structure] {
+        let text = open(&whole, verify).unwrap();
+        assert!(text.is_mapped() && text.as_slice().as_ptr() as usize % 64 == 0);
+        assert_eq!(text.as_slice(), b"within");
+        assert!((0..whole.len()).all(|len| open(&whole[..len], verify).is_err()), "cuts");
+    }
+    let changed = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let last = whole.len() - 1;
+    assert!((0..=last).all(|at| open(&changed(at), Verify::Everything).is_err()));
+    assert!(
+        (0..96).all(|at| open(&changed(at), Verify::Structure).is_err()),
+        "header and table"
+    );
+    assert_eq!(open(&changed(last), Verify::Structure).unwrap().as_slice(), b"withio");
 }

@@ -282,6 +282,44 @@ mod tests {
     }
 
     #[test]
+    fn a_mapped_file_is_refused_where_it_was_cut_or_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = to_bytes(&*sample());
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        for len in 0..whole.len() {
+            let path = write(&format!("cut at {len}"), &whole[..len]);
+            for verify in [Verify::Everything, Verify::Structure] {
+                assert!(open_mapped(&path, verify).is_err(), "cut at {len}");
+            }
+            let mut changed = whole.clone();
+            changed[len] ^= 1;
+            let path = write(&format!("changed at {len}"), &changed);
+            assert!(open_mapped(&path, Verify::Everything).is_err(), "byte {len}");
+            assert!(open(&path).is_err(), "byte {len}");
+        }
+        assert!(matches!(open(dir.path()), Err(Error::Bytes(_))), "a folder");
+        assert!(
+            matches!(open_mapped(dir.path(), Verify::Everything), Err(Error::Bytes(_))),
+            "a folder"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mapped_index_outlives_the_name_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index");
+        std::fs::write(&path, to_bytes(&*sample())).unwrap();
+        let index = open_mapped(&path, Verify::Everything).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(index.reconstruct(1 << 40).unwrap(), [1.0, 2.0, 1.0]);
+    }
+
+    #[test]
     fn a_count_that_the_bytes_do_not_bear_out_is_refused() {
         assert_eq!(forged(&head(3, 1), &[0; 12]).unwrap().len(), 1);
         for (dim, len) in [

@@ -1,8 +1,8 @@
 //! Files that Faiss wrote: read, written again to the same bytes, and refused when they lie.
 #![allow(clippy::print_stdout)]
 
-use anear_index::compat::faiss::{read_index, write_index};
-use anear_index::{Error, Flat, SearchRequest, VectorIndex, VectorIndexExt as _};
+use anear_index::compat::faiss::{read_index, read_index_mapped, write_index};
+use anear_index::{Error, Flat, IndexSpec, Mapping, Memory, SearchRequest, Training, VectorIndex, VectorIndexExt as _};
 use anear_kernels::{Metric, Rows};
 
 const LANGCHAIN: &[u8] = include_bytes!("data/langchain_0.4.2.faiss");
@@ -184,4 +184,47 @@ fn vectors_that_are_not_finite_are_read_and_never_found() {
     let query = Rows::new(&[3.0, 4.0], 2).unwrap();
     let found = index.search(query, &SearchRequest::new(3)).unwrap();
     assert_eq!(found.row(0).iter().map(|n| n.id).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn codes_stay_in_a_mapped_file_and_flat_vectors_where_they_are_aligned() {
+    let dir = tempfile::tempdir().unwrap();
+    let vectors: Vec<f32> = (0..400 * 8).map(|i| (i * 7_919 % 101) as f32).collect();
+    let vectors = Rows::new(&vectors, 8).unwrap();
+    // The vectors of a flat index and the centroids of an inverted file lie askew in Faiss's files.
+    for (spec, owned) in [
+        ("Flat", 400 * 32),
+        ("SQ8", 0),
+        ("PQ4x4fs", 0),
+        ("HNSW4,SQ8", 0),
+        ("IVF4,Flat", 4 * 32),
+        ("IVF4,SQ8", 4 * 32),
+        ("IVF4,PQ4x4fs", 4 * 32),
+        ("RaBitQ", 0),
+    ] {
+        let parsed: IndexSpec = spec.parse().unwrap();
+        let mut index = parsed.train(Metric::L2, vectors, &Training::default()).unwrap();
+        index.add(vectors).unwrap();
+        let path = dir.path().join(spec);
+        std::fs::write(&path, write_index(&*index).unwrap()).unwrap();
+        let mapped = read_index_mapped(&Mapping::open(&path).unwrap()).unwrap();
+        let expected = Memory {
+            owned,
+            mapped: index.memory().owned - owned,
+        };
+        assert_eq!(mapped.memory(), expected, "{spec}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_mapped_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for len in 0..ID_MAP.len() {
+        let path = dir.path().join(len.to_string());
+        std::fs::write(&path, &ID_MAP[..len]).unwrap();
+        assert!(
+            read_index_mapped(&Mapping::open(&path).unwrap()).is_err(),
+            "cut at {len}"
+        );
+    }
 }

@@ -220,6 +220,8 @@ impl Scorer for Pairwise<'_> {
 
 #[cfg(test)]
 mod tests {
+    use anear_bytes::Mapping;
+
     use super::*;
 
     const DIM: usize = 7;
@@ -363,5 +365,37 @@ mod tests {
             // Small integers: all arithmetic is exact.
             assert_eq!(plain, rebased, "{metric}");
         }
+    }
+
+    /// A mapped file has codes wherever Faiss wrote them.
+    #[test]
+    fn codes_that_lie_askew_are_compared_the_same() {
+        let raw = Raw::new(DIM);
+        let (base, queries) = (vectors(700), vectors(5));
+        let codes = encoded(raw, &base);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("codes");
+        std::fs::write(&path, [b"?", codes.as_bytes()].concat()).unwrap();
+        let mapping = Mapping::open(&path).unwrap();
+        let bytes = AlignedBytes::of(&mapping.as_slice()[1..], Some(&mapping)).unwrap();
+        let askew = Codes::from_bytes(codes.layout(), codes.code_len(), codes.len(), bytes).unwrap();
+        assert!(askew.are_mapped());
+
+        let ids: Vec<u64> = (0..700).map(|i| (i * 7_919) % 1_009).collect();
+        let answers = |codes: &Codes| {
+            let mut tops: Vec<_> = (0..5).map(|_| TopK::new(9)).collect();
+            let rows = Rows::new(&queries, DIM).unwrap();
+            raw.scan_list(Metric::L2, rows, codes, &ids, &IdSelector::All, &mut tops);
+            let listed: Vec<_> = tops.into_iter().map(TopK::into_sorted).collect();
+            let run = run(codes, 3);
+            let within = raw.scan_range(Metric::L2, &queries[..DIM], &run, &IdSelector::Range(9..600), 90.0);
+            let (mut scores, mut decoded) = (vec![0.0; 700], Vec::new());
+            raw.scorer(Metric::L1, &queries[..DIM])
+                .score_block(codes.as_bytes(), &mut scores);
+            raw.decode(codes.as_bytes(), &mut decoded);
+            let runs = top(&raw, Metric::Cosine, &queries, codes);
+            (listed, within, scores, decoded, runs)
+        };
+        assert_eq!(answers(&askew), answers(&codes));
     }
 }

@@ -10,14 +10,16 @@
 
 mod subject;
 
+use std::fs;
+
 use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 
 use self::subject::Subject;
 use crate::compat::faiss;
 use crate::{
-    Error, IndexSpec, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex, VectorIndexExt as _,
-    from_bytes, to_bytes,
+    Error, IndexSpec, Mapping, Memory, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex,
+    VectorIndexExt as _, Verify, from_bytes, open_mapped, to_bytes,
 };
 
 /// Runs every check on indexes built from `spec` for `metric`.
@@ -46,6 +48,10 @@ fn check(spec: &IndexSpec, metric: Metric) {
     segments_are_searched_as_one(&new(300));
     a_copy_shares_nothing(new(20));
     bad_input_is_refused(new(20));
+    if metric == Metric::L2 {
+        // Where codes lie has nothing to do with how they are compared.
+        a_mapped_file_is_as_good_as_memory(&new);
+    }
 }
 
 fn an_empty_index_finds_nothing(subject: &Subject) {
@@ -236,10 +242,39 @@ fn bytes_bring_everything_back(subject: &Subject) {
     assert_eq!(to_bytes(&*restored), bytes);
 }
 
+/// Whatever is done to an index whose codes are in a file, it is as if they were in memory, and the file stays as it is.
+fn a_mapped_file_is_as_good_as_memory(new: &dyn Fn(usize) -> Subject) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |vectors: usize| dir.path().join(vectors.to_string());
+    let mapped = |vectors: usize| {
+        let (subject, path) = (new(vectors), path(vectors));
+        if !path.exists() {
+            fs::write(&path, to_bytes(&*subject.index)).unwrap();
+        }
+        let index = open_mapped(&path, Verify::Structure).unwrap();
+        let Memory { owned, mapped } = index.memory();
+        assert_eq!((owned, mapped), (0, subject.index.memory().owned));
+        subject.with_index(index)
+    };
+    search_equals_the_oracle(&mapped(300));
+    range_search_equals_the_oracle(&mapped(300));
+    vectors_come_back(&mapped(50));
+    bytes_bring_everything_back(&mapped(50));
+    removing_is_as_if_never_added(mapped(300));
+    merging_is_as_if_added_here(&mapped);
+    a_copy_shares_nothing(mapped(20));
+    bad_input_is_refused(mapped(20));
+    for vectors in [20, 50, 120, 300] {
+        let file = fs::read(path(vectors)).unwrap();
+        assert_eq!(file, to_bytes(&*new(vectors).index), "a change reached the file");
+    }
+}
+
 fn faiss_files_bring_everything_back(subject: &Subject) {
     let file = faiss::write_index(&*subject.index).unwrap();
     let restored = faiss::read_index(&file).unwrap();
     assert_eq!(faiss::write_index(&*restored).unwrap(), file);
+    a_mapped_faiss_file_is_as_good_as_memory(subject, &file);
     let spec = restored.spec().to_string();
     if spec.contains("Linear") {
         // How a matrix came about is not in the file.
@@ -250,6 +285,35 @@ fn faiss_files_bring_everything_back(subject: &Subject) {
         return;
     }
     assert_same_index(subject, &*restored);
+}
+
+fn a_mapped_faiss_file_is_as_good_as_memory(subject: &Subject, file: &[u8]) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index.faiss");
+    fs::write(&path, file).unwrap();
+    let mut owned = faiss::read_index(file).unwrap();
+    let mut mapped = faiss::read_index_mapped(&Mapping::open(&path).unwrap()).unwrap();
+    let memory = mapped.memory();
+    assert_eq!(memory.owned + memory.mapped, owned.memory().owned);
+    let assert_same = |owned: &dyn VectorIndex, mapped: &dyn VectorIndex| {
+        let (queries, request) = (subject.queries(), subject.request(20));
+        assert_eq!(
+            owned.search(queries, &request).unwrap(),
+            mapped.search(queries, &request).unwrap()
+        );
+        assert_eq!(to_bytes(owned), to_bytes(mapped));
+    };
+    assert_same(&*owned, &*mapped);
+    for index in [&mut owned, &mut mapped] {
+        let mut more = index.emptied();
+        more.merge(&mut *index.boxed_clone()).unwrap();
+        index.remove(&IdSelector::Custom(&|id| id % 3 == 1)).unwrap();
+        if !subject.has_own_ids() {
+            index.merge(&mut *more).unwrap();
+        }
+    }
+    assert_same(&*owned, &*mapped);
+    assert_eq!(fs::read(&path).unwrap(), file, "a change reached the file");
 }
 
 fn assert_same_index(subject: &Subject, other: &dyn VectorIndex) {

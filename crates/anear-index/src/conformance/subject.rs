@@ -160,6 +160,11 @@ impl Subject {
         }
     }
 
+    /// The same vectors, in another index.
+    pub(super) fn with_index(self, index: Box<dyn VectorIndex>) -> Self {
+        Self { index, ..self }
+    }
+
     /// Takes over the model of a subject whose index was merged.
     pub(super) fn adopt(&mut self, other: &mut Self) {
         let offset = if self.has_own_ids() { 0 } else { self.next_id() };

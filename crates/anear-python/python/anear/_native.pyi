@@ -57,6 +57,9 @@ class VectorIndex:
         """anear's own container, checksummed."""
     @staticmethod
     def from_faiss(data: _U8) -> VectorIndex: ...
+    @staticmethod
+    def map_faiss(path: str) -> VectorIndex:
+        """The index of a file of Faiss's, in which its codes stay."""
     def to_faiss(self) -> _U8:
         """A file for Faiss."""
     def copy(self) -> VectorIndex: ...

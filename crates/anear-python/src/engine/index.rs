@@ -1,12 +1,13 @@
 //! Any index of the engine, behind one class.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
-use anear::index::compat::faiss::{read_index, write_index};
+use anear::index::compat::faiss::{read_index, read_index_mapped, write_index};
 use anear::index::{
-    Error, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Neighbors, PreTransform, RangeRequest, Refine, SearchRequest,
-    Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
+    Error, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Mapping, Neighbors, PreTransform, RangeRequest, Refine,
+    SearchRequest, Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
 };
 use anear::kernels::{IdSelector, Rows};
 use anear::quant::QuantizerSpec;
@@ -146,6 +147,13 @@ impl NativeIndex {
             let data = data.as_slice()?;
             detached(py, |_| read_index(data)).map(Self::new).map_err(raise)
         })
+    }
+
+    /// The index of a file of Faiss's, in which its codes stay.
+    #[staticmethod]
+    fn map_faiss(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let open = |_: Option<&Pool>| read_index_mapped(&Mapping::open(&path)?);
+        guarded(|| detached(py, open).map(Self::new).map_err(raise))
     }
 
     /// A file for Faiss.

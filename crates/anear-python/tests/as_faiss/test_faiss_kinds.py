@@ -121,6 +121,21 @@ def test_an_index_comes_back_from_its_file(spec: str, tmp_path: Path) -> None:
     check_alike(again.search(QUERIES, 5), index.search(QUERIES, 5))
 
 
+@pytest.mark.parametrize("flags", [anear.IO_FLAG_MMAP, anear.IO_FLAG_MMAP_IFC])
+@pytest.mark.parametrize("spec", KINDS)
+def test_a_mapped_file_gives_the_same_index_and_is_never_changed(spec: str, flags: int, tmp_path: Path) -> None:
+    path, link = tmp_path / "index.faiss", tmp_path / "link"
+    anear.write_index(filled(anear, spec), path)
+    link.symlink_to(path)
+    file, plain = path.read_bytes(), anear.read_index(path)
+    for source in (path, link, anear.FileIOReader(path)):
+        mapped = anear.read_index(source, flags)
+        assert type(mapped) is type(plain)
+        check_alike(mapped.search(QUERIES, 5), plain.search(QUERIES, 5))
+        mapped.reset()
+        assert mapped.ntotal == 0 and path.read_bytes() == file
+
+
 @pytest.mark.parametrize("spec", KINDS)
 def test_files_go_both_ways(spec: str, tmp_path: Path) -> None:
     faiss = upstream()
@@ -176,6 +191,9 @@ def test_reading_what_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nothing").write_bytes(b"nothing at all")
     for call in (
         lambda m: m.read_index(str(tmp_path / "missing")),
+        lambda m: m.read_index(str(tmp_path / "missing"), m.IO_FLAG_MMAP),
+        lambda m: m.read_index(str(tmp_path / "nothing"), m.IO_FLAG_MMAP),
+        lambda m: m.read_index(str(tmp_path / "nothing"), m.IO_FLAG_MMAP_IFC),
         lambda m: m.read_index(str(tmp_path / "nothing")),
         lambda m: m.deserialize_index(np.zeros(20, np.uint8)),
         lambda m: m.read_index(7),

@@ -14,6 +14,7 @@ import numpy as np
 from .. import _native
 from ._arrays import Codes, UInt8Vector
 from ._binary import IndexBinary, binary_around
+from ._constants import IO_FLAG_MMAP, IO_FLAG_MMAP_IFC
 from ._factory import around
 from ._index import Index
 from ._transforms import VectorTransform
@@ -244,10 +245,21 @@ def write_index(index: Index, target: Any, io_flags: int = 0) -> None:
 def read_index(source: Any, io_flags: int = 0) -> Index:
     """The index in a file or a reader, which anear or Faiss wrote.
 
+    With `IO_FLAG_MMAP` or `IO_FLAG_MMAP_IFC` its codes stay in the file and are in memory only where a search looks at
+    them; what is changed is copied first. Nobody may change or cut the file meanwhile, only replace it by another.
+
     Raises:
         RuntimeError: there is no file, or none that anear reads.
     """
-    return deserialize_index(_reader(source).read())
+    reader = _reader(source)
+    if isinstance(reader, FileIOReader) and _maps(io_flags):
+        # Links are followed, as in Faiss.
+        return around(_native.VectorIndex.map_faiss(os.path.realpath(reader.name)))
+    return deserialize_index(reader.read())
+
+
+def _maps(io_flags: int) -> bool:
+    return bool(io_flags & IO_FLAG_MMAP_IFC) or io_flags & IO_FLAG_MMAP == IO_FLAG_MMAP
 
 
 def write_index_binary(index: IndexBinary, target: Any) -> None:

@@ -298,6 +298,10 @@ mod tests {
         (Mapping::open(&path).unwrap(), dir)
     }
 
+    fn is_aligned(bytes: &AlignedBytes) -> bool {
+        (bytes.as_slice().as_ptr() as usize).is_multiple_of(ALIGNMENT)
+    }
+
     proptest! {
         #[test]
         fn behaves_as_a_vec_and_stays_aligned(
@@ -319,11 +323,11 @@ mod tests {
                 }
                 prop_assert_eq!(bytes.as_slice(), &model[..]);
                 prop_assert_eq!(bytes.len(), model.len());
-                prop_assert!(bytes.is_mapped() || bytes.as_slice().as_ptr() as usize % ALIGNMENT == 0);
+                prop_assert!(bytes.is_mapped() || is_aligned(&bytes));
                 prop_assert!(bytes.capacity() >= bytes.len());
             }
             bytes.as_mut_slice().fill(7);
-            prop_assert!(!bytes.is_mapped() && bytes.as_slice().as_ptr() as usize % ALIGNMENT == 0);
+            prop_assert!(!bytes.is_mapped() && is_aligned(&bytes));
             prop_assert_eq!(untouched.as_slice(), &before[..]);
             prop_assert_eq!(mapping.as_slice(), (0..200).collect::<Vec<u8>>());
         }

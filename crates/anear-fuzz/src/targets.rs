@@ -23,6 +23,7 @@ pub(crate) const TARGETS: &[Target] = &[
     indexes::FAISS,
     indexes::FAISS_BINARY,
     indexes::CONTAINER,
+    indexes::MAPPED,
     documents::PICKLE,
     documents::STORE,
     documents::FILTER,

@@ -58,8 +58,10 @@ impl Raw {
             let rows = self.whole(floats);
             return visit(0..rows.len(), rows);
         }
+        let mut floats = vec![0.0; BLOCK.min(codes.len() / self.code_len()) * self.dim];
         for (start, block) in (0..).step_by(BLOCK).zip(codes.chunks(BLOCK * self.code_len())) {
-            let floats: Vec<f32> = bytemuck::pod_collect_to_vec(block);
+            floats.truncate(block.len() / size_of::<f32>());
+            bytemuck::cast_slice_mut(&mut floats).copy_from_slice(block);
             let rows = self.whole(&floats);
             visit(start..start + rows.len(), rows);
         }

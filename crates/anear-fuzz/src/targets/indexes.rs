@@ -3,7 +3,9 @@
 use anear_bytes::ContainerWriter;
 use anear_index::binary::{BinarySpec, read_binary_index, write_binary_index};
 use anear_index::compat::faiss::{read_index, write_index};
-use anear_index::{IndexSpec, SearchRequest, Training, VectorIndex, VectorIndexExt, from_bytes, to_bytes};
+use anear_index::{
+    IndexSpec, SearchRequest, Training, VectorIndex, VectorIndexExt, Verify, from_bytes, open_mapped, to_bytes,
+};
 use anear_kernels::{Bits, Metric, Rows};
 use fastrand::Rng;
 
@@ -96,6 +98,22 @@ pub(super) const CONTAINER: Target = Target {
     change: resealed,
     read: |input| {
         let Ok(index) = from_bytes(input) else {
+            return false;
+        };
+        search(&*index);
+        true
+    },
+};
+
+pub(super) const MAPPED: Target = Target {
+    name: "mapped",
+    seeds: CONTAINER.seeds,
+    change: changed,
+    read: |input| {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&file, input).expect("room for a file");
+        // What a checksum would refuse is read too.
+        let Ok(index) = open_mapped(&file, Verify::Structure) else {
             return false;
         };
         search(&*index);

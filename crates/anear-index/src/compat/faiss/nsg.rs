@@ -15,6 +15,11 @@ use crate::{Flat, Nsg, NsgSpec, Result, VectorIndex};
 const BUILT_FROM: [i32; 4] = [10, 100, 114, 10];
 const NEAREST: i32 = 64;
 
+/// A file keeps links, but memory has places for as many as a node may have: so many for each link, or in a small graph,
+/// are still believed.
+const PLACES_PER_LINK: usize = 32;
+const PLACES_MIN: usize = 1 << 16;
+
 /// `INSf`, `INSp`, `INSs`: the graph, and an index with the vectors of its nodes.
 pub(super) fn read(source: &mut Source<'_>) -> Result<Nsg> {
     let header = Header::read(source)?;
@@ -47,32 +52,50 @@ fn read_graph(source: &mut Source<'_>, len: usize) -> Result<(Graph, i32)> {
     }
     let r = usize::try_from(r).ok().filter(|r| (2..=NsgSpec::R_MAX).contains(r));
     let r = r.ok_or_else(|| unsound(format!("its nodes do not have 2 to {} links", NsgSpec::R_MAX)))?;
-    let mut neighbors = Vec::new();
-    for _ in 0..len {
-        read_links(source, r, &mut neighbors)?;
-    }
     let graph = Graph::from_parts(GraphParts {
         levels: vec![1; len],
         offsets: (0..=len as u64).map(|node| node * r as u64).collect(),
-        neighbors,
+        neighbors: read_places(source, len, r)?,
         cum_nneighbor_per_level: vec![0, r as u32],
         entry_point: u32::try_from(entry).ok().filter(|_| len > 0),
     })?;
     Ok((graph, search_l))
 }
 
-/// The links of a node, which end with -1, into `r` places.
-fn read_links(source: &mut Source<'_>, r: usize, neighbors: &mut Vec<u32>) -> Result<()> {
-    let start = neighbors.len();
+/// The links of all nodes, in `r` places for each.
+fn read_places(source: &mut Source<'_>, len: usize, r: usize) -> Result<Vec<u32>> {
+    let (mut links, mut ends) = (Vec::new(), Vec::new());
+    for _ in 0..len {
+        read_links(source, r, &mut links)?;
+        ends.push(links.len());
+    }
+    let places = len.saturating_mul(r);
+    if places > PLACES_MIN.max(PLACES_PER_LINK * (links.len() + len)) {
+        let links = links.len();
+        return Err(unsound(format!(
+            "{len} nodes with places for {r} links have no more than {links}"
+        )));
+    }
+    let mut neighbors = Vec::with_capacity(places);
+    let mut start = 0;
+    for (node, end) in ends.into_iter().enumerate() {
+        neighbors.extend_from_slice(&links[start..end]);
+        neighbors.resize((node + 1) * r, NO_LINK);
+        start = end;
+    }
+    Ok(neighbors)
+}
+
+/// The links of a node, `r` at most, which end with -1.
+fn read_links(source: &mut Source<'_>, r: usize, links: &mut Vec<u32>) -> Result<()> {
+    let end = links.len() + r;
     loop {
         match source.i32("link")? {
-            -1 => break,
-            link if neighbors.len() - start < r => neighbors.push(link as u32),
+            -1 => return Ok(()),
+            link if links.len() < end => links.push(link as u32),
             _ => return Err(unsound(format!("a node has more than {r} links"))),
         }
     }
-    neighbors.resize(start + r, NO_LINK);
-    Ok(())
 }
 
 pub(super) fn write(index: &Nsg, sink: &mut Sink) -> Result<()> {

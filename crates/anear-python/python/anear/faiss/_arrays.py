@@ -88,6 +88,22 @@ class Pointer:
         return f"<pointer to {self.array.size} x {self.array.dtype}>"
 
 
+def pointed(x: Any, count: int, dtype: npt.DTypeLike) -> Array:
+    """The first `count` numbers of an array, or at what stands for a pointer to one.
+
+    Raises:
+        TypeError: they are of another type.
+        ValueError: there are not as many.
+    """
+    array = x.array if isinstance(x, Pointer) else np.asarray(x)
+    if array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
+        raise TypeError(f"expected {count} contiguous numbers of {np.dtype(dtype)}, got {array.dtype}")
+    if array.size < count:
+        raise ValueError(f"expected {count} numbers, got {array.size}")
+    numbers: Array = array.reshape(-1)[:count]
+    return numbers
+
+
 class Vector:
     """What stands for C++'s `std::vector`: a growing array of numbers of one type."""
 

@@ -63,6 +63,10 @@ class Index(Known):
         """How many vectors there are."""
         return self._count()
 
+    @ntotal.setter
+    def ntotal(self, value: int) -> None:
+        """Nothing to do: vectors are counted."""
+
     def train(self, x: Any, *, numeric_type: int = Float32, xq_train: Any = None) -> None:
         """Learns from vectors like those to come.
 

@@ -240,7 +240,7 @@ class Replicas(Many):
         return max(self._each(lambda _, part: part.remove_ids(selector)), default=0)
 
 
-class IndexShards(Shards, Index):  # type: ignore[misc, override]
+class IndexShards(Shards, Index):  # type: ignore[override]
     """Vectors spread over several indexes; a search asks all of them.
 
     >>> import numpy as np
@@ -257,7 +257,7 @@ class IndexShards(Shards, Index):  # type: ignore[misc, override]
         return float(np.finfo(np.float32).max) * (-1 if self._is_similarity() else 1)
 
 
-class IndexReplicas(Replicas, Index):  # type: ignore[misc, override]
+class IndexReplicas(Replicas, Index):  # type: ignore[override]
     """Copies of the same vectors; each answers some of the queries."""
 
 

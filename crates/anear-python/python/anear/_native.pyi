@@ -103,6 +103,10 @@ class Parts:
     def codes(self) -> _U8: ...
     def encode(self, x: _F32, origins: _F32 | None = None) -> _U8: ...
     def decode(self, codes: _U8) -> _F32: ...
+    def flat(self, metric: str) -> VectorIndex:
+        """An empty index of codes by the same quantizer, which compares all of them."""
+    def ivf(self, coarse: VectorIndex, metric: str, by_residual: bool) -> VectorIndex:
+        """An empty inverted file of codes by the same quantizer, over a copy of `coarse`."""
     def product_to_faiss(self) -> _U8:
         """The product quantizer, as Faiss writes it."""
     def learned(self) -> dict[str, _F32]:

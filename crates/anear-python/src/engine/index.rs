@@ -416,7 +416,7 @@ impl NativeIndex {
 }
 
 /// The metric of this name, `lp3` for one with a parameter.
-fn metric_of(name: &str) -> PyResult<Metric> {
+pub(super) fn metric_of(name: &str) -> PyResult<Metric> {
     name.parse().map_err(refused)
 }
 

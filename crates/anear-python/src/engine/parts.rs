@@ -15,7 +15,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::index::NativeIndex;
+use super::index::{NativeIndex, metric_of};
 use super::transform::NativeTransform;
 use super::{raise, refused, rows};
 use crate::error::guarded;
@@ -169,10 +169,25 @@ impl Parts {
         })
     }
 
+    /// An empty index of codes by the same quantizer, which compares all of them.
+    fn flat(&self, py: Python<'_>, metric: &str) -> PyResult<NativeIndex> {
+        let (metric, quantizer) = (metric_of(metric)?, self.quantizer(py)?);
+        let flat = Flat::over(quantizer, metric).map_err(raise)?;
+        Ok(NativeIndex::new(Box::new(flat)))
+    }
+
+    /// An empty inverted file of codes by the same quantizer, whose lists are those of the vectors in a copy of `coarse`.
+    fn ivf(&self, py: Python<'_>, coarse: &NativeIndex, metric: &str, by_residual: bool) -> PyResult<NativeIndex> {
+        let (metric, quantizer) = (metric_of(metric)?, self.quantizer(py)?);
+        let coarse = coarse.read(py, |index, _| index.boxed_clone());
+        let ivf = Ivf::new(metric, coarse, quantizer, by_residual).map_err(raise)?;
+        Ok(NativeIndex::new(Box::new(ivf)))
+    }
+
     /// The product quantizer, as Faiss writes it.
     fn product_to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
         let file = self.with_quantizer(py, |quantizer, _| {
-            let product = product_of(quantizer).ok_or_else(|| refused("this index has no product quantizer"))?;
+            let product = product_of(&**quantizer).ok_or_else(|| refused("this index has no product quantizer"))?;
             Ok(write_product(product))
         })?;
         Ok(file.into_pyarray(py))
@@ -180,7 +195,7 @@ impl Parts {
 
     /// What the quantizer learned, by Faiss's names.
     fn learned<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let floats = self.with_quantizer(py, |quantizer, _| Ok(learned(quantizer)))?;
+        let floats = self.with_quantizer(py, |quantizer, _| Ok(learned(&**quantizer)))?;
         let dict = PyDict::new(py);
         for (name, values) in floats {
             dict.set_item(name, values.into_pyarray(py))?;
@@ -218,10 +233,14 @@ impl Parts {
             })
     }
 
+    fn quantizer(&self, py: Python<'_>) -> PyResult<Arc<dyn Quantizer>> {
+        self.with_quantizer(py, |quantizer, _| Ok(quantizer.clone()))
+    }
+
     fn with_quantizer<T: Send>(
         &self,
         py: Python<'_>,
-        look: impl FnOnce(&dyn Quantizer, &dyn VectorIndex) -> PyResult<T> + Send,
+        look: impl FnOnce(&Arc<dyn Quantizer>, &dyn VectorIndex) -> PyResult<T> + Send,
     ) -> PyResult<T> {
         self.0.get().read(py, |index, _| {
             let any = innermost(index);
@@ -230,7 +249,7 @@ impl Parts {
             let hnsw = any.downcast_ref::<Hnsw>().map(Hnsw::quantizer);
             let nsg = any.downcast_ref::<Nsg>().map(Nsg::quantizer);
             match flat.or(ivf).or(hnsw).or(nsg) {
-                Some(quantizer) => look(&**quantizer, index),
+                Some(quantizer) => look(quantizer, index),
                 None => Err(refused(format!("{} has no codes of its own", index.spec()))),
             }
         })

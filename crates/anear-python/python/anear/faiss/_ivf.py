@@ -8,9 +8,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Floats, Ids, output, rows
+from ._arrays import Array, Codes, Floats, Ids, ids_for, output, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
-from ._codes import fast_scan_token, numbers_in, unnormed_search
+from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
 from ._index import EngineIndex, Index, Knobs
 from ._lists import DirectMap, Listed
@@ -107,6 +107,8 @@ class IndexIVF(Listed, EngineIndex):
 
     def _train(self, x: Floats) -> None:
         if self.ntotal:
+            if not _native.check_spec(self._codes())[1]:
+                return  # The lists are there, and codes have nothing to learn.
             raise RuntimeError(f"{type(self).__name__} holds {self.ntotal} vectors; reset() it before it is trained anew")
         train_level1(self, x)
         self._index = self._made(x)
@@ -126,6 +128,9 @@ class IndexIVF(Listed, EngineIndex):
             return flat_like(self.quantizer)._live
 
     def _built(self, spec: str, sample: Floats | None) -> _native.VectorIndex:
+        given = None if sample is not None else self._given_quantizer()
+        if given is not None:
+            return given.ivf(self._coarse_engine(), self.metric, self.by_residual)
         return self._made(self._nothing() if sample is None else sample)
 
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
@@ -200,6 +205,20 @@ class IndexIVF(Listed, EngineIndex):
         """Numbers of lists, in as many bytes as they need."""
         return lists.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : self.coarse_code_size()]
 
+    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
+        """Adds the vectors of codes, which `sa_encode` made; their ids are counted on if none are given.
+
+        Raises:
+            RuntimeError: there is no such list.
+        """
+        given = rows(codes, self.sa_code_size(), np.uint8)
+        own = self._own_ids()
+        first = int(own.max(initial=-1)) + 1
+        chosen = np.arange(first, first + len(given)) if ids is None else ids_for(ids, len(given))
+        width = self.coarse_code_size()
+        lists = self._list_numbers(given[:, :width])
+        self._live.add_codes(lists.astype(np.uint32), chosen, np.ascontiguousarray(given[:, width:]))
+
     def sa_code_size(self) -> int:
         """Bytes of a list's number and a vector's code."""
         return self.coarse_code_size() + self.code_size
@@ -213,11 +232,16 @@ class IndexIVF(Listed, EngineIndex):
         origins = self.quantizer.reconstruct_batch(lists) if self.by_residual else None
         return np.hstack([self._list_bytes(lists), self._parts.encode(x, origins)])
 
+    @staticmethod
+    def _list_numbers(codes: Codes) -> Ids:
+        """Numbers of lists, of the bytes that `_list_bytes` made."""
+        numbers = np.zeros((len(codes), 8), np.uint8)
+        numbers[:, : codes.shape[1]] = codes
+        return numbers.view("<i8").ravel().astype(np.int64)
+
     def _decode(self, codes: Codes) -> Floats:
         width = self.coarse_code_size()
-        numbers = np.zeros((len(codes), 8), np.uint8)
-        numbers[:, :width] = codes[:, :width]
-        lists = numbers.view("<i8").ravel().astype(np.int64)
+        lists = self._list_numbers(codes[:, :width])
         vectors = self._parts.decode(np.ascontiguousarray(codes[:, width:]))
         return vectors + self.quantizer.reconstruct_batch(lists) if self.by_residual else vectors
 
@@ -357,11 +381,25 @@ class IndexIVFPQFastScan(IndexIVFPQ):
         bbs: SupportsIndex = 32,
         own_invlists: bool = True,
     ) -> None:
-        """An empty index of vectors of width `d` in `nlist` lists: `M` parts of 4 bits."""
+        """An empty index of vectors of width `d` in `nlist` lists: `M` parts of 4 bits; or those of an `IndexIVFPQ`.
+
+        Of an `IndexIVFPQ` the vectors come too; they lie in blocks of as many codes as the next argument says.
+
+        Raises:
+            RuntimeError: a part has not 4 bits, or the `IndexIVFPQ` is not trained.
+        """
         if isinstance(quantizer, IndexIVFPQ):
-            raise RuntimeError("make an IndexIVFPQFastScan of the vectors; an IndexIVFPQ cannot be converted")
+            self._take_over(quantizer, operator.index(d) or 32)
+            return
+        check_four_bits(nbits)
         self.bbs = operator.index(bbs)
         super().__init__(quantizer, d, nlist, M, nbits, metric)
+
+    def _take_over(self, plain: IndexIVFPQ, bbs: int) -> None:
+        check_four_bits(plain.pq.nbits)
+        self.bbs, self.by_residual = bbs, plain.by_residual
+        super().__init__(plain.quantizer, plain.d, plain.nlist, plain.pq.M, 4, plain.metric)
+        self._index, self.is_trained, self.nprobe = plain._live.in_blocks(), True, plain.nprobe
 
     @property
     def M(self) -> int:

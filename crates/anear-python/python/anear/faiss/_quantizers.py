@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import operator
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ._arrays import Array, Codes, Float32Vector, Floats, UInt64Vector, output, 
 from ._clustering import ClusteringParameters
 from ._index import EngineIndex
 from ._known import Known
+
+Q = TypeVar("Q", bound="Quantizer")
 
 # Faiss's number of a scalar quantizer, and its token.
 SCALAR_TOKENS = {
@@ -81,6 +84,11 @@ class Quantizer(Known):
         """Learns from vectors like those to come."""
         self._home = _Codec(self.d, self._token())
         self._home.train(x)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has learned, or there is nothing to learn."""
+        return self._home is not None and self._home.is_trained
 
     def compute_codes(self, x: Any) -> Codes:
         """The codes of vectors, a row each."""
@@ -255,17 +263,19 @@ class ResidualQuantizer(AdditiveQuantizer):
     def __init__(
         self,
         d: SupportsIndex,
-        M: SupportsIndex,
-        nbits: Any,
+        M: Any,
+        nbits: Any = None,
         search_type: int = AdditiveQuantizer.ST_decompress,
         home: EngineIndex | None = None,
     ) -> None:
-        """For vectors of width `d`: `M` codebooks of `2**nbits` entries; `nbits` may be a list, one for each.
+        """For vectors of width `d`: `M` codebooks of `2**nbits` entries; `nbits` may be a list, one for each, or `M` is it.
 
         Raises:
             RuntimeError: there are not as many, or anear does not search that way.
         """
         super().__init__(d, home)
+        if np.ndim(M):
+            M, nbits = len(M), M
         self.M, self.search_type = operator.index(M), int(search_type)
         self.nbits = UInt64Vector([operator.index(nbits)] * self.M if np.ndim(nbits) == 0 else nbits)
         if len(self.nbits) != self.M:
@@ -293,3 +303,13 @@ class ResidualQuantizer(AdditiveQuantizer):
     def codebooks(self) -> Float32Vector:
         """The entries of all codebooks, one after the other."""
         return self._learned("codebooks")
+
+
+def clone_Quantizer(quantizer: Q) -> Q:
+    """A copy that shares nothing with a quantizer."""
+    return copy.deepcopy(quantizer)
+
+
+def downcast_Quantizer(quantizer: Q) -> Q:
+    """The quantizer itself: it is of its own class already."""
+    return quantizer

@@ -109,6 +109,8 @@ class NSG(Known):
         """How many vectors are linked."""
         return int(self._of.ntotal)
 
+    _part = HNSW._part
+
     @property
     def is_built(self) -> bool:
         """Whether there are links."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -133,6 +134,31 @@ class IndexIVF(Listed, EngineIndex):
             return given.ivf(self._coarse_engine(), self.metric, self.by_residual)
         return self._made(self._nothing() if sample is None else sample)
 
+    def _add_to_lists(self, x: Any, lists: Any, ids: Any = None) -> None:
+        """Adds vectors to these lists; ids are counted on if none are given."""
+        vectors = rows(x, self.d)
+        numbers = ids_for(lists, len(vectors))
+        self._live.add_codes(numbers.astype(np.uint32), self._new_ids(len(vectors), ids), self._codes_in(vectors, numbers))
+
+    def _new_ids(self, count: int, ids: Any) -> Ids:
+        """The ids given, one per vector, or those that follow the largest there is."""
+        if ids is not None:
+            return ids_for(ids, count)
+        first = int(self._own_ids().max(initial=-1)) + 1
+        return np.arange(first, first + count, dtype=np.int64)
+
+    def _codes_in(self, x: Floats, lists: Ids) -> Codes:
+        """The codes of vectors in these lists."""
+        origins = self.quantizer.reconstruct_batch(lists) if self.by_residual else None
+        return self._parts.encode(x, origins)
+
+    def _rearrange(self, order: Iterable[int]) -> None:
+        """Makes the engine know the quantizer of now, with list `order[i]` as list `i`."""
+        lists = [self.invlists._list(number) for number in order]
+        self._index = self._parts.ivf(self._coarse_engine(), self.metric, self.by_residual)
+        for number, (ids, codes) in enumerate(lists):
+            self.invlists._append(number, ids, codes)
+
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
         self._live.add_with_ids(x, ids)
 
@@ -212,11 +238,9 @@ class IndexIVF(Listed, EngineIndex):
             RuntimeError: there is no such list.
         """
         given = rows(codes, self.sa_code_size(), np.uint8)
-        own = self._own_ids()
-        first = int(own.max(initial=-1)) + 1
-        chosen = np.arange(first, first + len(given)) if ids is None else ids_for(ids, len(given))
         width = self.coarse_code_size()
         lists = self._list_numbers(given[:, :width])
+        chosen = self._new_ids(len(given), ids)
         self._live.add_codes(lists.astype(np.uint32), chosen, np.ascontiguousarray(given[:, width:]))
 
     def sa_code_size(self) -> int:
@@ -229,8 +253,7 @@ class IndexIVF(Listed, EngineIndex):
 
     def _encode(self, x: Floats) -> Codes:
         lists = self.quantizer.assign(x, 1).ravel()
-        origins = self.quantizer.reconstruct_batch(lists) if self.by_residual else None
-        return np.hstack([self._list_bytes(lists), self._parts.encode(x, origins)])
+        return np.hstack([self._list_bytes(lists), self._codes_in(x, lists)])
 
     @staticmethod
     def _list_numbers(codes: Codes) -> Ids:

@@ -114,13 +114,13 @@ def kmeans(
 
 def two_level_clustering(
     xt: Any, nc1: int, nc2: Any, rebalance: bool = True, clustering_niter: int = 25, **args: Any
-) -> tuple[Array, Array, list[Array]]:
+) -> tuple[Array, list[Any]]:
     """Centroids of the rows of `xt`: of `nc1` clusters, and of those of each of these; `nc2` in all, or for each.
 
     With `rebalance`, large clusters are cut into more. Other arguments are those of `Kmeans`.
 
     Returns:
-        All centroids, how many there are of each of the first clusters, and those of each.
+        All centroids; what is known of the iterations, first of the first clusters, then of those of each.
     """
     vectors: Array = np.ascontiguousarray(xt, dtype=np.float32)
     coarse = Kmeans(vectors.shape[1], nc1, niter=clustering_niter, max_points_per_centroid=2000, **args)
@@ -128,13 +128,14 @@ def two_level_clustering(
     _, found = coarse.assign(vectors)
     sizes = np.bincount(found, minlength=nc1)
     wanted = np.asarray(nc2) if np.ndim(nc2) else _shares(sizes if rebalance else np.ones(nc1, int), int(nc2), sizes)
-    parts = []
+    parts, stats = [], [coarse.iteration_stats]
     for cluster, number in enumerate(wanted):
         fine = Kmeans(vectors.shape[1], int(number), niter=clustering_niter, **args)
         if number:
             fine.train(vectors[found == cluster])
             parts.append(fine.centroids)
-    return np.vstack(parts), wanted, parts
+            stats.append(fine.iteration_stats)
+    return np.vstack(parts), stats
 
 
 def _shares(weights: Array, total: int, limits: Array) -> Array:
@@ -157,7 +158,7 @@ def train_ivf_index_with_2level(index: Any, xt: Any, **args: Any) -> None:
             if not transform.is_trained:
                 transform.train(vectors)
             vectors = transform.apply(vectors)
-    centroids, _, _ = two_level_clustering(vectors, int(np.sqrt(ivf.nlist)), ivf.nlist, **args)
+    centroids, _ = two_level_clustering(vectors, int(np.sqrt(ivf.nlist)), ivf.nlist, **args)
     if not ivf.quantizer.is_trained:
         ivf.quantizer.train(centroids)
     ivf.quantizer.reset()

@@ -131,7 +131,7 @@ def get_invlist_range(index: Index, i0: SupportsIndex, i1: SupportsIndex) -> Arr
 
 
 def set_invlist_range(index: Index, i0: SupportsIndex, i1: SupportsIndex, src: InvertedLists) -> None:
-    """Puts copies of other lists in the place of those from `i0` to below `i1`.
+    """Exchanges the lists from `i0` to below `i1` with others.
 
     Raises:
         RuntimeError: there are not as many.
@@ -140,7 +140,9 @@ def set_invlist_range(index: Index, i0: SupportsIndex, i1: SupportsIndex, src: I
     if src.nlist != operator.index(i1) - first or not 0 <= first <= first + src.nlist <= lists.nlist:
         raise RuntimeError(f"{src!r} does not fit from list {i0} to {i1} of {lists.nlist}")
     for number in range(src.nlist):
+        before = lists._list(first + number)
         lists._replace(first + number, *src._list(number))
+        src._replace(number, *before)
 
 
 class SlidingIndexWindow(Known):

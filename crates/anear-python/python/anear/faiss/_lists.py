@@ -137,18 +137,19 @@ class InvertedLists(Known):
                 self._append(number, ids + operator.index(add_id), codes)
 
     def copy_subset_to(self, other: InvertedLists, subset_type: int, a1: int, a2: int) -> int:
-        """Appends some of the codes to other lists: by range or rest of ids, places, lists, shares of lists.
+        """Appends some of the codes to other lists; returns how many.
 
-        Returns how many there are.
+        By the type: those with ids from `a1` to below `a2`; those whose ids leave `a2` when divided by `a1`; as many as
+        from `a1` to `a2` of all, spread over the lists; of each list part `a2` of `a1`; those of lists from `a1` to `a2`.
 
         Raises:
             RuntimeError: there is no such type.
         """
         self._check_alike(other)
-        first, copied, lists = 0, 0, []
+        first, copied, total, lists = 0, 0, max(1, self.compute_ntotal()), []
         for number in range(self.nlist):
             ids, codes = self._list(number)
-            keep = self._chosen(subset_type, a1, a2, number, ids, first)
+            keep = self._chosen(subset_type, a1, a2, number, ids, first, total)
             lists.append((ids[keep], codes[keep]))
             first += len(ids)
         for number, (ids, codes) in enumerate(lists):
@@ -158,15 +159,16 @@ class InvertedLists(Known):
         return copied
 
     @classmethod
-    def _chosen(cls, subset_type: int, a1: int, a2: int, number: int, ids: Ids, first: int) -> Array:
-        """Which codes of list `number` are of a subset, where `first` codes are in the lists before."""
+    def _chosen(cls, subset_type: int, a1: int, a2: int, number: int, ids: Ids, first: int, total: int) -> Array:
+        """Which codes of list `number` are of a subset, where `first` of `total` codes are in the lists before."""
         if subset_type == cls.SUBSET_TYPE_ID_RANGE:
             return (ids >= a1) & (ids < a2)
         if subset_type == cls.SUBSET_TYPE_ID_MOD:
             return np.asarray(ids % a1 == a2)
         places = np.arange(len(ids))
         if subset_type == cls.SUBSET_TYPE_ELEMENT_RANGE:
-            return (places >= a1 - first) & (places < a2 - first)
+            start, stop = ((first + len(ids)) * a // total - first * a // total for a in (a1, a2))
+            return (places >= start) & (places < stop)
         if subset_type == cls.SUBSET_TYPE_INVLIST_FRACTION:
             return (places >= len(ids) * a2 // a1) & (places < len(ids) * (a2 + 1) // a1)
         if subset_type == cls.SUBSET_TYPE_INVLIST:

@@ -63,6 +63,9 @@ class VectorIndex:
     @staticmethod
     def first_product_of_faiss(data: _U8) -> tuple[VectorIndex, int]:
         """An index over the product quantizer that a file of Faiss's begins with, and how many bytes that is."""
+    @staticmethod
+    def product(dim: int, m: int, nbits: int, centroids: _F32) -> VectorIndex:
+        """An index over a product quantizer of these centroids, those of the first part first."""
     def to_faiss(self) -> _U8:
         """A file for Faiss."""
     def in_blocks(self) -> VectorIndex:

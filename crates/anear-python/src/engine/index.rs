@@ -9,7 +9,7 @@ use anear::index::{
     SearchRequest, Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
 };
 use anear::kernels::{IdSelector, Rows};
-use anear::quant::QuantizerSpec;
+use anear::quant::{Product, QuantizerSpec};
 use anear::{Metric, Pool};
 use numpy::{
     IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods as _,
@@ -165,6 +165,16 @@ impl NativeIndex {
             let (product, len) = read_first_product(data.as_slice()?).map_err(raise)?;
             let flat = Flat::over(Arc::new(product), Metric::L2).map_err(raise)?;
             Ok((Self::new(Box::new(flat)), len))
+        })
+    }
+
+    /// An index over a product quantizer of these centroids, those of the first part first.
+    #[staticmethod]
+    fn product(dim: usize, m: usize, nbits: u32, centroids: PyReadonlyArray1<'_, f32>) -> PyResult<Self> {
+        guarded(|| {
+            let product = Product::from_parts(dim, m, nbits, centroids.as_slice()?.to_vec()).map_err(refused)?;
+            let flat = Flat::over(Arc::new(product), Metric::L2).map_err(raise)?;
+            Ok(Self::new(Box::new(flat)))
         })
     }
 

@@ -145,6 +145,10 @@ class Vector:
         """Forgets all numbers."""
         self.resize(0)
 
+    def _set(self, values: Array) -> None:
+        """Forgets all numbers for others."""
+        self._values = values
+
     def swap(self, other: Vector) -> None:
         """Exchanges the contents."""
         self._values, other._values = other._values, self._values
@@ -289,7 +293,7 @@ def copy_array_to_vector(a: Array, v: Vector) -> None:
     """
     (count,) = a.shape
     assert a.dtype == np.dtype(v.dtype), f"cannot copy {a.dtype} to a {type(v).__name__}"
-    v._values = a[:count].copy()
+    v._set(a[:count].copy())
 
 
 def swig_ptr(a: Array) -> Pointer:
@@ -305,9 +309,9 @@ def swig_ptr(a: Array) -> Pointer:
     return Pointer(a)
 
 
-def rev_swig_ptr(x: Pointer, n: SupportsIndex) -> Array:
-    """The first `n` numbers at a pointer."""
-    flat = x.array.reshape(-1)
+def rev_swig_ptr(x: Pointer | Array, n: SupportsIndex) -> Array:
+    """The first `n` numbers at a pointer, or of an array."""
+    flat = (x.array if isinstance(x, Pointer) else x).reshape(-1)
     count = operator.index(n)
     if count > flat.size:
         raise ValueError(f"{x} has no {count} numbers")

@@ -387,8 +387,19 @@ class IndexBinaryHNSW(IndexBinary):
         return self._live
 
 
+def _buckets(vectors: Codes, first: int, b: int) -> int:
+    """In how many buckets vectors are, by `b` bits from bit `first` on."""
+    bits = np.unpackbits(vectors, axis=1, bitorder="little")[:, first : first + b]
+    return len(np.unique(np.packbits(bits, axis=1), axis=0))
+
+
 class IndexBinaryHash(IndexBinary):
     """Buckets by the first bits."""
+
+    def hashtable_size(self) -> int:
+        """In how many buckets there are vectors."""
+        ids = np.arange(self.ntotal, dtype=np.int64)
+        return _buckets(self._reconstruct(ids), 0, self.b) if self.ntotal else 0
 
     def __init__(self, d: SupportsIndex, b: SupportsIndex) -> None:
         """An empty index of vectors of `d` bits, in buckets by the first `b`."""
@@ -411,6 +422,11 @@ class IndexBinaryHash(IndexBinary):
 
 class IndexBinaryMultiHash(IndexBinary):
     """Several tables of buckets, each by other bits."""
+
+    def hashtable_size(self) -> int:
+        """In how many buckets of all tables there are vectors."""
+        vectors = self.reconstruct_n()
+        return sum(_buckets(vectors, table * self.b, self.b) for table in range(self.nhash)) if len(vectors) else 0
 
     def __init__(self, d: SupportsIndex, nhash: SupportsIndex, b: SupportsIndex) -> None:
         """An empty index of vectors of `d` bits, in `nhash` tables of buckets by `b` bits."""

@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Floats, Ids, ids_for, output, rows
+from ._arrays import Array, Codes, Floats, Ids, ids_for, output, pointed, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
 from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
@@ -198,9 +198,12 @@ class IndexIVF(Listed, EngineIndex):
         self.remove_ids(ids)
         self.add_with_ids(vectors, ids)
 
-    def reconstruct_from_offset(self, list_no: SupportsIndex, offset: SupportsIndex) -> Floats:
-        """The vector at a place of a list."""
-        return self.reconstruct(self.invlists.get_single_id(list_no, offset))
+    def reconstruct_from_offset(self, list_no: SupportsIndex, offset: SupportsIndex, recons: Any = None) -> Floats:
+        """The vector at a place of a list; written to an array or a pointer too, if there is one."""
+        vector = self.reconstruct(self.invlists.get_single_id(list_no, offset))
+        if recons is not None:
+            pointed(recons, self.d, np.float32)[:] = vector
+        return vector
 
     def search_and_return_codes(
         self,

@@ -109,6 +109,18 @@ class Quantizer(Known):
         return f"<{type(self).__name__} d={self.d} {self._token()}>"
 
 
+class _Centroids(Float32Vector):
+    """The centroids of a product quantizer; numbers that are copied into it become those of the quantizer."""
+
+    def __init__(self, pq: ProductQuantizer, values: Any) -> None:
+        super().__init__(values)
+        self._pq = pq
+
+    def _set(self, values: Array) -> None:
+        self._pq._use(values)
+        super()._set(values)
+
+
 class ProductQuantizer(Quantizer):
     """Cuts vectors into `M` parts; the code of each is the number of the nearest of `2**nbits` centroids."""
 
@@ -138,8 +150,20 @@ class ProductQuantizer(Quantizer):
 
     @property
     def centroids(self) -> Float32Vector:
-        """The centroids: of part 0, then of part 1, ..."""
-        return self._learned("centroids")
+        """The centroids: of part 0, then of part 1, ...; zeros before there are any. See `copy_array_to_vector`."""
+        return _Centroids(self, self._learned("centroids")._values if self.is_trained else np.zeros(self.d * self.ksub))
+
+    def _use(self, centroids: Array) -> None:
+        """Encodes by other centroids from now on."""
+        home = self._home
+        if home is not None and home.ntotal:
+            raise RuntimeError(f"{home!r} holds vectors that were encoded by the centroids of now; reset() it first")
+        codec = _Codec(self.d, self._token())
+        codec._index = _native.VectorIndex.product(self.d, self.M, self.nbits, np.ascontiguousarray(centroids))
+        codec.is_trained = True
+        if home is not None:
+            home._index = None
+        self._home = codec
 
     def _tables(self, x: Any) -> tuple[Floats, Floats]:
         queries = rows(x, self.d).reshape(-1, self.M, self.dsub)

@@ -206,11 +206,16 @@ class IndexPreTransform(_Wrapper):
         if not self.index.is_trained:
             self.index.train(x)
 
-    def apply_chain(self, x: Any) -> Floats:
-        """The images of vectors under all transforms."""
+    def apply_chain(self, *args: Any) -> Any:
+        """The images of vectors under all transforms: of the rows of an array.
+
+        As in Faiss, too: of a number of vectors at a pointer, and the answer is a pointer.
+        """
+        x = self._rows(*args) if len(args) == 2 else args[0]
         for transform in self.chain:
             x = transform.apply(x)
-        return np.asarray(x, dtype=np.float32)
+        images: Floats = np.asarray(x, dtype=np.float32)
+        return Pointer(images) if len(args) == 2 else images
 
     def reverse_chain(self, x: Any) -> Floats:
         """Vectors that have these as their images."""

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeVar
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Floats, Ids, Pointer, UInt8Vector, count_of, ids_for, output, rows
+from ._arrays import Array, Codes, Floats, Ids, Pointer, UInt8Vector, count_of, ids_for, output, pointed, rows
 from ._constants import (
     METRIC_INNER_PRODUCT,
     METRIC_L2,
@@ -199,14 +199,29 @@ class Index(Raw, Known):
             vectors[:] = self._reconstruct(keys)
         return vectors
 
-    def compute_residual(self, x: Any, key: SupportsIndex) -> Floats:
-        """What remains of a vector when the one with this id is taken away."""
-        residual: Floats = np.asarray(x, dtype=np.float32) - self.reconstruct(key)
+    def compute_residual(self, x: Any, *rest: Any) -> Floats:
+        """What remains of a vector when the one with this id is taken away.
+
+        The id comes last; before it may stand where the answer is written to, as in Faiss.
+        """
+        *outputs, key = rest
+        residual: Floats = pointed(x, self.d, np.float32) - self.reconstruct(key)
+        for output in outputs:
+            pointed(output, self.d, np.float32)[:] = residual
         return residual
 
-    def compute_residual_n(self, xs: Any, keys: Any) -> Floats:
-        """What remains of each row when the vector with its id is taken away."""
-        residuals: Floats = rows(xs, self.d) - self.reconstruct_batch(keys)
+    def compute_residual_n(self, *args: Any) -> Floats:
+        """What remains of each row when the vector with its id is taken away: rows and ids.
+
+        As in Faiss, too: how many they are, the rows, where the answer is written to, the ids.
+        """
+        if len(args) == 2:
+            vectors, keys = rows(args[0], self.d), args[1]
+        else:
+            vectors, keys = self._rows(args[0], args[1]), pointed(args[3], args[0], np.int64)
+        residuals: Floats = vectors - self.reconstruct_batch(keys)
+        if len(args) == 4:
+            self._rows(args[0], args[2])[:] = residuals
         return residuals
 
     def remove_ids(self, x: Any) -> int:

@@ -72,6 +72,41 @@ impl BinaryIvf {
         &*self.coarse
     }
 
+    /// Number of lists.
+    pub fn nlist(&self) -> usize {
+        self.lists.as_slice().len()
+    }
+
+    /// Ids and vectors of list `number`.
+    ///
+    /// # Panics
+    /// When there is no such list.
+    pub fn list(&self, number: usize) -> (&[u64], &[u8]) {
+        let list = &self.lists.as_slice()[number];
+        (&list.ids, &list.codes)
+    }
+
+    /// Appends the `i`-th of these vectors to list `lists[i]`, under the id `ids[i]`.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`], [`Error::IdCount`], [`Error::DuplicateId`], [`Error::RepeatedId`], [`Error::IdTooLarge`].
+    ///
+    /// # Panics
+    /// When there is no such list, or not one list per id.
+    pub fn add_to_lists(&mut self, lists: &[u32], ids: &[u64], vectors: Bits<'_>) -> Result<()> {
+        assert_eq!(lists.len(), ids.len(), "one list per id");
+        assert!(
+            lists.iter().all(|list| (*list as usize) < self.nlist()),
+            "lists there are"
+        );
+        check_width(self.dim(), vectors)?;
+        self.lists.check_new(vectors.len(), ids)?;
+        for ((vector, &list), &id) in vectors.iter().zip(lists).zip(ids) {
+            self.lists.push(list, id, vector);
+        }
+        Ok(())
+    }
+
     /// Around the vectors of `coarse`, as many as there are lists.
     pub(super) fn with_lists(coarse: Box<dyn BinaryIndex>, lists: Lists) -> Result<Self> {
         let any: &dyn Any = &*coarse;

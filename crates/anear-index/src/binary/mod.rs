@@ -55,7 +55,7 @@ mod multi_hash;
 mod persist;
 mod spec;
 
-pub use faiss::{read_binary_index, write_binary_index};
+pub use faiss::{read_binary_index, read_first_binary_index, write_binary_index};
 pub use flat::BinaryFlat;
 pub use hash::BinaryHash;
 pub use hnsw::BinaryHnsw;

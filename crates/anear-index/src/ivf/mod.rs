@@ -208,6 +208,25 @@ impl Ivf {
         self.lists.fill(number, list)
     }
 
+    /// Appends the `i`-th of these codes to list `lists[i]`, under the id `ids[i]`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateId`], [`Error::RepeatedId`], [`Error::IdTooLarge`], [`Error::OutOfMemory`].
+    ///
+    /// # Panics
+    /// When there is no such list, or not one list and one id per code.
+    pub fn add_codes(&mut self, lists: &[u32], ids: &[u64], codes: &[u8]) -> Result<()> {
+        assert_eq!(lists.len(), ids.len(), "one id per code");
+        assert_eq!(codes.len(), ids.len() * self.quantizer.code_len(), "whole codes");
+        assert!(
+            lists.iter().all(|list| (*list as usize) < self.nlist()),
+            "lists there are"
+        );
+        self.lists.check_new(ids)?;
+        let terms = self.terms_of(codes, lists);
+        self.lists.extend(lists, ids, codes, &terms)
+    }
+
     /// Codes of `vectors` that go to these lists, one after the other.
     fn encode(&self, vectors: Rows<'_>, lists: &[u32], pool: Option<&Pool>) -> AlignedBytes {
         let mut codes = AlignedBytes::new();

@@ -5,19 +5,21 @@ use std::sync::{PoisonError, RwLock};
 
 use anear::Pool;
 use anear::index::binary::{
-    BinaryHnsw, BinaryIdMap, BinaryIndex, BinaryIvf, BinarySpec, from_bytes, read_binary_index, to_bytes,
-    write_binary_index,
+    BinaryHnsw, BinaryIdMap, BinaryIndex, BinaryIvf, BinarySpec, from_bytes, read_binary_index,
+    read_first_binary_index, to_bytes, write_binary_index,
 };
 use anear::index::{IdMapKind, Neighbors, RangeRequest, SearchRequest};
 use anear::kernels::IdSelector;
 use numpy::{
-    IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods as _,
+    IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
+    PyUntypedArrayMethods as _,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::index::{Within, positive, within};
+use super::parts::check_lists;
 use super::selector::Selector;
 use super::{detached, raise, refused, rows};
 use crate::error::guarded;
@@ -114,6 +116,16 @@ impl NativeBinaryIndex {
         })
     }
 
+    /// The index that a file of Faiss's begins with, and how many bytes it is.
+    #[staticmethod]
+    fn first_of_faiss(py: Python<'_>, data: PyReadonlyArray1<'_, u8>) -> PyResult<(Self, usize)> {
+        guarded(|| {
+            let data = data.as_slice()?;
+            let (index, len) = detached(py, |_| read_first_binary_index(data)).map_err(raise)?;
+            Ok((Self::new(index), len))
+        })
+    }
+
     fn to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
         guarded(|| {
             let file = self.read(py, |index, _| write_binary_index(index)).map_err(raise)?;
@@ -181,6 +193,45 @@ impl NativeBinaryIndex {
             ivf.map(|ivf| Self::new(ivf.coarse().boxed_clone()))
         });
         coarse.ok_or_else(|| refused("this index is no inverted file"))
+    }
+
+    /// Ids and vectors of a list of an inverted file.
+    #[allow(clippy::type_complexity, reason = "two arrays")]
+    fn list<'py>(
+        &self,
+        py: Python<'py>,
+        number: usize,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<u8>>)> {
+        let (ids, codes) = self.read(py, |index, _| {
+            let ivf = (index as &dyn std::any::Any).downcast_ref::<BinaryIvf>();
+            let ivf = ivf.ok_or_else(|| refused("this index is no inverted file"))?;
+            if number >= ivf.nlist() {
+                return Err(refused(format!("there is no list {number}; there are {}", ivf.nlist())));
+            }
+            let (ids, codes) = ivf.list(number);
+            Ok((ids.iter().map(|id| *id as i64).collect::<Vec<_>>(), codes.to_vec()))
+        })?;
+        let shape = [ids.len(), self.read(py, |index, _| index.code_len())];
+        Ok((ids.into_pyarray(py), codes.into_pyarray(py).reshape(shape)?))
+    }
+
+    /// Appends the `i`-th of these vectors to list `lists[i]` of an inverted file, under the id `ids[i]`.
+    fn add_codes(
+        &self,
+        py: Python<'_>,
+        lists: PyReadonlyArray1<'_, u32>,
+        ids: PyReadonlyArray1<'_, i64>,
+        codes: PyReadonlyArray2<'_, u8>,
+    ) -> PyResult<()> {
+        guarded(|| {
+            let (lists, ids, codes) = (lists.as_slice()?, positive(ids.as_slice()?)?, rows(&codes)?);
+            self.write(py, |index| {
+                let ivf = (index as &mut dyn std::any::Any).downcast_mut::<BinaryIvf>();
+                let ivf = ivf.ok_or_else(|| refused("this index is no inverted file"))?;
+                check_lists(lists, ivf.nlist(), ids.len(), codes.len())?;
+                ivf.add_to_lists(lists, &ids, codes).map_err(raise)
+            })
+        })
     }
 
     fn add(&self, py: Python<'_>, x: PyReadonlyArray2<'_, u8>) -> PyResult<()> {

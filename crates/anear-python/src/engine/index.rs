@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use anear::index::compat::faiss::{read_index, read_index_mapped, write_index};
+use anear::index::compat::faiss::{read_first_index, read_first_product, read_index, read_index_mapped, write_index};
 use anear::index::{
-    Error, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Mapping, Neighbors, PreTransform, RangeRequest, Refine,
+    Error, Flat, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Mapping, Neighbors, PreTransform, RangeRequest, Refine,
     SearchRequest, Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
 };
 use anear::kernels::{IdSelector, Rows};
-use anear::quant::QuantizerSpec;
+use anear::quant::{Product, QuantizerSpec};
 use anear::{Metric, Pool};
 use numpy::{
     IntoPyArray as _, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods as _,
@@ -154,6 +154,55 @@ impl NativeIndex {
     fn map_faiss(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let open = |_: Option<&Pool>| read_index_mapped(&Mapping::open(&path)?);
         guarded(|| detached(py, open).map(Self::new).map_err(raise))
+    }
+
+    /// The index that a file of Faiss's begins with, and how many bytes it is.
+    #[staticmethod]
+    fn first_of_faiss(py: Python<'_>, data: PyReadonlyArray1<'_, u8>) -> PyResult<(Self, usize)> {
+        guarded(|| {
+            let data = data.as_slice()?;
+            let (index, len) = detached(py, |_| read_first_index(data)).map_err(raise)?;
+            Ok((Self::new(index), len))
+        })
+    }
+
+    /// An index over the product quantizer that a file of Faiss's begins with, and how many bytes that is.
+    #[staticmethod]
+    fn first_product_of_faiss(data: PyReadonlyArray1<'_, u8>) -> PyResult<(Self, usize)> {
+        guarded(|| {
+            let (product, len) = read_first_product(data.as_slice()?).map_err(raise)?;
+            let flat = Flat::over(Arc::new(product), Metric::L2).map_err(raise)?;
+            Ok((Self::new(Box::new(flat)), len))
+        })
+    }
+
+    /// An index over a product quantizer of these centroids, those of the first part first.
+    #[staticmethod]
+    fn product(dim: usize, m: usize, nbits: u32, centroids: PyReadonlyArray1<'_, f32>) -> PyResult<Self> {
+        guarded(|| {
+            let product = Product::from_parts(dim, m, nbits, centroids.as_slice()?.to_vec()).map_err(refused)?;
+            let flat = Flat::over(Arc::new(product), Metric::L2).map_err(raise)?;
+            Ok(Self::new(Box::new(flat)))
+        })
+    }
+
+    /// A copy whose product codes of 4 bits lie in blocks.
+    fn in_blocks(&self, py: Python<'_>) -> PyResult<Self> {
+        guarded(|| self.read(py, |index, _| parts::in_blocks(index)).map(Self::new))
+    }
+
+    /// Appends the `i`-th of these codes to list `lists[i]` of an inverted file, under the id `ids[i]`.
+    fn add_codes(
+        &self,
+        py: Python<'_>,
+        lists: PyReadonlyArray1<'_, u32>,
+        ids: PyReadonlyArray1<'_, i64>,
+        codes: PyReadonlyArray2<'_, u8>,
+    ) -> PyResult<()> {
+        guarded(|| {
+            let (lists, ids, codes) = (lists.as_slice()?, positive(ids.as_slice()?)?, rows(&codes)?);
+            self.write(py, |index, _| parts::add_codes(index, lists, &ids, codes))
+        })
     }
 
     /// A file for Faiss.
@@ -385,7 +434,7 @@ impl NativeIndex {
 }
 
 /// The metric of this name, `lp3` for one with a parameter.
-fn metric_of(name: &str) -> PyResult<Metric> {
+pub(super) fn metric_of(name: &str) -> PyResult<Metric> {
     name.parse().map_err(refused)
 }
 

@@ -1,9 +1,11 @@
 //! What an index consists of, for those who look into it.
 
 use std::any::Any;
+use std::sync::Arc;
 
+use anear::index::compat::faiss::write_product;
 use anear::index::{
-    Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, Nsg, PreTransform, Refine, VectorIndex,
+    Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, List, Nsg, PreTransform, Refine, VectorIndex,
     VectorIndexExt as _, faiss_value,
 };
 use anear::kernels::Rows;
@@ -13,9 +15,9 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::index::NativeIndex;
+use super::index::{NativeIndex, metric_of};
 use super::transform::NativeTransform;
-use super::{refused, rows};
+use super::{raise, refused, rows};
 use crate::error::guarded;
 
 /// An array of codes, a row per vector.
@@ -167,9 +169,33 @@ impl Parts {
         })
     }
 
+    /// An empty index of codes by the same quantizer, which compares all of them.
+    fn flat(&self, py: Python<'_>, metric: &str) -> PyResult<NativeIndex> {
+        let (metric, quantizer) = (metric_of(metric)?, self.quantizer(py)?);
+        let flat = Flat::over(quantizer, metric).map_err(raise)?;
+        Ok(NativeIndex::new(Box::new(flat)))
+    }
+
+    /// An empty inverted file of codes by the same quantizer, whose lists are those of the vectors in a copy of `coarse`.
+    fn ivf(&self, py: Python<'_>, coarse: &NativeIndex, metric: &str, by_residual: bool) -> PyResult<NativeIndex> {
+        let (metric, quantizer) = (metric_of(metric)?, self.quantizer(py)?);
+        let coarse = coarse.read(py, |index, _| index.boxed_clone());
+        let ivf = Ivf::new(metric, coarse, quantizer, by_residual).map_err(raise)?;
+        Ok(NativeIndex::new(Box::new(ivf)))
+    }
+
+    /// The product quantizer, as Faiss writes it.
+    fn product_to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        let file = self.with_quantizer(py, |quantizer, _| {
+            let product = product_of(&**quantizer).ok_or_else(|| refused("this index has no product quantizer"))?;
+            Ok(write_product(product))
+        })?;
+        Ok(file.into_pyarray(py))
+    }
+
     /// What the quantizer learned, by Faiss's names.
     fn learned<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let floats = self.with_quantizer(py, |quantizer, _| Ok(learned(quantizer)))?;
+        let floats = self.with_quantizer(py, |quantizer, _| Ok(learned(&**quantizer)))?;
         let dict = PyDict::new(py);
         for (name, values) in floats {
             dict.set_item(name, values.into_pyarray(py))?;
@@ -207,10 +233,14 @@ impl Parts {
             })
     }
 
+    fn quantizer(&self, py: Python<'_>) -> PyResult<Arc<dyn Quantizer>> {
+        self.with_quantizer(py, |quantizer, _| Ok(quantizer.clone()))
+    }
+
     fn with_quantizer<T: Send>(
         &self,
         py: Python<'_>,
-        look: impl FnOnce(&dyn Quantizer, &dyn VectorIndex) -> PyResult<T> + Send,
+        look: impl FnOnce(&Arc<dyn Quantizer>, &dyn VectorIndex) -> PyResult<T> + Send,
     ) -> PyResult<T> {
         self.0.get().read(py, |index, _| {
             let any = innermost(index);
@@ -219,7 +249,7 @@ impl Parts {
             let hnsw = any.downcast_ref::<Hnsw>().map(Hnsw::quantizer);
             let nsg = any.downcast_ref::<Nsg>().map(Nsg::quantizer);
             match flat.or(ivf).or(hnsw).or(nsg) {
-                Some(quantizer) => look(&**quantizer, index),
+                Some(quantizer) => look(quantizer, index),
                 None => Err(refused(format!("{} has no codes of its own", index.spec()))),
             }
         })
@@ -251,14 +281,89 @@ pub(super) fn distances(index: &dyn VectorIndex, query: &[f32], ids: &[i64]) -> 
     ids.iter().map(distance).collect()
 }
 
+/// A copy whose product codes of 4 bits lie in blocks, to be scanned fast.
+pub(super) fn in_blocks(index: &dyn VectorIndex) -> PyResult<Box<dyn VectorIndex>> {
+    let any = index as &dyn Any;
+    if let Some(flat) = any.downcast_ref::<Flat>() {
+        let quantizer = scanned_fast(flat.quantizer())?;
+        let codes = repacked(flat.codes(), &*quantizer)?;
+        return Ok(Box::new(
+            Flat::with_codes(quantizer, flat.metric(), codes).map_err(raise)?,
+        ));
+    }
+    let Some(ivf) = any.downcast_ref::<Ivf>() else {
+        return Err(refused(format!("{} has no product codes", index.spec())));
+    };
+    let quantizer = scanned_fast(ivf.quantizer())?;
+    let coarse = ivf.coarse().boxed_clone();
+    let mut scanned = Ivf::new(ivf.metric(), coarse, quantizer.clone(), ivf.by_residual()).map_err(raise)?;
+    scanned.set_nprobe(ivf.nprobe());
+    for (number, list) in (0..ivf.nlist()).map(|number| (number, ivf.list(number))) {
+        let list = List::new(repacked(list.codes(), &*quantizer)?, list.ids().to_vec());
+        scanned.fill_list(number, list).map_err(raise)?;
+    }
+    Ok(Box::new(scanned))
+}
+
+fn scanned_fast(quantizer: &Arc<dyn Quantizer>) -> PyResult<Arc<dyn Quantizer>> {
+    let product = (&**quantizer as &dyn Any).downcast_ref::<Product>();
+    let Some(product) = product.filter(|product| product.nbits() == 4) else {
+        return Err(refused(format!(
+            "only product codes of 4 bits can be scanned fast, got {}",
+            quantizer.spec()
+        )));
+    };
+    let fast_scan = FastScan::from_parts(product.dim(), product.m(), product.centroids().to_vec());
+    Ok(Arc::new(fast_scan.map_err(refused)?))
+}
+
+fn repacked(codes: &Codes, quantizer: &dyn Quantizer) -> PyResult<Codes> {
+    let mut packed = quantizer.new_codes();
+    packed.extend_from_rows(&one_by_one(codes)).map_err(refused)?;
+    Ok(packed)
+}
+
+/// Appends codes to lists of an inverted file, if there are such lists and the codes are as long as its own.
+pub(super) fn add_codes(index: &mut dyn VectorIndex, lists: &[u32], ids: &[u64], codes: Rows<'_, u8>) -> PyResult<()> {
+    let Some(ivf) = (index as &mut dyn Any).downcast_mut::<Ivf>() else {
+        return Err(refused("this index is no inverted file"));
+    };
+    let (nlist, code_len) = (ivf.nlist(), ivf.quantizer().code_len());
+    check_lists(lists, nlist, ids.len(), codes.len())?;
+    if codes.dim() != code_len {
+        return Err(refused(format!(
+            "expected codes of {code_len} bytes, got {}",
+            codes.dim()
+        )));
+    }
+    ivf.add_codes(lists, ids, codes.as_slice()).map_err(raise)
+}
+
+/// Refuses numbers of lists that there are not, or of which there is not one for each code and id.
+pub(super) fn check_lists(lists: &[u32], nlist: usize, ids: usize, codes: usize) -> PyResult<()> {
+    if lists.len() != ids || ids != codes {
+        let got = format!("{} lists, {ids} ids, {codes} codes", lists.len());
+        return Err(refused(format!("expected one list and one id per code, got {got}")));
+    }
+    match lists.iter().find(|list| **list as usize >= nlist) {
+        Some(list) => Err(refused(format!("there is no list {list}; there are {nlist}"))),
+        None => Ok(()),
+    }
+}
+
+fn product_of(quantizer: &dyn Quantizer) -> Option<&Product> {
+    let quantizer = quantizer as &dyn Any;
+    let fast_scan = quantizer.downcast_ref::<FastScan>().map(FastScan::product);
+    fast_scan.or_else(|| quantizer.downcast_ref())
+}
+
 fn learned(quantizer: &dyn Quantizer) -> Vec<(&'static str, Vec<f32>)> {
+    if let Some(product) = product_of(quantizer) {
+        return vec![("centroids", product.centroids().to_vec())];
+    }
     let quantizer = quantizer as &dyn Any;
     if let Some(scalar) = quantizer.downcast_ref::<Scalar>() {
         return vec![("trained", scalar.trained().to_vec())];
-    }
-    let fast_scan = quantizer.downcast_ref::<FastScan>().map(FastScan::product);
-    if let Some(product) = fast_scan.or_else(|| quantizer.downcast_ref::<Product>()) {
-        return vec![("centroids", product.centroids().to_vec())];
     }
     if let Some(lsh) = quantizer.downcast_ref::<Lsh>() {
         let floats = |floats: Option<&[f32]>| floats.unwrap_or_default().to_vec();

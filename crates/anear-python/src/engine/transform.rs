@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use anear::index::compat::faiss::{read_first_transform, write_transform};
 use anear::kernels::Rows;
 use anear::quant::Training;
 use anear::quant::transform::{Center, Itq, Linear, Pca, Remap, Transform, TransformSpec};
-use numpy::{IntoPyArray as _, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -51,6 +52,20 @@ impl NativeTransform {
     #[staticmethod]
     fn remap(dim: usize, map: PyReadonlyArray1<'_, i32>) -> PyResult<Self> {
         Ok(Self(Arc::new(Remap::new(dim, map.as_slice()?).map_err(refused)?)))
+    }
+
+    /// The transform that a file of Faiss's begins with, and how many bytes it is.
+    #[staticmethod]
+    fn first_of_faiss(data: PyReadonlyArray1<'_, u8>) -> PyResult<(Self, usize)> {
+        guarded(|| {
+            let (transform, len) = read_first_transform(data.as_slice()?).map_err(refused)?;
+            Ok((Self(transform), len))
+        })
+    }
+
+    /// A file for Faiss.
+    fn to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        Ok(write_transform(&*self.0).map_err(refused)?.into_pyarray(py))
     }
 
     /// What trains one like this.

@@ -27,7 +27,7 @@ mod bit_string;
 mod read;
 mod write;
 
-pub use read::read_binary_index;
+pub use read::{read_binary_index, read_first_binary_index};
 pub use write::write_binary_index;
 
 const FLAT: [u8; 4] = *b"IBxF";

@@ -29,16 +29,30 @@ const UNREADABLE: &[([u8; 4], &str)] = &[
 /// on after their end or contradict themselves, [`Error::RepeatedId`] for two vectors with one id.
 pub fn read_binary_index(file: &[u8]) -> Result<Box<dyn BinaryIndex>> {
     let mut cursor = Cursor::new(file);
-    let code = cursor.array("index code")?;
-    let index = match code {
-        ID_MAP => id_map(IdMapKind::IdMap, &mut cursor)?,
-        ID_MAP_2 => id_map(IdMapKind::IdMap2, &mut cursor)?,
-        IVF => Box::new(ivf(&mut cursor)?),
-        HASH => Box::new(hash(&mut cursor)?),
-        _ => by_position(code, &mut cursor)?,
-    };
+    let index = read(&mut cursor)?;
     cursor.finish()?;
     Ok(index)
+}
+
+/// The binary index that a file begins with, and how many bytes of the file it is: other objects may follow.
+///
+/// # Errors
+/// As [`read_binary_index`], but for what comes after the index.
+pub fn read_first_binary_index(file: &[u8]) -> Result<(Box<dyn BinaryIndex>, usize)> {
+    let mut cursor = Cursor::new(file);
+    let index = read(&mut cursor)?;
+    Ok((index, cursor.offset()))
+}
+
+fn read(cursor: &mut Cursor<'_>) -> Result<Box<dyn BinaryIndex>> {
+    let code = cursor.array("index code")?;
+    Ok(match code {
+        ID_MAP => id_map(IdMapKind::IdMap, cursor)?,
+        ID_MAP_2 => id_map(IdMapKind::IdMap2, cursor)?,
+        IVF => Box::new(ivf(cursor)?),
+        HASH => Box::new(hash(cursor)?),
+        _ => by_position(code, cursor)?,
+    })
 }
 
 /// An index whose ids are positions.

@@ -52,6 +52,10 @@ mod source;
 mod transforms;
 
 use std::any::Any;
+use std::sync::Arc;
+
+use anear_quant::Product;
+use anear_quant::transform::Transform;
 
 use self::sink::Sink;
 use self::source::Source;
@@ -85,6 +89,53 @@ fn read(mut source: Source<'_>) -> Result<Box<dyn VectorIndex>> {
     let index = read_object(&mut source)?;
     source.finish()?;
     Ok(index)
+}
+
+/// The index that a file begins with, and how many bytes of the file it is: other objects may follow.
+///
+/// # Errors
+/// As [`read_index`], but for what comes after the index.
+pub fn read_first_index(file: &[u8]) -> Result<(Box<dyn VectorIndex>, usize)> {
+    read_first(file, read_object)
+}
+
+/// The transform that a file begins with (Faiss: `read_VectorTransform`), and how many bytes of the file it is.
+///
+/// # Errors
+/// [`Error::Faiss`] and [`Error::Bytes`] for other files, and for those that are cut or contradict themselves.
+pub fn read_first_transform(file: &[u8]) -> Result<(Arc<dyn Transform>, usize)> {
+    read_first(file, transforms::read)
+}
+
+/// The product quantizer that a file begins with (Faiss: `read_ProductQuantizer`), and how many bytes of the file it is.
+///
+/// # Errors
+/// [`Error::Faiss`], [`Error::Bytes`] and [`Error::Quantizer`] for files that are cut or contradict themselves.
+pub fn read_first_product(file: &[u8]) -> Result<(Product, usize)> {
+    read_first(file, quantizers::read_lone_product)
+}
+
+fn read_first<T>(file: &[u8], read: impl FnOnce(&mut Source<'_>) -> Result<T>) -> Result<(T, usize)> {
+    let mut source = Source::new(file, None);
+    let object = read(&mut source)?;
+    Ok((object, source.offset()))
+}
+
+/// The file that Faiss would write for a transform alone (`write_VectorTransform`).
+///
+/// # Errors
+/// [`Error::Unsupported`] for those that Faiss does not have.
+pub fn write_transform(transform: &dyn Transform) -> Result<Vec<u8>> {
+    let mut sink = Sink::default();
+    transforms::write(transform, &mut sink)?;
+    Ok(sink.into_bytes())
+}
+
+/// The file that Faiss would write for a product quantizer alone (`write_ProductQuantizer`).
+pub fn write_product(quantizer: &Product) -> Vec<u8> {
+    let mut sink = Sink::default();
+    quantizers::write_product(quantizer, &mut sink);
+    sink.into_bytes()
 }
 
 /// The file that Faiss would write for this index.

@@ -109,9 +109,19 @@ fn read_rotation(source: &mut Source<'_>) -> Result<Vec<f32>> {
     Ok(rows)
 }
 
-/// A product quantizer.
+/// A product quantizer for vectors of dimension `dim`.
 pub(super) fn read_product(dim: usize, source: &mut Source<'_>) -> Result<Product> {
     check_dim(dim, source)?;
+    product(dim, source)
+}
+
+/// A product quantizer of any dimension.
+pub(super) fn read_lone_product(source: &mut Source<'_>) -> Result<Product> {
+    let dim = source.size("dimension of the quantizer")?;
+    product(dim, source)
+}
+
+fn product(dim: usize, source: &mut Source<'_>) -> Result<Product> {
     let (m, nbits) = (source.size("M")?, source.size("nbits")?);
     let nbits = u32::try_from(nbits).map_err(|_| unsound(format!("its codes have {nbits} bits per part")))?;
     Ok(Product::from_parts(dim, m, nbits, source.floats("centroids")?)?)

@@ -35,6 +35,11 @@ impl<'a> Source<'a> {
         Ok(self.cursor.finish()?)
     }
 
+    /// Bytes read so far.
+    pub(super) fn offset(&self) -> usize {
+        self.cursor.offset()
+    }
+
     /// The four characters an object begins with.
     pub(super) fn code(&mut self) -> Result<[u8; 4]> {
         Ok(self.cursor.array("index code")?)

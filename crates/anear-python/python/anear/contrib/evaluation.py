@@ -86,11 +86,11 @@ def sort_range_res_1(lims: Any, I: Any) -> Array:
 
 
 def sort_range_res_2(lims: Any, D: Any, I: Any) -> tuple[Array, Array]:
-    """Ids and distances of a range search, those of each query by distance and then by id."""
+    """Ids and distances of a range search, in this order; those of each query by distance and then by id."""
     orders = [np.lexsort((ids, dis)) for dis, ids in zip(_rows(lims, D), _rows(lims, I), strict=True)]
     distances = [row[order] for row, order in zip(_rows(lims, D), orders, strict=True)]
     ids = [row[order] for row, order in zip(_rows(lims, I), orders, strict=True)]
-    return np.concatenate([np.asarray(D)[:0], *distances]), np.concatenate([np.asarray(I)[:0], *ids])
+    return np.concatenate([np.asarray(I)[:0], *ids]), np.concatenate([np.asarray(D)[:0], *distances])
 
 
 def check_ref_knn_with_draws(Dref: Any, Iref: Any, Dnew: Any, Inew: Any, rtol: float = 1e-5, atol: float = 0) -> None:
@@ -226,7 +226,7 @@ class TimerIter:
     def __init__(self, timer: RepeatTimer) -> None:
         """Measures for `timer`."""
         self.timer = timer
-        self.rounds = timer.warmup + timer.runs
+        self.rounds = timer.runs
         if timer.nt > 0:
             omp_set_num_threads(timer.nt)
         self.started = time.perf_counter()
@@ -237,7 +237,7 @@ class TimerIter:
 
     def __next__(self) -> None:
         now = time.perf_counter()
-        round_before = self.timer.warmup + self.timer.runs - self.rounds - 1
+        round_before = self.timer.runs - self.rounds - 1
         if round_before >= self.timer.warmup:
             self.timer.ts.append(now - self.started)
         if self.rounds == 0 or (self.timer.ts and now - self.first > self.timer.max_secs):
@@ -252,8 +252,8 @@ class RepeatTimer:
     """Measures what is done in `for _ in timer:`, some rounds of warming up not counted."""
 
     def __init__(self, warmup: int = 0, nt: int = -1, runs: int = 1, max_secs: float = np.inf) -> None:
-        """Goes round `warmup + runs` times on `nt` threads, `max_secs` long at most."""
-        assert warmup >= 0 and runs > 0, "at least one round must count"
+        """Goes round `runs` times on `nt` threads, the first `warmup` not counted, `max_secs` long at most."""
+        assert 0 <= warmup < runs, "at least one round must count"
         self.warmup, self.nt, self.runs, self.max_secs = warmup, nt, runs, max_secs
         self.remember_nt = omp_get_max_threads()
         self.ts: list[float] = []

@@ -64,3 +64,14 @@ def print_object_fields(obj: Any) -> None:
     for name in dir(obj):
         if not name.startswith("_") and not callable(getattr(obj, name)):
             print(f"{name} = {getattr(obj, name)}")
+
+
+def get_additive_quantizer_codebooks(aq: Any) -> list[Array]:
+    """The codebooks of an additive quantizer, an entry a row."""
+    ends = np.cumsum([1 << int(bits) for bits in aq.nbits])[:-1]
+    return np.split(vector_to_array(aq.codebooks).reshape(-1, aq.d), ends)
+
+
+def get_NSG_neighbors(nsg: Any) -> Array:
+    """The links of each vector, a row each; -1 where there is none."""
+    return np.asarray(nsg._part("neighbors").reshape(nsg.ntotal, -1)[:, : nsg.R])

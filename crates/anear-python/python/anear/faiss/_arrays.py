@@ -88,6 +88,22 @@ class Pointer:
         return f"<pointer to {self.array.size} x {self.array.dtype}>"
 
 
+def pointed(x: Any, count: int, dtype: npt.DTypeLike) -> Array:
+    """The first `count` numbers of an array, or at what stands for a pointer to one.
+
+    Raises:
+        TypeError: they are of another type.
+        ValueError: there are not as many.
+    """
+    array = x.array if isinstance(x, Pointer) else np.asarray(x)
+    if array.dtype != np.dtype(dtype) or not array.flags.c_contiguous:
+        raise TypeError(f"expected {count} contiguous numbers of {np.dtype(dtype)}, got {array.dtype}")
+    if array.size < count:
+        raise ValueError(f"expected {count} numbers, got {array.size}")
+    numbers: Array = array.reshape(-1)[:count]
+    return numbers
+
+
 class Vector:
     """What stands for C++'s `std::vector`: a growing array of numbers of one type."""
 
@@ -128,6 +144,10 @@ class Vector:
     def clear(self) -> None:
         """Forgets all numbers."""
         self.resize(0)
+
+    def _set(self, values: Array) -> None:
+        """Forgets all numbers for others."""
+        self._values = values
 
     def swap(self, other: Vector) -> None:
         """Exchanges the contents."""
@@ -273,7 +293,7 @@ def copy_array_to_vector(a: Array, v: Vector) -> None:
     """
     (count,) = a.shape
     assert a.dtype == np.dtype(v.dtype), f"cannot copy {a.dtype} to a {type(v).__name__}"
-    v._values = a[:count].copy()
+    v._set(a[:count].copy())
 
 
 def swig_ptr(a: Array) -> Pointer:
@@ -289,9 +309,9 @@ def swig_ptr(a: Array) -> Pointer:
     return Pointer(a)
 
 
-def rev_swig_ptr(x: Pointer, n: SupportsIndex) -> Array:
-    """The first `n` numbers at a pointer."""
-    flat = x.array.reshape(-1)
+def rev_swig_ptr(x: Pointer | Array, n: SupportsIndex) -> Array:
+    """The first `n` numbers at a pointer, or of an array."""
+    flat = (x.array if isinstance(x, Pointer) else x).reshape(-1)
     count = operator.index(n)
     if count > flat.size:
         raise ValueError(f"{x} has no {count} numbers")

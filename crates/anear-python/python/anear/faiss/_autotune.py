@@ -13,11 +13,12 @@ import numpy as np
 from ._arrays import Float32Vector, Float64Vector, Floats, Ids, Int64Vector, Pointer, Vector, rev_swig_ptr
 from ._binary import IndexBinaryHNSW
 from ._codes import IndexPQ
-from ._composite import IndexIDMap, IndexPreTransform, IndexRefine, _Many
+from ._composite import IndexIDMap, IndexPreTransform, IndexRefine
 from ._graph import IndexHNSW, IndexNSG
 from ._index import Index
 from ._ivf import IndexIVF, IndexIVFPQ
 from ._known import Known
+from ._many import Many
 
 
 class AutoTuneCriterion:
@@ -337,7 +338,7 @@ def _ranges_of(index: Any) -> list[ParameterRange]:
         return _ranges_of(index.index)
     if isinstance(index, IndexRefine):
         return [ParameterRange("k_factor_rf", _powers(1, 65)), *_ranges_of(index.base_index)]
-    if isinstance(index, _Many):
+    if isinstance(index, Many):
         return _ranges_of(index.at(0)) if index.count() else []
     if isinstance(index, IndexIVF):
         own = [ParameterRange("nprobe", _powers(1, min(index.nlist, 4097)))]
@@ -359,7 +360,7 @@ def _set(index: Any, name: str, value: float) -> bool:
             index.k_factor = value
             return True
         return _set(index.base_index, name, value)
-    if isinstance(index, _Many):
+    if isinstance(index, Many):
         return index.count() > 0 and all([_set(part, name, value) for part in index._parts])
     if name.startswith("quantizer_") and isinstance(index, IndexIVF):
         return _set(index.quantizer, name.removeprefix("quantizer_"), value)

@@ -15,8 +15,8 @@ from ._clustering import ClusteringParameters
 from ._codes import numbers_in
 from ._constants import METRIC_L2
 from ._index import Index
-from ._ivf import DirectMap
 from ._known import Known
+from ._lists import DirectMap, Listed
 from ._params import SearchParameters, SearchParametersHNSW, SearchParametersIVF
 from ._selectors import IDSelector, IDSelectorTranslated, selector_of
 
@@ -75,7 +75,11 @@ class IndexBinary(Known):
     @property
     def ntotal(self) -> int:
         """How many vectors there are."""
-        return 0 if self._index is None else self._index.ntotal
+        return self._count()
+
+    @ntotal.setter
+    def ntotal(self, value: int) -> None:
+        """Nothing to do: vectors are counted."""
 
     def train(self, x: Any) -> None:
         """Learns from vectors like those to come."""
@@ -107,7 +111,13 @@ class IndexBinary(Known):
             self._add_with_ids(vectors, chosen)
 
     def search(
-        self, x: Any, k: SupportsIndex, *, params: SearchParameters | None = None
+        self,
+        x: Any,
+        k: SupportsIndex,
+        *,
+        params: SearchParameters | None = None,
+        D: Array | None = None,
+        I: Array | None = None,
     ) -> tuple[Distances, Ids]:
         """Distances in bits and ids of the `k` nearest to each row of `x`, with the id -1 where there are fewer.
 
@@ -117,8 +127,8 @@ class IndexBinary(Known):
         """
         queries, count = bytes_rows(x, self.code_size), count_of(k)
         self._check_trained()
-        distances = np.empty((len(queries), count), np.int32)
-        labels = np.empty((len(queries), count), np.int64)
+        distances = output(D, (len(queries), count), np.int32)
+        labels = output(I, (len(queries), count), np.int64)
         if len(queries):
             self._search(queries, params, distances, labels)
         return distances, labels
@@ -133,10 +143,7 @@ class IndexBinary(Known):
 
     def assign(self, x: Any, k: SupportsIndex = 1, labels: Array | None = None) -> Ids:
         """The ids of the `k` nearest to each row of `x`."""
-        _, found = self.search(x, k)
-        out = found if labels is None else output(labels, found.shape, np.int64)
-        out[:] = found
-        return out
+        return self.search(x, k, I=labels)[1]
 
     def reconstruct(self, key: SupportsIndex, x: Array | None = None) -> Codes:
         """The vector with this id.
@@ -167,21 +174,21 @@ class IndexBinary(Known):
         """Removes the vectors with these ids, an array or a selector; says how many there were."""
         return self._remove(selector_of(x))
 
-    def merge_from(self, other: Any, add_id: SupportsIndex = 0) -> None:
-        """Takes over the vectors of another index, which is empty then.
+    def merge_from(self, otherIndex: Any, add_id: SupportsIndex = 0) -> None:
+        """Takes over the vectors of another index, which is empty then; where ids are kept, they grow by `add_id`.
 
         Raises:
             RuntimeError: the indexes do not match.
         """
-        if not isinstance(other, IndexBinary):
-            raise TypeError(f"expected a binary index, got {type(other).__name__}")
-        self.check_compatible_for_merge(other)
-        self._merge(other, operator.index(add_id))
+        if not isinstance(otherIndex, IndexBinary):
+            raise TypeError(f"expected a binary index, got {type(otherIndex).__name__}")
+        self.check_compatible_for_merge(otherIndex)
+        self._merge(otherIndex, operator.index(add_id))
 
-    def check_compatible_for_merge(self, other: IndexBinary) -> None:
+    def check_compatible_for_merge(self, otherIndex: IndexBinary) -> None:
         """Raises RuntimeError if the other index is of another kind or width."""
-        if (type(self), self.d) != (type(other), other.d):
-            raise RuntimeError(f"cannot merge {other!r} into {self!r}: they must be alike")
+        if (type(self), self.d) != (type(otherIndex), otherIndex.d):
+            raise RuntimeError(f"cannot merge {otherIndex!r} into {self!r}: they must be alike")
 
     def reset(self) -> None:
         """Removes all vectors; what was learned stays."""
@@ -193,6 +200,9 @@ class IndexBinary(Known):
     def display(self) -> None:
         """Prints what the index is."""
         print(self)
+
+    def _count(self) -> int:
+        return 0 if self._index is None else self._index.ntotal
 
     def _add(self, x: Codes) -> None:
         self._live.add(x)
@@ -264,8 +274,12 @@ class IndexBinaryFlat(IndexBinary):
         return UInt8Vector(self.reconstruct_n())
 
 
-class IndexBinaryIVF(IndexBinary):
+class IndexBinaryIVF(Listed, IndexBinary):
     """An inverted file of bit vectors."""
+
+    _distance_type = np.int32
+    own_invlists = True
+    per_invlist_search = False
 
     nprobe = 1
     max_codes = 0
@@ -285,7 +299,8 @@ class IndexBinaryIVF(IndexBinary):
     def _settle(self, quantizer: IndexBinary, nlist: int) -> None:
         self.quantizer, self.nlist = quantizer, nlist
         self.cp = ClusteringParameters()
-        self.direct_map = DirectMap()
+        self.cp.niter = 10
+        self.direct_map = DirectMap(self)
         self._needs_training = True
 
     def _spec(self) -> str:
@@ -319,12 +334,21 @@ class IndexBinaryIVF(IndexBinary):
         self._live.set_knob("nprobe", float(self.nprobe))
         return self._live
 
-    def make_direct_map(self, new_maintain_direct_map: bool = True) -> None:
-        """Nothing to do: ids are always found."""
+    def _merge(self, other: Any, add_id: int) -> None:
+        self.invlists.merge_from(other.invlists, add_id)
 
-    def set_direct_map_type(self, type: int) -> None:
-        """Nothing to do: ids are always found."""
-        self.direct_map.type = int(type)
+    def reconstruct_from_offset(self, list_no: SupportsIndex, offset: SupportsIndex) -> Codes:
+        """The vector at a place of a list."""
+        return self.invlists.get_single_code(list_no, offset).array
+
+    def _list_sizes(self) -> Ids:
+        return np.array([len(self._list_at(number)[0]) for number in range(self.nlist)], np.int64)
+
+    def _list_at(self, number: int) -> tuple[Ids, Codes]:
+        return self._live.list(number)
+
+    def _queries(self, x: Any) -> Codes:
+        return bytes_rows(x, self.code_size)
 
 
 class _Links(Known):
@@ -363,8 +387,19 @@ class IndexBinaryHNSW(IndexBinary):
         return self._live
 
 
+def _buckets(vectors: Codes, first: int, b: int) -> int:
+    """In how many buckets vectors are, by `b` bits from bit `first` on."""
+    bits = np.unpackbits(vectors, axis=1, bitorder="little")[:, first : first + b]
+    return len(np.unique(np.packbits(bits, axis=1), axis=0))
+
+
 class IndexBinaryHash(IndexBinary):
     """Buckets by the first bits."""
+
+    def hashtable_size(self) -> int:
+        """In how many buckets there are vectors."""
+        ids = np.arange(self.ntotal, dtype=np.int64)
+        return _buckets(self._reconstruct(ids), 0, self.b) if self.ntotal else 0
 
     def __init__(self, d: SupportsIndex, b: SupportsIndex) -> None:
         """An empty index of vectors of `d` bits, in buckets by the first `b`."""
@@ -387,6 +422,11 @@ class IndexBinaryHash(IndexBinary):
 
 class IndexBinaryMultiHash(IndexBinary):
     """Several tables of buckets, each by other bits."""
+
+    def hashtable_size(self) -> int:
+        """In how many buckets of all tables there are vectors."""
+        vectors = self.reconstruct_n()
+        return sum(_buckets(vectors, table * self.b, self.b) for table in range(self.nhash)) if len(vectors) else 0
 
     def __init__(self, d: SupportsIndex, nhash: SupportsIndex, b: SupportsIndex) -> None:
         """An empty index of vectors of `d` bits, in `nhash` tables of buckets by `b` bits."""
@@ -431,9 +471,7 @@ class IndexBinaryIDMap(IndexBinary):
     def _ids(self) -> Ids:
         return self.id_map._values
 
-    @property
-    def ntotal(self) -> int:
-        """How many vectors there are."""
+    def _count(self) -> int:
         return self.index.ntotal
 
     def train(self, x: Any) -> None:
@@ -459,7 +497,7 @@ class IndexBinaryIDMap(IndexBinary):
         positions[found] = self._ids[positions[found]]
 
     def _search(self, x: Codes, params: SearchParameters | None, distances: Distances, labels: Ids) -> None:
-        distances[:], labels[:] = self.index.search(x, labels.shape[1], params=self._inner(params))
+        self.index.search(x, labels.shape[1], params=self._inner(params), D=distances, I=labels)
         self._named(labels)
 
     def _range_search(self, x: Codes, radius: float, params: SearchParameters | None) -> Range:
@@ -514,9 +552,7 @@ class IndexBinaryFromFloat(IndexBinary):
         super().__init__(index.d)
         self.index = index
 
-    @property
-    def ntotal(self) -> int:
-        """How many vectors there are."""
+    def _count(self) -> int:
         return self.index.ntotal
 
     @property

@@ -6,7 +6,7 @@ import logging
 import operator
 import sys
 import time
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ._arrays import Array, Float32Vector, Floats, Ids, Pointer, Vector, copy_ar
 from ._constants import ClusteringInitMethod_RANDOM
 from ._index import Index, IndexFlat, IndexFlatIP, IndexFlatL2
 from ._known import Known
+from ._transforms import PCAMatrix
 
 _logger = logging.getLogger("anear")
 
@@ -117,6 +118,73 @@ class Clustering(ClusteringParameters):
         index.reset()
         index.add(found)
 
+    def train_encoded(self, codes: Any, codec: Index | None, index: Index, weights: Any = None) -> None:
+        """`train` on the vectors of codes, which `codec` decodes; None if they are the vectors' own bytes."""
+        given = np.ascontiguousarray(codes)
+        self.train(given.view(np.float32) if codec is None else codec.sa_decode(given), index, weights)
+
+
+class ProgressiveDimClusteringParameters(ClusteringParameters):
+    """How to cluster in more and more dimensions."""
+
+    niter = 10
+    progressive_dim_steps = 10
+    apply_pca = True
+
+
+class ProgressiveDimIndexFactory:
+    """Makes the indexes that look for the nearest centroids."""
+
+    def __call__(self, dim: SupportsIndex) -> Index:
+        """An empty index of width `dim`."""
+        return IndexFlatL2(dim)
+
+
+class ProgressiveDimClustering(ProgressiveDimClusteringParameters):
+    """k-means in the first principal components, then in more of them, from the centroids found before."""
+
+    def __init__(
+        self, d: SupportsIndex, k: SupportsIndex, cp: ProgressiveDimClusteringParameters | None = None
+    ) -> None:
+        """Nothing yet."""
+        self.d, self.k = operator.index(d), operator.index(k)
+        self.centroids: Vector = Float32Vector()
+        self.iteration_stats = ClusteringIterationStatsVector()
+        if cp is not None:
+            vars(self).update(vars(cp))
+
+    def train(self, x: Any, factory: Any) -> None:
+        """Finds centroids of the rows of `x`, in indexes that `factory` makes of a width.
+
+        Raises:
+            RuntimeError: there are fewer vectors than centroids, or numbers are not finite.
+        """
+        vectors = rows(x, self.d)
+        components = PCAMatrix(self.d, self.d) if self.apply_pca and self.progressive_dim_steps > 1 else None
+        if components is not None:
+            components.train(vectors)
+            vectors = components.apply(vectors)
+        steps = max(1, self.progressive_dim_steps)
+        found: Floats = np.empty((0, 0), np.float32)
+        for step in range(1, steps + 1):
+            width = max(1, int(self.d ** (step / steps))) if step < steps else self.d
+            found = self._step(np.ascontiguousarray(vectors[:, :width]), found, factory)
+        self.centroids = Float32Vector(found if components is None else components.reverse_transform(found))
+
+    def _step(self, vectors: Floats, before: Floats, factory: Any) -> Floats:
+        """Centroids in as many dimensions as `vectors` have, from those `before`, in fewer."""
+        width = vectors.shape[1]
+        clustering = Clustering(width, self.k)
+        for name in vars(ClusteringParameters):
+            if not name.startswith("_"):
+                setattr(clustering, name, getattr(self, name))
+        if len(before):
+            start = np.pad(before, ((0, 0), (0, width - before.shape[1])))
+            clustering.centroids = Float32Vector(start)
+        clustering.train(vectors, factory(width))
+        self.iteration_stats.extend(clustering.iteration_stats)
+        return np.asarray(clustering.centroids._values.reshape(self.k, width))
+
 
 class Kmeans:
     """k-means, with arrays.
@@ -141,10 +209,10 @@ class Kmeans:
         self.d = operator.index(d)
         kwargs.pop("gpu", False)
         self.k = operator.index(k)
-        self.steps = kwargs.pop("progressive_dim_steps", None)
-        self.cp = ClusteringParameters()
+        progressive = "progressive_dim_steps" in kwargs
+        self.cp = ProgressiveDimClusteringParameters() if progressive else ClusteringParameters()
         for name, value in kwargs.items():
-            getattr(ClusteringParameters, name)
+            getattr(type(self.cp), name)
             setattr(self.cp, name, value)
         self.reset()
 
@@ -169,6 +237,8 @@ class Kmeans:
             RuntimeError: there are fewer vectors than centroids, or numbers are not finite.
         """
         vectors = rows(x, self.d)
+        if isinstance(self.cp, ProgressiveDimClusteringParameters):
+            return self._train_progressively(vectors)
         clustering = Clustering(self.d, self.k, self.cp)
         if init_centroids is not None:
             start = rows(init_centroids, self.d)
@@ -176,6 +246,16 @@ class Kmeans:
         if weights is not None:
             assert np.shape(weights) == (len(vectors),), "expected one weight per vector"
         clustering.train(vectors, self.index, weights)
+        return self._finish(clustering)
+
+    def _train_progressively(self, vectors: Floats) -> float:
+        clustering = ProgressiveDimClustering(self.d, self.k, cast(ProgressiveDimClusteringParameters, self.cp))
+        clustering.train(vectors, ProgressiveDimIndexFactory())
+        self.index.reset()
+        self.index.add(clustering.centroids._values.reshape(self.k, self.d))
+        return self._finish(clustering)
+
+    def _finish(self, clustering: Clustering | ProgressiveDimClustering) -> float:
         self.centroids = vector_to_array(clustering.centroids).reshape(self.k, self.d)
         stats = clustering.iteration_stats
         self.obj = np.array([each.obj for each in stats])
@@ -222,10 +302,10 @@ class Clustering1D(Clustering):
         numbers = np.sort(np.asarray(x, dtype=np.float64).ravel())
         if len(numbers) < self.k:
             raise RuntimeError(f"{len(numbers)} numbers cannot make {self.k} clusters")
-        self.centroids = Float32Vector(_exact_means(numbers, self.k))
+        self.centroids = Float32Vector(exact_means(numbers, self.k))
 
 
-def _exact_means(numbers: Array, k: int) -> Array:
+def exact_means(numbers: Array, k: int) -> Array:
     """Dynamic programming over sorted numbers: the best split into `j` runs, by the best into `j - 1`."""
     n = len(numbers)
     sums = np.concatenate([[0.0], np.cumsum(numbers)])

@@ -97,12 +97,25 @@ class IndexPQFastScan(IndexPQ):
         metric: int | str = METRIC_L2,
         bbs: SupportsIndex = 32,
     ) -> None:
-        """An empty index of vectors of width `d`: `M` parts of 4 bits."""
+        """An empty index of vectors of width `d`: `M` parts of 4 bits; or the vectors of an `IndexPQ`, in blocks of `M`.
+
+        Raises:
+            RuntimeError: a part has not 4 bits, or the `IndexPQ` is not trained.
+        """
         if isinstance(d, IndexPQ):
-            raise RuntimeError("make an IndexPQFastScan of the vectors; an IndexPQ cannot be converted")
+            self._take_over(d, operator.index(M) or 32)
+            return
+        check_four_bits(nbits)
         self.bbs = operator.index(bbs)
         super().__init__(d, M, nbits, metric)
         self.M, self.ksub, self.nbits = self.pq.M, self.pq.ksub, self.pq.nbits
+
+    def _take_over(self, plain: IndexPQ, bbs: int) -> None:
+        check_four_bits(plain.pq.nbits)
+        self.bbs = bbs
+        super().__init__(plain.d, plain.pq.M, 4, plain.metric)
+        self.M, self.ksub, self.nbits = self.pq.M, self.pq.ksub, self.pq.nbits
+        self._index, self.is_trained = plain._live.in_blocks(), True
 
     def _spec(self) -> str:
         return fast_scan_token(self.pq.M, self.bbs)
@@ -112,6 +125,12 @@ class IndexPQFastScan(IndexPQ):
         self.pq = ProductQuantizer(self.d, m, 4, self)
         self.bbs = bbs[0] if bbs else 32
         self.M, self.ksub, self.nbits = m, 16, 4
+
+
+def check_four_bits(nbits: SupportsIndex) -> None:
+    """Raises RuntimeError unless a part has 4 bits, as fast scans need."""
+    if operator.index(nbits) != 4:
+        raise RuntimeError(f"codes that are scanned fast have 4 bits per part, got {nbits}")
 
 
 def fast_scan_token(m: int, bbs: int) -> str:
@@ -215,12 +234,12 @@ class IndexResidualQuantizer(IndexFlatCodes):
     def __init__(
         self,
         d: SupportsIndex,
-        M: SupportsIndex,
-        nbits: Any,
+        M: Any,
+        nbits: Any = None,
         metric: int | str = METRIC_L2,
         search_type: int = ResidualQuantizer.ST_decompress,
     ) -> None:
-        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` entries."""
+        """An empty index of vectors of width `d`: `M` codebooks of `2**nbits` entries, or one for each number of `M`."""
         super().__init__(d, metric)
         self.rq = ResidualQuantizer(d, M, nbits, search_type, self)
         self._start()

@@ -5,10 +5,7 @@ They hold the objects they are given, as Faiss's do: what is done to those shows
 
 from __future__ import annotations
 
-import itertools
-import operator
-from collections.abc import Callable
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
@@ -209,11 +206,16 @@ class IndexPreTransform(_Wrapper):
         if not self.index.is_trained:
             self.index.train(x)
 
-    def apply_chain(self, x: Any) -> Floats:
-        """The images of vectors under all transforms."""
+    def apply_chain(self, *args: Any) -> Any:
+        """The images of vectors under all transforms: of the rows of an array.
+
+        As in Faiss, too: of a number of vectors at a pointer, and the answer is a pointer.
+        """
+        x = self._rows(*args) if len(args) == 2 else args[0]
         for transform in self.chain:
             x = transform.apply(x)
-        return np.asarray(x, dtype=np.float32)
+        images: Floats = np.asarray(x, dtype=np.float32)
+        return Pointer(images) if len(args) == 2 else images
 
     def reverse_chain(self, x: Any) -> Floats:
         """Vectors that have these as their images."""
@@ -376,190 +378,6 @@ class IndexRefineFlat(IndexRefine):
             flat.add(rev_swig_ptr(xb, base_index.ntotal * flat.d).reshape(-1, flat.d) if pointed else xb)
         super().__init__(base_index, flat)
         self.own_refine_index = True
-
-
-class _Many(Index):
-    """An index over several others."""
-
-    def __init__(self, d: Any = 0, threaded: bool = False) -> None:
-        if isinstance(d, bool):
-            d, threaded = 0, d
-        super().__init__(d)
-        self.threaded = threaded
-        self._parts: list[Index] = []
-        self.own_indices = False
-
-    @property
-    def is_trained(self) -> bool:  # type: ignore[override]
-        """Whether all parts are trained."""
-        return all(part.is_trained for part in self._parts)
-
-    def count(self) -> int:
-        """How many parts there are."""
-        return len(self._parts)
-
-    def at(self, i: SupportsIndex) -> Index:
-        """Part `i`."""
-        return self._parts[operator.index(i)]
-
-    def addIndex(self, index: Index) -> None:
-        """Adds a part.
-
-        Raises:
-            RuntimeError: it is not like the others.
-        """
-        if self._parts or self.d:
-            first = self._parts[0] if self._parts else index
-            if index.d != (self.d or index.d) or index.metric_type != first.metric_type:
-                raise RuntimeError(f"{index!r} is of another width or metric than {first!r}")
-        self.d, self.metric_type, self.metric_arg = index.d, index.metric_type, index.metric_arg
-        self._cosine = index._cosine
-        self._parts.append(index)
-
-    def removeIndex(self, index: Index) -> None:
-        """Removes a part.
-
-        Raises:
-            RuntimeError: it is none.
-        """
-        kept = [part for part in self._parts if part is not index]
-        if len(kept) == len(self._parts):
-            raise RuntimeError(f"{index!r} is not a part of {self!r}")
-        self._parts = kept
-
-    def runOnIndex(self, f: Callable[[int, Index], None]) -> None:
-        """Calls `f` with the number of each part and the part."""
-        for number, part in enumerate(self._parts):
-            f(number, part)
-
-    def syncWithSubIndexes(self) -> None:
-        """Nothing to do: what is done to parts shows at once."""
-
-    def _train(self, x: Floats) -> None:
-        for part in self._parts:
-            part.train(x)
-
-    def _reset(self) -> None:
-        for part in self._parts:
-            part.reset()
-
-
-class IndexShards(_Many):
-    """Vectors spread over several indexes; a search asks all of them."""
-
-    def __init__(self, d: Any = 0, threaded: bool = False, successive_ids: bool = True) -> None:
-        """No shards yet. With `successive_ids`, the ids of a shard follow those of the shards before."""
-        super().__init__(d, threaded)
-        self.successive_ids = successive_ids
-
-    def add_shard(self, index: Index) -> None:
-        """Adds a shard."""
-        self.addIndex(index)
-
-    def remove_shard(self, index: Index) -> None:
-        """Removes a shard."""
-        self.removeIndex(index)
-
-    def _count(self) -> int:
-        return sum(part.ntotal for part in self._parts)
-
-    def _offsets(self) -> list[int]:
-        sizes = [part.ntotal if self.successive_ids else 0 for part in self._parts]
-        return list(itertools.accumulate(sizes[:-1], initial=0)) if sizes else []
-
-    def _add(self, x: Floats) -> None:
-        if self.successive_ids:
-            self._spread(x, None)
-        else:
-            start = self.ntotal
-            self._spread(x, np.arange(start, start + len(x), dtype=np.int64))
-
-    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
-        if self.successive_ids:
-            raise RuntimeError("shards with successive_ids number their vectors themselves: use add(x)")
-        self._spread(x, ids)
-
-    def _spread(self, x: Floats, ids: Ids | None) -> None:
-        if self.successive_ids and self.ntotal:
-            raise RuntimeError("shards with successive_ids take all vectors at once: reset() them first")
-        bounds = [len(x) * number // len(self._parts) for number in range(len(self._parts) + 1)]
-        for part, start, stop in zip(self._parts, bounds, bounds[1:], strict=False):
-            if ids is None:
-                part.add(x[start:stop])
-            else:
-                part.add_with_ids(x[start:stop], ids[start:stop])
-
-    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
-        k = labels.shape[1]
-        found = [part.search(x, k, params=params) for part in self._parts]
-        for (_, ids), offset in zip(found, self._offsets(), strict=True):
-            ids[ids >= 0] += offset
-        similar = self._is_similarity()
-        values = np.hstack([values for values, _ in found]) if found else np.empty((len(x), 0), np.float32)
-        ids = np.hstack([ids for _, ids in found]) if found else np.empty((len(x), 0), np.int64)
-        keys = np.where(ids < 0, np.inf, -values if similar else values)
-        order = np.argsort(keys, axis=1, kind="stable")[:, :k]
-        distances.fill(np.finfo(np.float32).max * (-1 if similar else 1))
-        labels.fill(-1)
-        distances[:, : order.shape[1]] = np.take_along_axis(values, order, 1)
-        labels[:, : order.shape[1]] = np.take_along_axis(ids, order, 1)
-
-    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
-        rows_of = []
-        for part, offset in zip(self._parts, self._offsets(), strict=True):
-            lims, distances, labels = part.range_search(x, radius, params=params)
-            rows_of.append((lims.astype(int), distances, labels + offset))
-        values, ids, ends = [np.empty(0, np.float32)], [np.empty(0, np.int64)], [0]
-        for query in range(len(x)):
-            for lims, distances, labels in rows_of:
-                values.append(distances[lims[query] : lims[query + 1]])
-                ids.append(labels[lims[query] : lims[query + 1]])
-            ends.append(sum(len(row) for row in ids))
-        return np.array(ends, np.uint64), np.concatenate(values), np.concatenate(ids)
-
-    def _remove(self, selector: IDSelector) -> int:
-        if self.successive_ids:
-            raise self._cannot("remove_ids with successive_ids")
-        return sum(part.remove_ids(selector) for part in self._parts)
-
-
-class IndexReplicas(_Many):
-    """Copies of the same vectors; each answers some of the queries."""
-
-    def add_replica(self, index: Index) -> None:
-        """Adds a copy."""
-        self.addIndex(index)
-
-    def remove_replica(self, index: Index) -> None:
-        """Removes a copy."""
-        self.removeIndex(index)
-
-    def _count(self) -> int:
-        return self._parts[0].ntotal if self._parts else 0
-
-    def _add(self, x: Floats) -> None:
-        for part in self._parts:
-            part.add(x)
-
-    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
-        for part in self._parts:
-            part.add_with_ids(x, ids)
-
-    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
-        if not self._parts:
-            raise RuntimeError("no replicas in index")
-        bounds = [len(x) * number // len(self._parts) for number in range(len(self._parts) + 1)]
-        for part, start, stop in zip(self._parts, bounds, bounds[1:], strict=False):
-            found = part.search(x[start:stop], labels.shape[1], params=params)
-            distances[start:stop], labels[start:stop] = found
-
-    def _reconstruct(self, ids: Ids) -> Floats:
-        if not self._parts:
-            raise RuntimeError("no replicas in index")
-        return self._parts[0]._reconstruct(ids)
-
-    def _remove(self, selector: IDSelector) -> int:
-        return max((part.remove_ids(selector) for part in self._parts), default=0)
 
 
 def parameters_for(index: Index, params: SearchParameters) -> SearchParameters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import time
 import zlib
 from typing import Any, SupportsIndex
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _native
-from ._arrays import Array, Codes, Floats, Ids, Pointer, bytes_rows, rows
+from ._arrays import Array, Codes, Floats, Ids, bytes_rows, pointed, rows
 from ._constants import METRIC_L2, metric_name
 from ._index import IndexFlat
 
@@ -78,19 +79,22 @@ def normalize_L2(x: Array) -> None:
 
 
 def kmin(array: Any, k: SupportsIndex) -> tuple[Floats, Ids]:
-    """The `k` smallest numbers of each row, and where they are."""
+    """The `k` smallest numbers of each row, and where they are; -1 where there are fewer."""
     return _smallest(np.asarray(array, np.float32), operator.index(k), 1)
 
 
 def kmax(array: Any, k: SupportsIndex) -> tuple[Floats, Ids]:
-    """The `k` largest numbers of each row, and where they are."""
+    """The `k` largest numbers of each row, and where they are; -1 where there are fewer."""
     return _smallest(np.asarray(array, np.float32), operator.index(k), -1)
 
 
 def _smallest(array: Floats, k: int, sign: int) -> tuple[Floats, Ids]:
-    assert 0 < k <= array.shape[1], f"k must be between 1 and {array.shape[1]}, got {k}"
+    assert k > 0, f"k must be at least 1, got {k}"
     order = np.argsort(sign * array, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(array, order, 1), order.astype(np.int64)
+    values = np.full((len(array), k), sign * np.finfo(np.float32).max, np.float32)
+    places = np.full((len(array), k), -1, np.int64)
+    values[:, : order.shape[1]], places[:, : order.shape[1]] = np.take_along_axis(array, order, 1), order
+    return values, places
 
 
 class ResultHeap:
@@ -252,46 +256,14 @@ def matrix_bucket_sort_inplace(tab: Array, nbucket: int | None = None, nt: int =
 
 def real_to_binary(d: int, x_in: Any, x_out: Any) -> None:
     """One bit per number: whether it is positive."""
-    given = x_in.array if isinstance(x_in, Pointer) else x_in
-    out = x_out.array if isinstance(x_out, Pointer) else x_out
-    bits = np.packbits(np.reshape(given, -1)[:d] > 0, bitorder="little")
-    out.reshape(-1)[: len(bits)] = bits
+    bits = np.packbits(pointed(x_in, d, np.float32) > 0, bitorder="little")
+    pointed(x_out, len(bits), np.uint8)[:] = bits
 
 
 def binary_to_real(d: int, x_in: Any, x_out: Any) -> None:
     """1 or -1 per bit."""
-    given = x_in.array if isinstance(x_in, Pointer) else x_in
-    out = x_out.array if isinstance(x_out, Pointer) else x_out
-    out.reshape(-1)[:d] = np.unpackbits(np.reshape(given, -1), bitorder="little")[:d].astype(np.float32) * 2 - 1
-
-
-def fvec_norms_L2sqr(norms: Pointer, x: Pointer, d: int, nx: int) -> None:
-    """The squared length of each vector."""
-    vectors = x.array.reshape(-1)[: nx * d].reshape(nx, d)
-    norms.array.reshape(-1)[:nx] = (vectors.astype(np.float64) ** 2).sum(1)
-
-
-def fvec_norms_L2(norms: Pointer, x: Pointer, d: int, nx: int) -> None:
-    """The length of each vector."""
-    vectors = x.array.reshape(-1)[: nx * d].reshape(nx, d)
-    norms.array.reshape(-1)[:nx] = np.linalg.norm(vectors.astype(np.float64), axis=1)
-
-
-def fvec_renorm_L2(d: int, nx: int, x: Pointer) -> None:
-    """Scales each vector to length 1."""
-    normalize_L2(x.array.reshape(-1)[: nx * d].reshape(nx, d))
-
-
-def fvec_L2sqr(x: Pointer, y: Pointer, d: int) -> float:
-    """The squared distance of two vectors."""
-    pair = pairwise_distances(x.array.reshape(-1)[None, :d], y.array.reshape(-1)[None, :d])
-    return float(pair[0, 0])
-
-
-def fvec_inner_product(x: Pointer, y: Pointer, d: int) -> float:
-    """The inner product of two vectors."""
-    pair = pairwise_distances(x.array.reshape(-1)[None, :d], y.array.reshape(-1)[None, :d], 0)
-    return float(pair[0, 0])
+    bits = np.unpackbits(pointed(x_in, (d + 7) // 8, np.uint8), bitorder="little")
+    pointed(x_out, d, np.float32)[:] = bits[:d].astype(np.float32) * 2 - 1
 
 
 def omp_set_num_threads(num_threads: SupportsIndex) -> None:
@@ -302,6 +274,32 @@ def omp_set_num_threads(num_threads: SupportsIndex) -> None:
 def omp_get_max_threads() -> int:
     """How many threads anear uses."""
     return _native.threads()
+
+
+FAISS_VERSION_MAJOR, FAISS_VERSION_MINOR, FAISS_VERSION_PATCH = 1, 15, 1
+
+
+def get_version() -> str:
+    """The version of Faiss whose names and files these are; anear's own is `anear.__version__`."""
+    return f"{FAISS_VERSION_MAJOR}.{FAISS_VERSION_MINOR}.{FAISS_VERSION_PATCH}"
+
+
+# What Faiss calls the instructions that the kernels may run on.
+_INSTRUCTIONS = {"avx2": {"AVX2"}, "avx512": {"AVX2", "AVX512"}, "neon": {"NEON"}}
+
+
+def supported_instruction_sets() -> set[str]:
+    """The instructions that the kernels run on, in Faiss's words."""
+    return set(_INSTRUCTIONS.get(_native.instruction_set().lower(), ()))
+
+
+has_AVX2 = "AVX2" in supported_instruction_sets()
+has_AVX512 = "AVX512" in supported_instruction_sets()
+
+
+def getmillisecs() -> float:
+    """Milliseconds since some moment."""
+    return time.perf_counter() * 1e3
 
 
 def get_compile_options() -> str:
@@ -321,6 +319,37 @@ def get_mem_usage_kb() -> int:
 def get_num_gpus() -> int:
     """None: anear computes on the CPU."""
     return 0
+
+
+def _no_gpu(what: str) -> NotImplementedError:
+    return NotImplementedError(f"{what} needs a GPU; anear computes on the CPU: leave the index or vectors where they are")
+
+
+def knn_gpu(*args: Any, **options: Any) -> Any:
+    """Refused: there is no GPU. Use `knn`.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise _no_gpu("knn_gpu")
+
+
+def pairwise_distance_gpu(*args: Any, **options: Any) -> Any:
+    """Refused: there is no GPU. Use `pairwise_distances`.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise _no_gpu("pairwise_distance_gpu")
+
+
+def index_cpu_to_all_gpus(*args: Any, **options: Any) -> Any:
+    """Refused: there is no GPU.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise _no_gpu("index_cpu_to_all_gpus")
 
 
 class MatrixStats:

@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Floats, Int32Vector, UInt64Vector
+from ._arrays import Array, Floats, Int32Vector, UInt64Vector, pointed
 from ._codes import IndexPQ, IndexScalarQuantizer
 from ._constants import METRIC_L2
 from ._index import EngineIndex, Index, IndexFlat, Knobs
@@ -77,6 +77,19 @@ class HNSW(Known):
         layer = operator.index(layer_no)
         return 0 if layer == 0 else (layer + 1) * self._m
 
+    def neighbor_range(self, no: SupportsIndex, layer_no: SupportsIndex, begin: Any, end: Any) -> None:
+        """Writes where in `neighbors` the links of a vector on a level begin and end.
+
+        Raises:
+            RuntimeError: there is no such vector or level.
+        """
+        number, layer, levels = operator.index(no), operator.index(layer_no), self._part("levels")
+        if not (0 <= number < len(levels) and 0 <= layer < levels[number]):
+            raise RuntimeError(f"vector {number} has no links on level {layer}")
+        start = int(self._part("offsets")[number])
+        pointed(begin, 1, np.uint64)[0] = start + self.cum_nb_neighbors(layer)
+        pointed(end, 1, np.uint64)[0] = start + self.cum_nb_neighbors(layer + 1)
+
     def reset(self) -> None:
         """Removes all vectors."""
         self._of.reset()
@@ -95,6 +108,8 @@ class NSG(Known):
     def ntotal(self) -> int:
         """How many vectors are linked."""
         return int(self._of.ntotal)
+
+    _part = HNSW._part
 
     @property
     def is_built(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeVar
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Floats, Ids, Pointer, UInt8Vector, count_of, ids_for, output, rows
+from ._arrays import Array, Codes, Floats, Ids, Pointer, UInt8Vector, count_of, ids_for, output, pointed, rows
 from ._constants import (
     METRIC_INNER_PRODUCT,
     METRIC_L2,
@@ -25,6 +25,7 @@ from ._constants import (
 )
 from ._known import Known
 from ._params import SearchParameters
+from ._raw import Raw
 from ._selectors import IDSelector, IDSelectorAll, selector_of
 
 Self = TypeVar("Self", bound="Index")
@@ -34,7 +35,7 @@ Range = tuple[Array, Floats, Ids]
 _TYPES = {Float32: np.float32, Float16: np.float16, UInt8: np.uint8, Int8: np.int8}
 
 
-class Index(Known):
+class Index(Raw, Known):
     """An index of vectors of one width, compared by one metric.
 
     The methods that begin with an underscore are what kinds of indexes differ in.
@@ -62,6 +63,10 @@ class Index(Known):
     def ntotal(self) -> int:
         """How many vectors there are."""
         return self._count()
+
+    @ntotal.setter
+    def ntotal(self, value: int) -> None:
+        """Nothing to do: vectors are counted."""
 
     def train(self, x: Any, *, numeric_type: int = Float32, xq_train: Any = None) -> None:
         """Learns from vectors like those to come.
@@ -194,14 +199,29 @@ class Index(Known):
             vectors[:] = self._reconstruct(keys)
         return vectors
 
-    def compute_residual(self, x: Any, key: SupportsIndex) -> Floats:
-        """What remains of a vector when the one with this id is taken away."""
-        residual: Floats = np.asarray(x, dtype=np.float32) - self.reconstruct(key)
+    def compute_residual(self, x: Any, *rest: Any) -> Floats:
+        """What remains of a vector when the one with this id is taken away.
+
+        The id comes last; before it may stand where the answer is written to, as in Faiss.
+        """
+        *outputs, key = rest
+        residual: Floats = pointed(x, self.d, np.float32) - self.reconstruct(key)
+        for output in outputs:
+            pointed(output, self.d, np.float32)[:] = residual
         return residual
 
-    def compute_residual_n(self, xs: Any, keys: Any) -> Floats:
-        """What remains of each row when the vector with its id is taken away."""
-        residuals: Floats = rows(xs, self.d) - self.reconstruct_batch(keys)
+    def compute_residual_n(self, *args: Any) -> Floats:
+        """What remains of each row when the vector with its id is taken away: rows and ids.
+
+        As in Faiss, too: how many they are, the rows, where the answer is written to, the ids.
+        """
+        if len(args) == 2:
+            vectors, keys = rows(args[0], self.d), args[1]
+        else:
+            vectors, keys = self._rows(args[0], args[1]), pointed(args[3], args[0], np.int64)
+        residuals: Floats = vectors - self.reconstruct_batch(keys)
+        if len(args) == 4:
+            self._rows(args[0], args[2])[:] = residuals
         return residuals
 
     def remove_ids(self, x: Any) -> int:
@@ -391,7 +411,18 @@ class EngineIndex(Index):
         self.is_trained = not self._needs_training
 
     def _built(self, spec: str, sample: Floats | None) -> _native.VectorIndex:
+        given = None if sample is not None else self._given_quantizer()
+        if given is not None:
+            return given.flat(self.metric)
         return _native.VectorIndex.build(spec, self.metric, self._nothing() if sample is None else sample)
+
+    def _given_quantizer(self) -> _native.Parts | None:
+        """The index whose quantizer was taken over as an attribute of this one, if there is such."""
+        for name in ("pq", "sq", "rq", "rabitq"):
+            home = getattr(vars(self).get(name), "_home", None)
+            if home is not None and home is not self and home._index is not None:
+                return _native.Parts(home._index)
+        return None
 
     def _nothing(self) -> Floats:
         return np.empty((0, self.d), np.float32)
@@ -426,7 +457,7 @@ class EngineIndex(Index):
         return 0 if self._index is None else self._index.ntotal
 
     def _train(self, x: Floats) -> None:
-        if self.ntotal:
+        if self.ntotal and self._needs_training:
             raise RuntimeError(f"{type(self).__name__} holds {self.ntotal} vectors; reset() it before it is trained anew")
         if self._needs_training:
             self._index = self._built(self._spec(), x)
@@ -485,6 +516,11 @@ class EngineIndex(Index):
 class IndexFlatCodes(EngineIndex):
     """An index that compares a query with the code of every vector; ids are positions."""
 
+    def _merge(self, other: EngineIndex, add_id: int) -> None:
+        if add_id:
+            raise RuntimeError(f"ids are positions: they cannot grow by {add_id}; leave add_id at 0")
+        super()._merge(other, add_id)
+
     @property
     def code_size(self) -> int:
         """Bytes of a vector's code."""
@@ -499,8 +535,14 @@ class IndexFlatCodes(EngineIndex):
         """A copy of all codes, one after the other."""
         return UInt8Vector(self._parts.codes() if self.ntotal else ())
 
-    def add_sa_codes(self, codes: Any) -> None:
-        """Adds the vectors of codes, which `sa_encode` made."""
+    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
+        """Adds the vectors of codes, which `sa_encode` made.
+
+        Raises:
+            RuntimeError: ids are given, which are positions here.
+        """
+        if ids is not None:
+            raise self._cannot("add_sa_codes with ids")
         self.add(self.sa_decode(codes))
 
     def permute_entries(self, perm: Any) -> None:
@@ -534,7 +576,7 @@ class IndexFlat(IndexFlatCodes):
     (array([[0.]], dtype=float32), array([[1]]))
     """
 
-    def __init__(self, d: SupportsIndex, metric: int | str = METRIC_L2) -> None:
+    def __init__(self, d: SupportsIndex = 0, metric: int | str = METRIC_L2) -> None:
         """An empty index of vectors of width `d`; `metric` is one of Faiss's numbers or a name of anear's."""
         super().__init__(d, metric)
         self._start()
@@ -559,7 +601,7 @@ class IndexFlat(IndexFlatCodes):
 class IndexFlatL2(IndexFlat):
     """An exact index by squared L2 distance."""
 
-    def __init__(self, d: SupportsIndex) -> None:
+    def __init__(self, d: SupportsIndex = 0) -> None:
         """An empty index of vectors of width `d`."""
         super().__init__(d, METRIC_L2)
 
@@ -567,7 +609,7 @@ class IndexFlatL2(IndexFlat):
 class IndexFlatIP(IndexFlat):
     """An exact index by inner product: the largest first."""
 
-    def __init__(self, d: SupportsIndex) -> None:
+    def __init__(self, d: SupportsIndex = 0) -> None:
         """An empty index of vectors of width `d`."""
         super().__init__(d, METRIC_INNER_PRODUCT)
 

@@ -14,10 +14,12 @@ import numpy as np
 from .. import _native
 from ._arrays import Codes, UInt8Vector
 from ._binary import IndexBinary, binary_around
+from ._codes import IndexPQ
 from ._constants import IO_FLAG_MMAP, IO_FLAG_MMAP_IFC
 from ._factory import around
 from ._index import Index
-from ._transforms import VectorTransform
+from ._quantizers import ProductQuantizer
+from ._transforms import VectorTransform, transform_around
 
 T = TypeVar("T")
 
@@ -33,13 +35,21 @@ class IOWriter:
 
 
 class IOReader:
-    """Where an index is read from."""
+    """Where indexes are read from, one after the other."""
 
     name = ""
+    _ahead = b""
 
     def read(self) -> bytes:
         """Everything that is left."""
         raise NotImplementedError
+
+    def _first(self, parse: Callable[[Codes], tuple[T, int]]) -> T:
+        """What is at the beginning of what is left, which goes on behind it."""
+        left = np.frombuffer(self._ahead or self.read(), np.uint8)
+        found, length = parse(left)
+        self._ahead = left[length:].tobytes()
+        return found
 
 
 class VectorIOWriter(IOWriter):
@@ -60,10 +70,12 @@ class VectorIOReader(IOReader):
     def __init__(self) -> None:
         """Holds nothing yet."""
         self.data = UInt8Vector()
+        self.rp = 0
 
     def read(self) -> bytes:
-        """Everything."""
-        return self.data._values.tobytes()
+        """Everything that is left."""
+        start, self.rp = self.rp, len(self.data)
+        return self.data._values[start:].tobytes()
 
 
 class PyCallbackIOWriter(IOWriter):
@@ -100,9 +112,15 @@ class FileIOWriter(IOWriter):
     def __init__(self, name: str | os.PathLike[str]) -> None:
         """Writes to the file called `name`."""
         self.name = os.fspath(name)
+        self._written = b""
 
     def write(self, data: bytes) -> None:
-        """Puts a whole file in its place, or leaves what was there."""
+        """Puts a whole file in its place, or leaves what was there; what was written to it before is in it too."""
+        data = self._written + data
+        self._put(data)
+        self._written = data
+
+    def _put(self, data: bytes) -> None:
         target = Path(self.name)
         folder = target.parent
         if not folder.is_dir():
@@ -139,11 +157,15 @@ class FileIOReader(IOReader):
             RuntimeError: it cannot be opened.
         """
         self.name = os.fspath(name)
+        self._is_read = False
         if not Path(self.name).is_file():
             raise RuntimeError(f"could not open {self.name} for reading: no such file")
 
     def read(self) -> bytes:
-        """Everything."""
+        """Everything, once."""
+        if self._is_read:
+            return b""
+        self._is_read = True
         try:
             return Path(self.name).read_bytes()
         except OSError as error:
@@ -255,6 +277,8 @@ def read_index(source: Any, io_flags: int = 0) -> Index:
     if isinstance(reader, FileIOReader) and _maps(io_flags):
         # Links are followed, as in Faiss.
         return around(_native.VectorIndex.map_faiss(os.path.realpath(reader.name)))
+    if reader is source:
+        return around(reader._first(_native.VectorIndex.first_of_faiss))
     return deserialize_index(reader.read())
 
 
@@ -269,7 +293,52 @@ def write_index_binary(index: IndexBinary, target: Any) -> None:
 
 def read_index_binary(source: Any, io_flags: int = 0) -> IndexBinary:
     """The binary index in a file or a reader, which anear or Faiss wrote."""
+    if isinstance(source, IOReader):
+        return binary_around(source._first(_native.BinaryIndex.first_of_faiss))
     return deserialize_index_binary(_reader(source).read())
+
+
+def write_VectorTransform(vt: VectorTransform, target: Any) -> None:
+    """Writes a transform to a path or a writer, in Faiss's format.
+
+    Raises:
+        RuntimeError: it is not trained, or the file cannot be written.
+    """
+    if not isinstance(vt, VectorTransform):
+        raise TypeError(f"expected a transform, got {type(vt).__name__}")
+    _writer(target).write(vt._live.to_faiss().tobytes())
+
+
+def read_VectorTransform(source: Any) -> VectorTransform:
+    """The transform in a file or a reader, which anear or Faiss wrote.
+
+    Raises:
+        RuntimeError: there is no file, or none that anear reads.
+    """
+    return transform_around(_reader(source)._first(_native.Transform.first_of_faiss))
+
+
+def write_ProductQuantizer(pq: ProductQuantizer, target: Any) -> None:
+    """Writes a product quantizer to a path or a writer, in Faiss's format.
+
+    Raises:
+        RuntimeError: it is not trained, or the file cannot be written.
+    """
+    if not isinstance(pq, ProductQuantizer):
+        raise TypeError(f"expected a ProductQuantizer, got {type(pq).__name__}")
+    pq._codec._check_trained("saving")
+    _writer(target).write(_native.Parts(pq._codec._live).product_to_faiss().tobytes())
+
+
+def read_ProductQuantizer(source: Any) -> ProductQuantizer:
+    """The product quantizer in a file or a reader, which anear or Faiss wrote.
+
+    Raises:
+        RuntimeError: there is no file, or none that anear reads.
+    """
+    index = IndexPQ._around(_reader(source)._first(_native.VectorIndex.first_product_of_faiss))
+    pq: ProductQuantizer = index.pq
+    return pq
 
 
 def clone_index(index: T) -> T:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import operator
-import time
+from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Floats, Ids, Pointer, output, rows
+from ._arrays import Array, Codes, Floats, Ids, ids_for, output, pointed, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
-from ._codes import fast_scan_token, numbers_in, unnormed_search
+from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
 from ._index import EngineIndex, Index, Knobs
+from ._lists import DirectMap, Listed
 from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersHNSW, SearchParametersIVF
 from ._quantizers import (
     SCALAR_NUMBERS,
@@ -23,103 +24,9 @@ from ._quantizers import (
     ScalarQuantizer,
     rabitq_token,
 )
-from ._selectors import IDSelectorArray, IDSelectorNot, IDSelectorRange
 
 
-class DirectMap:
-    """Where each id is. The engine always knows, so this only remembers what was asked for."""
-
-    NoMap, Array, Hashtable = range(3)
-
-    def __init__(self) -> None:
-        """Knows nothing, as far as Faiss is concerned."""
-        self.type = self.NoMap
-
-    def no(self) -> bool:
-        """Whether Faiss would not know."""
-        return self.type == self.NoMap
-
-
-class InvertedLists:
-    """The lists of an inverted file, as they are now."""
-
-    SUBSET_TYPE_ID_RANGE, SUBSET_TYPE_ID_MOD, SUBSET_TYPE_ELEMENT_RANGE = range(3)
-    SUBSET_TYPE_INVLIST_FRACTION, SUBSET_TYPE_INVLIST = range(3, 5)
-
-    def __init__(self, index: IndexIVF) -> None:
-        """Shows the lists of `index`."""
-        self._of = index
-
-    @property
-    def nlist(self) -> int:
-        """How many lists there are."""
-        return self._of.nlist
-
-    @property
-    def code_size(self) -> int:
-        """Bytes of a vector's code."""
-        return self._of.code_size
-
-    def list_size(self, list_no: SupportsIndex) -> int:
-        """How many vectors are in a list."""
-        number = operator.index(list_no)
-        if not 0 <= number < self.nlist:
-            raise RuntimeError(f"there is no list {number}; there are {self.nlist}")
-        return int(self._sizes()[number])
-
-    def get_ids(self, list_no: SupportsIndex) -> Pointer:
-        """A copy of the ids of a list."""
-        return Pointer(self._list(list_no)[0])
-
-    def get_codes(self, list_no: SupportsIndex) -> Pointer:
-        """A copy of the codes of a list."""
-        return Pointer(self._list(list_no)[1])
-
-    def get_single_id(self, list_no: SupportsIndex, offset: SupportsIndex) -> int:
-        """The id at a place of a list."""
-        return int(self._list(list_no)[0][operator.index(offset)])
-
-    def release_ids(self, list_no: SupportsIndex, ids: Any) -> None:
-        """Nothing to do."""
-
-    def release_codes(self, list_no: SupportsIndex, codes: Any) -> None:
-        """Nothing to do."""
-
-    def prefetch_lists(self, list_nos: Any, nlist: int) -> None:
-        """Nothing to do."""
-
-    def compute_ntotal(self) -> int:
-        """How many vectors there are in all lists."""
-        return int(self._sizes().sum())
-
-    def imbalance_factor(self) -> float:
-        """1 for lists of equal size; `nlist` if one has all vectors."""
-        sizes = self._sizes().astype(float)
-        total = sizes.sum()
-        return float(len(sizes) * (sizes**2).sum() / total**2) if total else 1.0
-
-    def print_stats(self) -> None:
-        """Prints how many lists have how many vectors."""
-        sizes = self._sizes()
-        for power in range(int(sizes.max(initial=0)).bit_length() + 1):
-            low, high = 1 << power >> 1, 1 << power
-            print(f"list size in {low} .. {high}: {int(((sizes >= low) & (sizes < high)).sum())} instances")
-
-    def _sizes(self) -> Ids:
-        if self._of._index is None:
-            return np.zeros(self.nlist, np.int64)
-        return self._of._parts.list_sizes()
-
-    def _list(self, list_no: SupportsIndex) -> tuple[Ids, Codes]:
-        if self._of._index is None:
-            return np.empty(0, np.int64), np.empty((0, self.code_size), np.uint8)
-        return self._of._parts.list(operator.index(list_no))
-
-
-ArrayInvertedLists = InvertedLists
-
-
-class IndexIVF(EngineIndex):
+class IndexIVF(Listed, EngineIndex):
     """An inverted file: vectors in the list of their nearest centroid.
 
     A search that finds too few vectors in `nprobe` lists goes on to further ones, where Faiss answers -1.
@@ -151,7 +58,7 @@ class IndexIVF(EngineIndex):
         self.cp = ClusteringParameters()
         self.cp.niter = 10
         self.cp.spherical = self.metric_type == METRIC_INNER_PRODUCT
-        self.direct_map = DirectMap()
+        self.direct_map = DirectMap(self)
         self._needs_training, self.is_trained = True, False
 
     def _ready(self) -> None:
@@ -186,42 +93,25 @@ class IndexIVF(EngineIndex):
         """Bytes of a vector's code."""
         raise NotImplementedError
 
-    @property
-    def invlists(self) -> InvertedLists:
-        """The lists."""
-        return InvertedLists(self)
+    def _list_sizes(self) -> Ids:
+        return self._parts.list_sizes()
+
+    def _list_at(self, number: int) -> tuple[Ids, Codes]:
+        return self._parts.list(number)
+
+    def _queries(self, x: Any) -> Floats:
+        return rows(x, self.d)
 
     def train_q1(self, x: Any, verbose: bool = False, metric_type: int | None = None) -> None:
         """Finds the centroids and gives them to the quantizer, if it does not have them."""
-        self._train_coarse(rows(x, self.d))
-
-    def _train_coarse(self, x: Floats) -> None:
-        coarse = self.quantizer
-        if coarse.is_trained and coarse.ntotal == self.nlist:
-            return
-        alone = self.quantizer_trains_alone
-        if alone in (1, "\x01"):
-            coarse.train(x)
-            if coarse.ntotal != self.nlist:
-                raise RuntimeError(f"the quantizer trained to {coarse.ntotal} lists, not to {self.nlist}")
-            return
-        self.cp.verbose = self.verbose
-        coarse.reset()
-        where = self.clustering_index or (type(self)._plain(coarse) if alone in (2, "\x02") else coarse)
-        coarse_clustering(self.cp, x, self.nlist, where)
-        if where is not coarse:
-            if not coarse.is_trained:
-                coarse.train(x)
-            coarse.add(where.reconstruct_n(0, self.nlist))
-
-    @staticmethod
-    def _plain(coarse: Index) -> Index:
-        return flat_like(coarse)
+        train_level1(self, rows(x, self.d))
 
     def _train(self, x: Floats) -> None:
         if self.ntotal:
+            if not _native.check_spec(self._codes())[1]:
+                return  # The lists are there, and codes have nothing to learn.
             raise RuntimeError(f"{type(self).__name__} holds {self.ntotal} vectors; reset() it before it is trained anew")
-        self._train_coarse(x)
+        train_level1(self, x)
         self._index = self._made(x)
         self.is_trained = True
 
@@ -239,7 +129,35 @@ class IndexIVF(EngineIndex):
             return flat_like(self.quantizer)._live
 
     def _built(self, spec: str, sample: Floats | None) -> _native.VectorIndex:
+        given = None if sample is not None else self._given_quantizer()
+        if given is not None:
+            return given.ivf(self._coarse_engine(), self.metric, self.by_residual)
         return self._made(self._nothing() if sample is None else sample)
+
+    def _add_to_lists(self, x: Any, lists: Any, ids: Any = None) -> None:
+        """Adds vectors to these lists; ids are counted on if none are given."""
+        vectors = rows(x, self.d)
+        numbers = ids_for(lists, len(vectors))
+        self._live.add_codes(numbers.astype(np.uint32), self._new_ids(len(vectors), ids), self._codes_in(vectors, numbers))
+
+    def _new_ids(self, count: int, ids: Any) -> Ids:
+        """The ids given, one per vector, or those that follow the largest there is."""
+        if ids is not None:
+            return ids_for(ids, count)
+        first = int(self._own_ids().max(initial=-1)) + 1
+        return np.arange(first, first + count, dtype=np.int64)
+
+    def _codes_in(self, x: Floats, lists: Ids) -> Codes:
+        """The codes of vectors in these lists."""
+        origins = self.quantizer.reconstruct_batch(lists) if self.by_residual else None
+        return self._parts.encode(x, origins)
+
+    def _rearrange(self, order: Iterable[int]) -> None:
+        """Makes the engine know the quantizer of now, with list `order[i]` as list `i`."""
+        lists = [self.invlists._list(number) for number in order]
+        self._index = self._parts.ivf(self._coarse_engine(), self.metric, self.by_residual)
+        for number, (ids, codes) in enumerate(lists):
+            self.invlists._append(number, ids, codes)
 
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
         self._live.add_with_ids(x, ids)
@@ -267,26 +185,10 @@ class IndexIVF(EngineIndex):
         if self._index is not None and self.ntotal:
             self._index.remove(_native.Selector.all())
 
-    def _own_ids(self) -> Ids:
-        lists = range(self.nlist if self._index is not None else 0)
-        return np.concatenate([np.empty(0, np.int64), *(self._parts.list(number)[0] for number in lists)])
-
     def _engine(self) -> _native.VectorIndex:
         self._live.set_knob("nprobe", float(self.nprobe))
         self._tell_quantizer(None)
         return self._live
-
-    def get_list_size(self, list_no: SupportsIndex) -> int:
-        """How many vectors are in a list."""
-        return self.invlists.list_size(list_no)
-
-    def make_direct_map(self, new_maintain_direct_map: bool = True) -> None:
-        """Nothing to do: ids are always found."""
-        self.direct_map.type = DirectMap.Array if new_maintain_direct_map else DirectMap.NoMap
-
-    def set_direct_map_type(self, type: int) -> None:
-        """Nothing to do: ids are always found."""
-        self.direct_map.type = int(type)
 
     def update_vectors(self, keys: Any, x: Any) -> None:
         """Puts other vectors in the place of those with these ids."""
@@ -296,83 +198,53 @@ class IndexIVF(EngineIndex):
         self.remove_ids(ids)
         self.add_with_ids(vectors, ids)
 
-    def reconstruct_from_offset(self, list_no: SupportsIndex, offset: SupportsIndex) -> Floats:
-        """The vector at a place of a list."""
-        return self.reconstruct(self.invlists.get_single_id(list_no, offset))
+    def reconstruct_from_offset(self, list_no: SupportsIndex, offset: SupportsIndex, recons: Any = None) -> Floats:
+        """The vector at a place of a list; written to an array or a pointer too, if there is one."""
+        vector = self.reconstruct(self.invlists.get_single_id(list_no, offset))
+        if recons is not None:
+            pointed(recons, self.d, np.float32)[:] = vector
+        return vector
 
-    def copy_subset_to(self, other: IndexIVF, subset_type: int, a1: int, a2: int) -> None:
-        """Adds some of the vectors to another index of the same lists: by range of ids, or by rest of a division."""
-        ids = self._own_ids()
-        if subset_type == InvertedLists.SUBSET_TYPE_ID_RANGE:
-            keep = (ids >= a1) & (ids < a2)
-        elif subset_type == InvertedLists.SUBSET_TYPE_ID_MOD:
-            keep = ids % a1 == a2
-        elif subset_type == InvertedLists.SUBSET_TYPE_INVLIST:
-            number = np.repeat(np.arange(self.nlist), self._parts.list_sizes())
-            keep = (number >= a1) & (number < a2)
-        elif subset_type == InvertedLists.SUBSET_TYPE_ELEMENT_RANGE:
-            place = np.arange(len(ids))
-            keep = (place >= a1) & (place < a2)
-        else:
-            raise RuntimeError(f"cannot copy a subset of type {subset_type}")
-        part = self._live.copy()
-        part.remove(IDSelectorNot(IDSelectorArray(ids[keep]))._rule)
-        other._live.merge(part, 0)
-
-    def search_preassigned(
+    def search_and_return_codes(
         self,
         x: Any,
         k: SupportsIndex,
-        Iq: Any,
-        Dq: Any = None,
         *,
+        include_listnos: bool = False,
         params: SearchParameters | None = None,
         D: Array | None = None,
         I: Array | None = None,
-    ) -> tuple[Floats, Ids]:
-        """`search` in lists that are given, a row per query; -1 is no list."""
-        queries = rows(x, self.d)
-        lists = self._given_lists(Iq, len(queries), params)
-        count = operator.index(k)
-        distances = output(D, (len(queries), count), np.float32)
-        labels = output(I, (len(queries), count), np.int64)
-        for row, query in enumerate(queries):
-            everywhere = self._everywhere(lists[row], params)
-            distances[row], labels[row] = (found[0] for found in self.search(query[None], count, params=everywhere))
-        return distances, labels
+        codes: Array | None = None,
+    ) -> tuple[Floats, Ids, Codes]:
+        """`search`, and the codes that were found, behind the number of their list if that is wanted; zeros where none was."""
+        distances, labels = self.search(x, k, params=params, D=D, I=I)
+        width = self.coarse_code_size() if include_listnos else 0
+        out = output(codes, (*labels.shape, width + self.code_size), np.uint8)
+        out.fill(0)
+        numbers, places, ids = self._places()
+        order = np.argsort(ids, kind="stable")
+        for row, column in np.argwhere(labels >= 0):
+            at = order[np.searchsorted(ids, labels[row, column], sorter=order)]
+            if width:
+                out[row, column, :width] = self._list_bytes(numbers[at : at + 1])[0]
+            out[row, column, width:] = self._parts.list(int(numbers[at]))[1][places[at]]
+        return distances, labels, out
 
-    def range_search_preassigned(
-        self, x: Any, thresh: float, Iq: Any, Dq: Any = None, *, params: SearchParameters | None = None
-    ) -> tuple[Array, Floats, Ids]:
-        """`range_search` in lists that are given, a row per query; -1 is no list."""
-        queries = rows(x, self.d)
-        lists = self._given_lists(Iq, len(queries), params)
-        found = [
-            self.range_search(query[None], thresh, params=self._everywhere(lists[row], params))
-            for row, query in enumerate(queries)
-        ]
-        lims = np.cumsum([0, *(len(labels) for _, _, labels in found)]).astype(np.uint64)
-        return (
-            lims,
-            np.concatenate([np.empty(0, np.float32), *(distances for _, distances, _ in found)]),
-            np.concatenate([np.empty(0, np.int64), *(labels for _, _, labels in found)]),
-        )
+    def _list_bytes(self, lists: Ids) -> Codes:
+        """Numbers of lists, in as many bytes as they need."""
+        return lists.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : self.coarse_code_size()]
 
-    def _given_lists(self, Iq: Any, count: int, params: SearchParameters | None) -> Ids:
-        lists: Ids = np.ascontiguousarray(Iq, dtype=np.int64)
-        shape = (count, params.nprobe if isinstance(params, SearchParametersIVF) else self.nprobe)
-        assert lists.shape == shape, f"expected nprobe lists of each query: the shape {shape}, got {lists.shape}"
-        return lists
+    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
+        """Adds the vectors of codes, which `sa_encode` made; their ids are counted on if none are given.
 
-    def _everywhere(self, lists: Ids, params: SearchParameters | None) -> SearchParametersIVF:
-        """Parameters for a search of what is in some lists."""
-        from ._selectors import IDSelectorAnd
-
-        ids = [self._parts.list(number)[0] for number in lists.tolist() if number >= 0]
-        chosen: Any = IDSelectorArray(np.concatenate([np.empty(0, np.int64), *ids]))
-        if params is not None and params.sel is not None:
-            chosen = IDSelectorAnd(chosen, params.sel)
-        return SearchParametersIVF(sel=chosen, nprobe=self.nlist)
+        Raises:
+            RuntimeError: there is no such list.
+        """
+        given = rows(codes, self.sa_code_size(), np.uint8)
+        width = self.coarse_code_size()
+        lists = self._list_numbers(given[:, :width])
+        chosen = self._new_ids(len(given), ids)
+        self._live.add_codes(lists.astype(np.uint32), chosen, np.ascontiguousarray(given[:, width:]))
 
     def sa_code_size(self) -> int:
         """Bytes of a list's number and a vector's code."""
@@ -384,16 +256,18 @@ class IndexIVF(EngineIndex):
 
     def _encode(self, x: Floats) -> Codes:
         lists = self.quantizer.assign(x, 1).ravel()
-        origins = self.quantizer.reconstruct_batch(lists) if self.by_residual else None
-        width = self.coarse_code_size()
-        numbers = lists.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width]
-        return np.hstack([numbers, self._parts.encode(x, origins)])
+        return np.hstack([self._list_bytes(lists), self._codes_in(x, lists)])
+
+    @staticmethod
+    def _list_numbers(codes: Codes) -> Ids:
+        """Numbers of lists, of the bytes that `_list_bytes` made."""
+        numbers = np.zeros((len(codes), 8), np.uint8)
+        numbers[:, : codes.shape[1]] = codes
+        return numbers.view("<i8").ravel().astype(np.int64)
 
     def _decode(self, codes: Codes) -> Floats:
         width = self.coarse_code_size()
-        numbers = np.zeros((len(codes), 8), np.uint8)
-        numbers[:, :width] = codes[:, :width]
-        lists = numbers.view("<i8").ravel().astype(np.int64)
+        lists = self._list_numbers(codes[:, :width])
         vectors = self._parts.decode(np.ascontiguousarray(codes[:, width:]))
         return vectors + self.quantizer.reconstruct_batch(lists) if self.by_residual else vectors
 
@@ -533,11 +407,25 @@ class IndexIVFPQFastScan(IndexIVFPQ):
         bbs: SupportsIndex = 32,
         own_invlists: bool = True,
     ) -> None:
-        """An empty index of vectors of width `d` in `nlist` lists: `M` parts of 4 bits."""
+        """An empty index of vectors of width `d` in `nlist` lists: `M` parts of 4 bits; or those of an `IndexIVFPQ`.
+
+        Of an `IndexIVFPQ` the vectors come too; they lie in blocks of as many codes as the next argument says.
+
+        Raises:
+            RuntimeError: a part has not 4 bits, or the `IndexIVFPQ` is not trained.
+        """
         if isinstance(quantizer, IndexIVFPQ):
-            raise RuntimeError("make an IndexIVFPQFastScan of the vectors; an IndexIVFPQ cannot be converted")
+            self._take_over(quantizer, operator.index(d) or 32)
+            return
+        check_four_bits(nbits)
         self.bbs = operator.index(bbs)
         super().__init__(quantizer, d, nlist, M, nbits, metric)
+
+    def _take_over(self, plain: IndexIVFPQ, bbs: int) -> None:
+        check_four_bits(plain.pq.nbits)
+        self.bbs, self.by_residual = bbs, plain.by_residual
+        super().__init__(plain.quantizer, plain.d, plain.nlist, plain.pq.M, 4, plain.metric)
+        self._index, self.is_trained, self.nprobe = plain._live.in_blocks(), True, plain.nprobe
 
     @property
     def M(self) -> int:
@@ -665,62 +553,25 @@ class IndexIVFResidualQuantizer(IndexIVF):
         return self.rq.code_size
 
 
-def extract_index_ivf(index: Any) -> IndexIVF:
-    """The inverted file within an index.
+def train_level1(index: Any, x: Floats) -> None:
+    """Makes the centroids of the lists of `index` the vectors of its quantizer, unless it has them.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: the quantizer trains alone, to another number of lists.
     """
-    found = try_extract_index_ivf(index)
-    if found is None:
-        raise RuntimeError(f"{index!r} has no inverted file within")
-    return found
-
-
-def try_extract_index_ivf(index: Any) -> IndexIVF | None:
-    """The inverted file within an index, if there is one."""
-    while not isinstance(index, IndexIVF):
-        within = [vars(index).get(name) for name in ("base_index", "index")]
-        index = next((inner for inner in within if inner is not None), None)
-        if index is None:
-            return None
-    return index
-
-
-def search_with_parameters(
-    index: Index, x: Any, k: SupportsIndex, params: SearchParameters | None = None, output_stats: bool = False
-) -> Any:
-    """`index.search` with parameters for the inverted file within."""
-    from ._composite import parameters_for
-
-    began = time.perf_counter()
-    found = index.search(x, k, params=None if params is None else parameters_for(index, params))
-    return (*found, _stats(index, x, params, time.perf_counter() - began)) if output_stats else found
-
-
-def range_search_with_parameters(
-    index: Index, x: Any, radius: float, params: SearchParameters | None = None, output_stats: bool = False
-) -> Any:
-    """`index.range_search` with parameters for the inverted file within."""
-    from ._composite import parameters_for
-
-    began = time.perf_counter()
-    found = index.range_search(x, radius, params=None if params is None else parameters_for(index, params))
-    return (*found, _stats(index, x, params, time.perf_counter() - began)) if output_stats else found
-
-
-def _stats(index: Index, x: Any, params: SearchParameters | None, seconds: float) -> dict[str, float]:
-    """How many codes are in the lists that were searched, and how long that took; the parts are not timed apart."""
-    ivf, queries = extract_index_ivf(index), np.asarray(x)
-    while index is not ivf:
-        queries = index.apply_chain(queries) if hasattr(type(index), "apply_chain") else queries
-        index = next(filter(None, (vars(index).get(name) for name in ("base_index", "index"))))
-    own: Any = ivf if params is None else params
-    lists = ivf.quantizer.assign(queries, min(own.nprobe, ivf.nlist))
-    compared = int(ivf.invlists._sizes()[lists[lists >= 0]].sum())
-    return {"ndis": compared, "pre_transform_ms": 0.0, "coarse_quantizer_ms": 0.0, "invlist_scan_ms": 1e3 * seconds}
-
-
-def merge_into(index0: Index, index1: Index, shift_ids: bool) -> None:
-    """Moves the vectors of one index into another; with `shift_ids`, behind its ids."""
-    index0.merge_from(index1, index0.ntotal if shift_ids else 0)
+    coarse, alone = index.quantizer, index.quantizer_trains_alone
+    if coarse.is_trained and coarse.ntotal == index.nlist:
+        return
+    if alone in (1, "\x01"):
+        coarse.train(x)
+        if coarse.ntotal != index.nlist:
+            raise RuntimeError(f"the quantizer trained to {coarse.ntotal} lists, not to {index.nlist}")
+        return
+    index.cp.verbose = index.verbose
+    coarse.reset()
+    where = index.clustering_index or (flat_like(coarse) if alone in (2, "\x02") else coarse)
+    coarse_clustering(index.cp, x, index.nlist, where)
+    if where is not coarse:
+        if not coarse.is_trained:
+            coarse.train(x)
+        coarse.add(where.reconstruct_n(0, index.nlist))

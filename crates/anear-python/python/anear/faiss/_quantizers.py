@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import operator
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ._arrays import Array, Codes, Float32Vector, Floats, UInt64Vector, output, 
 from ._clustering import ClusteringParameters
 from ._index import EngineIndex
 from ._known import Known
+
+Q = TypeVar("Q", bound="Quantizer")
 
 # Faiss's number of a scalar quantizer, and its token.
 SCALAR_TOKENS = {
@@ -82,6 +85,11 @@ class Quantizer(Known):
         self._home = _Codec(self.d, self._token())
         self._home.train(x)
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has learned, or there is nothing to learn."""
+        return self._home is not None and self._home.is_trained
+
     def compute_codes(self, x: Any) -> Codes:
         """The codes of vectors, a row each."""
         vectors = rows(x, self.d)
@@ -99,6 +107,18 @@ class Quantizer(Known):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} d={self.d} {self._token()}>"
+
+
+class _Centroids(Float32Vector):
+    """The centroids of a product quantizer; numbers that are copied into it become those of the quantizer."""
+
+    def __init__(self, pq: ProductQuantizer, values: Any) -> None:
+        super().__init__(values)
+        self._pq = pq
+
+    def _set(self, values: Array) -> None:
+        self._pq._use(values)
+        super()._set(values)
 
 
 class ProductQuantizer(Quantizer):
@@ -130,8 +150,20 @@ class ProductQuantizer(Quantizer):
 
     @property
     def centroids(self) -> Float32Vector:
-        """The centroids: of part 0, then of part 1, ..."""
-        return self._learned("centroids")
+        """The centroids: of part 0, then of part 1, ...; zeros before there are any. See `copy_array_to_vector`."""
+        return _Centroids(self, self._learned("centroids")._values if self.is_trained else np.zeros(self.d * self.ksub))
+
+    def _use(self, centroids: Array) -> None:
+        """Encodes by other centroids from now on."""
+        home = self._home
+        if home is not None and home.ntotal:
+            raise RuntimeError(f"{home!r} holds vectors that were encoded by the centroids of now; reset() it first")
+        codec = _Codec(self.d, self._token())
+        codec._index = _native.VectorIndex.product(self.d, self.M, self.nbits, np.ascontiguousarray(centroids))
+        codec.is_trained = True
+        if home is not None:
+            home._index = None
+        self._home = codec
 
     def _tables(self, x: Any) -> tuple[Floats, Floats]:
         queries = rows(x, self.d).reshape(-1, self.M, self.dsub)
@@ -255,17 +287,19 @@ class ResidualQuantizer(AdditiveQuantizer):
     def __init__(
         self,
         d: SupportsIndex,
-        M: SupportsIndex,
-        nbits: Any,
+        M: Any,
+        nbits: Any = None,
         search_type: int = AdditiveQuantizer.ST_decompress,
         home: EngineIndex | None = None,
     ) -> None:
-        """For vectors of width `d`: `M` codebooks of `2**nbits` entries; `nbits` may be a list, one for each.
+        """For vectors of width `d`: `M` codebooks of `2**nbits` entries; `nbits` may be a list, one for each, or `M` is it.
 
         Raises:
             RuntimeError: there are not as many, or anear does not search that way.
         """
         super().__init__(d, home)
+        if np.ndim(M):
+            M, nbits = len(M), M
         self.M, self.search_type = operator.index(M), int(search_type)
         self.nbits = UInt64Vector([operator.index(nbits)] * self.M if np.ndim(nbits) == 0 else nbits)
         if len(self.nbits) != self.M:
@@ -293,3 +327,13 @@ class ResidualQuantizer(AdditiveQuantizer):
     def codebooks(self) -> Float32Vector:
         """The entries of all codebooks, one after the other."""
         return self._learned("codebooks")
+
+
+def clone_Quantizer(quantizer: Q) -> Q:
+    """A copy that shares nothing with a quantizer."""
+    return copy.deepcopy(quantizer)
+
+
+def downcast_Quantizer(quantizer: Q) -> Q:
+    """The quantizer itself: it is of its own class already."""
+    return quantizer

@@ -245,6 +245,11 @@ class ITQMatrix(LinearTransform):
     def _token(self) -> str:
         return f"ITQ{self.d_out}"
 
+    def _take(self, made: _native.Transform) -> None:
+        """Shows the rotation, without the mean that was taken away before."""
+        self.A, self.is_trained = Float32Vector(made.learned()["A"]), True
+        self.set_is_orthonormal()
+
 
 class ITQTransform(VectorTransform):
     """Unit vectors around the mean, turned so that signs lose least."""

@@ -143,7 +143,7 @@ impl BinaryIndex for BinaryHash {
 
     fn search(&self, queries: Bits<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
         check_search(self, queries, request)?;
-        let nflip = requested(request, &NFLIP, self.nflip, 0..=i32::MAX as usize)?;
+        let nflip = requested(&request.knobs, &NFLIP, self.nflip, 0..=i32::MAX as usize)?;
         let k = request.k.min(self.len().max(1));
         let answer = |_, query: &[u8], _: &mut ()| {
             let mut top = TopK::new(k);
@@ -157,9 +157,10 @@ impl BinaryIndex for BinaryHash {
 
     fn range_search(&self, queries: Bits<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
         let radius = check_range(self, queries, request)?;
+        let nflip = requested(&request.knobs, &NFLIP, self.nflip, 0..=i32::MAX as usize)?;
         let answer = |_, query: &[u8], _: &mut ()| {
             let mut found = Vec::new();
-            near(&self.buckets, key(query, 0, self.bits), self.bits, self.nflip, |list| {
+            near(&self.buckets, key(query, 0, self.bits), self.bits, nflip, |list| {
                 self.lists
                     .scan_range(*list, query, &request.selector, radius, &mut found);
             });

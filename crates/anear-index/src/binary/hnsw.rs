@@ -174,7 +174,7 @@ impl BinaryIndex for BinaryHnsw {
     fn search(&self, queries: Bits<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
         check_search(self, queries, request)?;
         let k = request.k.min(self.len().max(1));
-        let ef = requested(request, &EF_SEARCH, self.ef_search, 1..=i32::MAX as usize)?;
+        let ef = requested(&request.knobs, &EF_SEARCH, self.ef_search, 1..=i32::MAX as usize)?;
         let ef = ef.min(self.len()).max(k);
         if self.is_scan_cheaper(&request.selector, ef) {
             let request = SearchRequest {

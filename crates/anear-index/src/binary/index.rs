@@ -10,7 +10,7 @@ use anear_pool::Pool;
 use super::BinarySpec;
 use crate::flat::search::on_pool;
 use crate::request::known;
-use crate::{Error, Knob, MAX_DIM, Neighbors, RangeRequest, Result, SearchRequest};
+use crate::{Error, Knob, Knobs, MAX_DIM, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// An index over bit vectors of one dimension, compared by Hamming distance (Faiss: `IndexBinary`).
 ///
@@ -188,13 +188,8 @@ pub(super) fn whole(knob: &Knob, value: f64, allowed: RangeInclusive<usize>) -> 
 }
 
 /// The value that a request gives a knob, or else `own`.
-pub(super) fn requested(
-    request: &SearchRequest<'_>,
-    knob: &Knob,
-    own: usize,
-    allowed: RangeInclusive<usize>,
-) -> Result<usize> {
-    match request.knobs.get(knob) {
+pub(super) fn requested(knobs: &Knobs, knob: &Knob, own: usize, allowed: RangeInclusive<usize>) -> Result<usize> {
+    match knobs.get(knob) {
         Some(value) => whole(knob, value, allowed),
         None => Ok(own),
     }

@@ -205,7 +205,7 @@ impl BinaryIndex for BinaryIvf {
 
     fn search(&self, queries: Bits<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
         check_search(self, queries, request)?;
-        let nprobe = requested(request, &NPROBE, self.nprobe, 1..=usize::MAX)?;
+        let nprobe = requested(&request.knobs, &NPROBE, self.nprobe, 1..=usize::MAX)?;
         let probes = self.probes(queries, nprobe, request.pool)?;
         let k = request.k.min(self.len().max(1));
         let answer = |i, query: &[u8], _: &mut ()| {
@@ -220,7 +220,8 @@ impl BinaryIndex for BinaryIvf {
 
     fn range_search(&self, queries: Bits<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
         let radius = check_range(self, queries, request)?;
-        let probes = self.probes(queries, self.nprobe, request.pool)?;
+        let nprobe = requested(&request.knobs, &NPROBE, self.nprobe, 1..=usize::MAX)?;
+        let probes = self.probes(queries, nprobe, request.pool)?;
         let answer = |i, query: &[u8], _: &mut ()| {
             let mut found = Vec::new();
             for list in probes.row(i) {

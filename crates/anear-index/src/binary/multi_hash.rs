@@ -156,7 +156,7 @@ impl BinaryIndex for BinaryMultiHash {
 
     fn search(&self, queries: Bits<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
         check_search(self, queries, request)?;
-        let nflip = requested(request, &NFLIP, self.nflip, 0..=i32::MAX as usize)?;
+        let nflip = requested(&request.knobs, &NFLIP, self.nflip, 0..=i32::MAX as usize)?;
         let k = request.k.min(self.len().max(1));
         let answer = |_, query: &[u8], seen: &mut Bitmap| {
             let mut top = TopK::new(k);
@@ -170,8 +170,9 @@ impl BinaryIndex for BinaryMultiHash {
 
     fn range_search(&self, queries: Bits<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
         let radius = check_range(self, queries, request)?;
+        let nflip = requested(&request.knobs, &NFLIP, self.nflip, 0..=i32::MAX as usize)?;
         let answer = |_, query: &[u8], seen: &mut Bitmap| {
-            let mut found = self.candidates(query, &request.selector, self.nflip, seen);
+            let mut found = self.candidates(query, &request.selector, nflip, seen);
             found.retain(|neighbor| (neighbor.distance as u32) < radius);
             found
         };

@@ -223,8 +223,10 @@ def test_lists_of_bits_are_those_of_faiss() -> None:
         third.ntotal = index.ntotal
         found = third.search(BITS[:5], 3)[0]
         index.merge_from(other, 300)
-        _, lists = index.quantizer.search(BITS[:5], 4)
-        return seen, found, index.ntotal, other.ntotal, index.search_preassigned(BITS[:5], 4, lists, None)[0]
+        _, lists = index.quantizer.search(BITS[:5], 3)
+        index.nprobe = 3
+        within = index.range_search(BITS[:9], 25)[0]
+        return within, seen, found, index.ntotal, other.ntotal, index.search_preassigned(BITS[:5], 4, lists, None)[0]
 
     both(call)
 

@@ -22,8 +22,24 @@ class _Made(type):
         return made
 
 
+class Owned:
+    """What stands for the C++ object behind one of Python: nothing has to be given up, for Python owns everything."""
+
+    def disown(self) -> None:
+        """Nothing to do."""
+
+    def own(self, value: bool | None = None) -> bool:
+        """Python owns it."""
+        return True
+
+
 class Known(metaclass=_Made):
     """An object that takes no attribute which it does not have."""
+
+    @property
+    def this(self) -> Owned:
+        """What stands for the C++ object."""
+        return Owned()
 
     def _close(self) -> None:
         vars(self)["_closed"] = True

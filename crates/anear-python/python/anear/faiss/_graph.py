@@ -241,7 +241,18 @@ class IndexHNSWPQ(IndexHNSW):
 
 
 class IndexNSG(_Linked):
-    """A navigating spreading-out graph: one level of links, which all begin at the middle of the vectors."""
+    """A navigating spreading-out graph: one level of links, which all begin at the middle of the vectors.
+
+    Candidates for links are found through a graph of several levels, so what Faiss is told about gathering them, from
+    `GK` to `nndescent_iter`, is taken and has no effect.
+    """
+
+    GK = 64
+    build_type = 1
+    nndescent_S = 10
+    nndescent_R = 100
+    nndescent_L = 114
+    nndescent_iter = 10
 
     def __init__(self, d: SupportsIndex, R: SupportsIndex = 32, metric: int | str = METRIC_L2) -> None:
         """An empty index of vectors of width `d`, with `R` links per vector."""

@@ -113,4 +113,5 @@ def test_pointers_to_too_little_are_refused() -> None:
     assert isinstance(outcome(lambda: index.add_c(301, BASE)), ValueError)
     assert isinstance(outcome(lambda: index.add_c(3, BASE.astype(np.float64))), TypeError)
     assert isinstance(outcome(lambda: anear.BitstringWriter(np.zeros(1, np.uint8), 1).write(1, 9)), RuntimeError)
+    assert isinstance(outcome(lambda: anear.kmeans1d(BASE, 3, 4, np.empty(4, np.float32))), RuntimeError)
     assert index.ntotal == 300

@@ -300,14 +300,14 @@ class Clustering1D(Clustering):
             RuntimeError: there are fewer numbers than centroids.
         """
         numbers = np.sort(np.asarray(x, dtype=np.float64).ravel())
-        if len(numbers) < self.k:
-            raise RuntimeError(f"{len(numbers)} numbers cannot make {self.k} clusters")
         self.centroids = Float32Vector(exact_means(numbers, self.k))
 
 
 def exact_means(numbers: Array, k: int) -> Array:
     """Dynamic programming over sorted numbers: the best split into `j` runs, by the best into `j - 1`."""
     n = len(numbers)
+    if not 0 < k <= n:
+        raise RuntimeError(f"{n} numbers cannot make {k} clusters")
     sums = np.concatenate([[0.0], np.cumsum(numbers)])
     squares = np.concatenate([[0.0], np.cumsum(numbers**2)])
 

@@ -222,12 +222,13 @@ class IndexIVF(Listed, EngineIndex):
         out = output(codes, (*labels.shape, width + self.code_size), np.uint8)
         out.fill(0)
         numbers, places, ids = self._places()
-        order = np.argsort(ids, kind="stable")
-        for row, column in np.argwhere(labels >= 0):
-            at = order[np.searchsorted(ids, labels[row, column], sorter=order)]
-            if width:
-                out[row, column, :width] = self._list_bytes(numbers[at : at + 1])[0]
-            out[row, column, width:] = self._parts.list(int(numbers[at]))[1][places[at]]
+        order, found = np.argsort(ids, kind="stable"), labels >= 0
+        at = order[np.searchsorted(ids, labels[found], sorter=order)]
+        codes_found = np.empty((len(at), self.code_size), np.uint8)
+        for number in np.unique(numbers[at]):
+            here = numbers[at] == number
+            codes_found[here] = self._list_at(int(number))[1][places[at[here]]]
+        out[found] = np.hstack([self._list_bytes(numbers[at])[:, :width], codes_found])
         return distances, labels, out
 
     def _list_bytes(self, lists: Ids) -> Codes:

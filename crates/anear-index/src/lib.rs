@@ -63,7 +63,7 @@ mod spec;
 
 pub use anear_bytes::{Mapping, Verify};
 pub use anear_quant::Training;
-pub use combine::{Cosine, IdMap, PreTransform, Refine};
+pub use combine::{Cosine, IdMap, PreTransform, Refine, Shards};
 pub use error::{Error, Result};
 pub use flat::Flat;
 pub use graph::{Graph, GraphParts, NO_LINK};

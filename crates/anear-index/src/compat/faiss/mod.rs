@@ -9,7 +9,7 @@
 //! | `IxF2`, `IxFI`, `IxFl` | `IndexFlatL2`, `IndexFlatIP`, `IndexFlat` | [`Flat`] over raw vectors |
 //! | `IxSQ` | `IndexScalarQuantizer` | [`Flat`] over [`Scalar`](anear_quant::Scalar) |
 //! | `IxHe` | `IndexLSH` | [`Flat`] over [`Lsh`](anear_quant::Lsh) |
-//! | `IxPq`, `IPfs` | `IndexPQ`, `IndexPQFastScan` | [`Flat`] over [`Product`](anear_quant::Product), [`FastScan`](anear_quant::FastScan) |
+//! | `IxPq`, `IPfs` | `IndexPQ`, `IndexPQFastScan` | [`Flat`] over [`Product`], [`FastScan`](anear_quant::FastScan) |
 //! | `IwPQ`, `IwPf` | `IndexIVFPQ`, `IndexIVFPQFastScan` | [`Ivf`] over the same |
 //! | `IxRq`, `IwRQ` | `IndexResidualQuantizer`, `IndexIVFResidualQuantizer` | [`Flat`], [`Ivf`] over [`Residual`](anear_quant::Residual) |
 //! | `Ixrq`, `Ixrr` | `IndexRaBitQ` | [`Flat`] over [`RaBitQ`](anear_quant::RaBitQ) |

@@ -1,7 +1,5 @@
 //! What is asked of an index: how many neighbors, among which ids, how thoroughly, on which threads.
 
-use std::collections::BTreeMap;
-
 use anear_kernels::{IdSelector, Rows};
 use anear_pool::Pool;
 
@@ -33,12 +31,14 @@ impl Knob {
 
 /// Values of search parameters, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Knobs(BTreeMap<String, f64>);
+pub struct Knobs(Vec<(String, f64)>);
 
 impl Knobs {
-    /// Sets the parameter called `name`.
+    /// Sets the parameter called `name`. Of a parameter's two names, the one that was set last counts.
     pub fn set(&mut self, name: impl Into<String>, value: f64) {
-        self.0.insert(name.into(), value);
+        let name = name.into();
+        self.0.retain(|(own, _)| *own != name);
+        self.0.push((name, value));
     }
 
     /// Whether nothing was set.
@@ -46,14 +46,15 @@ impl Knobs {
         self.0.is_empty()
     }
 
-    /// What was set, by name.
+    /// What was set, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
     /// The value of `knob`, under either of its names.
     pub fn get(&self, knob: &Knob) -> Option<f64> {
-        self.0.get(knob.name).or_else(|| self.0.get(knob.alias)).copied()
+        let own = self.0.iter().rev().find(|(name, _)| knob.is_called(name));
+        own.map(|(_, value)| *value)
     }
 
     /// The value of `knob` as a number of things, at least 1; `own` where it is not set.
@@ -68,7 +69,7 @@ impl Knobs {
     pub fn without(&self, knobs: &[&Knob]) -> Self {
         let foreign = |name: &str| !knobs.iter().any(|knob| knob.is_called(name));
         let rest = self.0.iter().filter(|(name, _)| foreign(name));
-        Self(rest.map(|(name, value)| (name.clone(), *value)).collect())
+        Self(rest.cloned().collect())
     }
 
     /// Refuses names that none of `knobs` has.
@@ -77,8 +78,8 @@ impl Knobs {
     /// [`Error::UnknownKnob`].
     pub fn check(&self, knobs: &[&Knob]) -> Result<()> {
         let is_known = |name: &str| knobs.iter().any(|knob| knob.is_called(name));
-        match self.0.keys().find(|name| !is_known(name)) {
-            Some(name) => Err(unknown_knob(name, knobs)),
+        match self.0.iter().find(|(name, _)| !is_known(name)) {
+            Some((name, _)) => Err(unknown_knob(name, knobs)),
             None => Ok(()),
         }
     }
@@ -268,6 +269,22 @@ mod tests {
                 error.to_string(),
                 format!("nprobe must be a whole number of at least 1, got {value}")
             );
+        }
+    }
+
+    #[test]
+    fn of_two_names_the_one_that_was_set_last_counts() {
+        let knob = Knob {
+            name: "ef_search",
+            alias: "efSearch",
+            doc: "",
+            default: 16.0,
+            ladder: &[],
+        };
+        let mut knobs = Knobs::default();
+        for (name, value) in [("ef_search", 1.0), ("efSearch", 2.0), ("ef_search", 3.0)] {
+            knobs.set(name, value);
+            assert_eq!(knobs.get(&knob), Some(value));
         }
     }
 

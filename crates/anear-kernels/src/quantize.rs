@@ -14,8 +14,8 @@ pub(crate) struct Entry {
 
 type Levels = unsafe fn(&[f32], &[f32], &[f32], f32, &mut [u8]);
 
-/// `numbers[i]` = how far the `i`-th component is on its way from `lows[i]` to `lows[i] + spans[i]`, from 0 to `levels`,
-/// without the fraction; components beyond either end are at it, and where the span is 0 they are at the beginning.
+/// `numbers[i]` = how far the `i`-th component is on its way from `lows[i]` to `lows[i] + spans[i]`, from 0 to `levels`
+/// (255 at most), without the fraction; components beyond either end are at it, and where the span is 0 they are at the beginning.
 ///
 /// ```
 /// let mut numbers = [0; 3];
@@ -24,7 +24,7 @@ type Levels = unsafe fn(&[f32], &[f32], &[f32], f32, &mut [u8]);
 /// ```
 ///
 /// # Panics
-/// If the lengths differ.
+/// If the lengths differ, or there are more levels than a byte has numbers.
 pub fn quantize(components: &[f32], lows: &[f32], spans: &[f32], levels: f32, numbers: &mut [u8]) {
     Kernels::get().quantize(components, lows, spans, levels, numbers);
 }
@@ -48,6 +48,7 @@ impl Kernels {
     pub fn quantize(&self, components: &[f32], lows: &[f32], spans: &[f32], levels: f32, numbers: &mut [u8]) {
         let dim = components.len();
         assert_eq!([lows.len(), spans.len(), numbers.len()], [dim; 3], "as many of each");
+        assert!((0.0..=255.0).contains(&levels), "levels of a byte");
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
         unsafe { (self.quantize.levels)(components, lows, spans, levels, numbers) }
     }

@@ -94,10 +94,12 @@ impl Snapshot {
 
     /// The same, which has no documents yet, for vectors that `template` will index.
     pub(crate) fn trained_as(&self, template: Arc<dyn VectorIndex>) -> Self {
-        Self {
-            knobs: self.knobs.clone(),
-            ..Self::like(template)
-        }
+        Self::like(template).searched_with(self.knobs.clone())
+    }
+
+    /// The same, with these search parameters for searches that do not name them.
+    pub(crate) fn searched_with(self, knobs: Knobs) -> Self {
+        Self { knobs, ..self }
     }
 
     /// The same documents, searched with another value of a parameter where searches do not name it.

@@ -343,3 +343,29 @@ async fn where_few_documents_match_the_nearest_of_them_are_found_however_few_lis
         }
     }
 }
+
+#[test]
+fn what_is_said_after_a_trained_index_counts() {
+    futures::executor::block_on(async {
+        let index = "HNSW8"
+            .parse::<anear_index::IndexSpec>()
+            .unwrap()
+            .build(DIM, Metric::L2)
+            .unwrap();
+        let builder = || {
+            LocalStore::builder(FakeEmbeddings::new(DIM))
+                .trained_index(&*index)
+                .unwrap()
+        };
+
+        let store = builder().knob("efSearch", 77.0).build();
+        store.add_texts(["foo"]).await.unwrap();
+        assert_eq!(store.view().knob("ef_search"), Some(77.0));
+        let unknown = builder().knob("nprobe", 4.0).build().add_texts(["foo"]).await;
+        assert!(unknown.unwrap_err().to_string().contains("nprobe"));
+
+        let flat = builder().index("Flat").unwrap().build();
+        flat.add_texts(["foo"]).await.unwrap();
+        assert!(flat.view().knob("ef_search").is_none());
+    });
+}

@@ -154,11 +154,21 @@ impl Shards {
         let mut first_id = 0;
         for shard in &self.shards {
             let shifted = |id: u64| selector.contains(id + first_id);
-            match selector {
-                _ if first_id == 0 => search(&**shard, 0, selector.clone())?,
-                IdSelector::All => search(&**shard, first_id, IdSelector::All)?,
-                _ => search(&**shard, first_id, IdSelector::Custom(&shifted))?,
-            }
+            // Those that indexes make the most of stay what they are.
+            let listed: Vec<u64>;
+            let own = match selector {
+                _ if first_id == 0 => selector.clone(),
+                IdSelector::All => IdSelector::All,
+                IdSelector::Range(ids) => {
+                    IdSelector::Range(ids.start.saturating_sub(first_id)..ids.end.saturating_sub(first_id))
+                }
+                IdSelector::Sorted(ids) => {
+                    listed = ids.iter().filter_map(|id| id.checked_sub(first_id)).collect();
+                    IdSelector::Sorted(&listed)
+                }
+                _ => IdSelector::Custom(&shifted),
+            };
+            search(&**shard, first_id, own)?;
             if self.is_succession {
                 first_id += shard.len() as u64;
             }

@@ -118,7 +118,7 @@ fn with_selectors(subject: &Subject, check: impl Fn(&IdSelector<'_>)) {
     let ids = subject.ids();
     let mut third: Vec<u64> = ids.iter().copied().step_by(3).collect();
     third.sort_unstable();
-    let mut few = vec![ids[7], ids[200], ids[41], u64::MAX];
+    let mut few = vec![ids[7], ids[200], ids[41], ids[41], u64::MAX];
     few.sort_unstable();
     let end = *ids.iter().max().expect("the subject has vectors") as usize + 1;
     let even = Bitmap::from_indices(end, (0..end).step_by(2));
@@ -272,6 +272,7 @@ fn a_mapped_file_is_as_good_as_memory(new: &dyn Fn(usize) -> Subject) {
 
 fn faiss_files_bring_everything_back(subject: &Subject) {
     let file = faiss::write_index(&*subject.index).unwrap();
+    assert!(faiss::class_name(&file).is_some(), "{}", subject.index.spec());
     let restored = faiss::read_index(&file).unwrap();
     assert_eq!(faiss::write_index(&*restored).unwrap(), file);
     a_mapped_faiss_file_is_as_good_as_memory(subject, &file);

@@ -7,6 +7,9 @@ use crate::{Error, Result};
 /// A place for a link that is not there; -1 in Faiss's files.
 pub const NO_LINK: u32 = u32::MAX;
 
+/// Places for links of a node on one level, at most: twice as many as a graph has links per vector.
+const PLACES_MAX: u32 = 2 << 12;
+
 /// More slots do not fit the walks' entries, which keep two bits of a slot's number for themselves.
 pub(crate) const SLOTS_MAX: usize = 1 << 30;
 
@@ -221,6 +224,11 @@ impl Graph {
         let places = &self.parts.cum_nneighbor_per_level;
         if places.first() != Some(&0) || !places.is_sorted() || self.m() == 0 {
             return Err(damaged("its numbers of links per level do not ascend from 0"));
+        }
+        if places.windows(2).any(|levels| levels[1] - levels[0] > PLACES_MAX) {
+            return Err(damaged(&format!(
+                "its nodes have places for more than {PLACES_MAX} links on a level"
+            )));
         }
         if self.len() > SLOTS_MAX {
             return Err(damaged(&format!("{} nodes are more than {SLOTS_MAX}", self.len())));

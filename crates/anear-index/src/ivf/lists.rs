@@ -242,13 +242,14 @@ impl Lists {
         self.places = Places::Counted(entries.into_iter().map(|(_, place)| pack(place)).collect());
     }
 
-    /// The vectors of these ids, list by list; ids that are not there are left out.
+    /// The vectors of these ids, list by list, each once; ids that are not there are left out.
     ///
     /// # Errors
     /// [`anear_quant::Error::OutOfMemory`].
     pub(super) fn selected(&self, ids: impl Iterator<Item = u64>) -> Result<Vec<(usize, List)>> {
         let mut places: Vec<Place> = ids.filter_map(|id| self.place(id)).collect();
         places.sort_unstable_by_key(|place| pack(*place));
+        places.dedup_by_key(|place| pack(*place));
         let lists = places.chunk_by(|one, next| one.list == next.list);
         lists
             .map(|places| Ok((places[0].list, self.get(places[0].list).only(places)?)))

@@ -194,7 +194,8 @@ impl<'a> Builder<'a> {
 
     /// Links a node's nearest with a place left, of those that `accepts` admits, to it.
     fn adopt(&self, graph: &mut Graph, node: u32, accepts: impl Fn(u32) -> bool) {
-        let has_place = |slot: &u32| accepts(*slot) && graph.places_of(*slot, 0).contains(&NO_LINK);
+        let is_living = |slot: &u32| self.linker.slots.is_living(*slot);
+        let has_place = |slot: &u32| accepts(*slot) && is_living(slot) && graph.places_of(*slot, 0).contains(&NO_LINK);
         let found = self.linker.walkers.with(|scratch| self.found(graph, node, scratch));
         let near = found.iter().map(|reached| reached.slot()).find(has_place);
         // Where all around are full, anyone is better than none.

@@ -7,7 +7,7 @@ use anear_quant::Training;
 
 use super::Nsg;
 use crate::compat::faiss::{read_index, write_index};
-use crate::{Add as _, Flat, IndexSpec, Merge as _, NsgSpec, SearchRequest, VectorIndex, VectorIndexExt as _};
+use crate::{Add as _, Error, Flat, IndexSpec, Merge as _, NsgSpec, SearchRequest, VectorIndex, VectorIndexExt as _};
 
 const DIM: usize = 12;
 
@@ -180,4 +180,17 @@ fn files_that_contradict_themselves_are_refused() {
         assert!(refused(offset, number), "{number} at {offset}");
     }
     (0..file.len()).for_each(|len| assert!(read_index(&file[..len]).is_err(), "cut at {len}"));
+}
+
+#[test]
+fn places_that_links_do_not_bear_out_are_neither_written_nor_read() {
+    // All vectors are alike: nodes have few links.
+    let vectors = vec![1.0; 600 * DIM];
+    let spec: IndexSpec = "NSG512,Flat".parse().unwrap();
+    let mut index = spec.build(DIM, Metric::L2).unwrap();
+    index.add(rows(&vectors)).unwrap();
+    match write_index(&*index) {
+        Ok(file) => assert_eq!(read_index(&file).unwrap().len(), 600),
+        Err(error) => assert!(matches!(error, Error::Unsupported { .. }), "{error}"),
+    }
 }

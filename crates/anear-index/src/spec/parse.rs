@@ -263,10 +263,14 @@ impl<'a> Part<'a> {
         } else {
             number.parse().ok()
         };
-        let links = links.filter(|links| (2..=HnswSpec::M_MAX).contains(links));
+        let max = match kind {
+            GraphKind::Hnsw => HnswSpec::M_MAX,
+            GraphKind::Nsg => NsgSpec::R_MAX,
+        };
+        let links = links.filter(|links| (2..=max).contains(links));
         let wrong = || {
             let at = self.from(token);
-            at.fault(format!("a graph has 2 to {} links per vector", HnswSpec::M_MAX))
+            at.fault(format!("a graph has 2 to {max} links per vector"))
         };
         Some(links.ok_or_else(wrong).map(|links| Graph { kind, links, codes }))
     }

@@ -420,9 +420,9 @@ impl NativeIndex {
                 return Err(refused("an index cannot be merged into itself"));
             }
             let mut taken = other.copied(py);
-            self.write(py, |index, _| match index.as_merge() {
-                Some(merge) => merge.merge_from(&mut *taken, add_id, None),
-                None => index.merge(&mut *taken),
+            self.write(py, |index, pool| match index.as_merge() {
+                Some(merge) => merge.merge_from(&mut *taken, add_id, pool),
+                None => index.merge_on(&mut *taken, pool),
             })
             .map_err(raise)?;
             other

@@ -265,3 +265,24 @@ def test_centroids_and_lists_are_rearranged_together() -> None:
     check_alike(index.search(QUERIES, 5), before)
     ivf_tools.add_preassigned(index, BASE[:3], [3, 3, 3], np.array([900, 901, 902]))
     assert set(index.invlists._list(3)[0].tolist()) >= {900, 901, 902}
+
+
+def test_a_refused_change_leaves_lists_as_they_were() -> None:
+    index = filled(anear)
+    lists = index.invlists
+    number = int(np.argmax([lists.list_size(each) for each in range(index.nlist)]))
+    ids, codes = lists._list(number)
+    other = next(each for each in range(index.nlist) if each != number and lists.list_size(each))
+    taken = lists._list(other)[0][:1]
+    with pytest.raises((RuntimeError, ValueError)):
+        lists.update_entries(number, 0, 1, taken, codes[:1])
+    with pytest.raises(RuntimeError, match="add_entries"):
+        lists.resize(number, len(ids) + 2)
+    again, codes_again = lists._list(number)
+    order, order_again = np.argsort(ids), np.argsort(again)
+    assert (ids[order] == again[order_again]).all()
+    assert (codes[order] == codes_again[order_again]).all()
+    source = filled(anear)
+    with pytest.raises((RuntimeError, ValueError)):
+        lists.merge_from(source.invlists, 0)
+    assert source.ntotal == filled(anear).ntotal

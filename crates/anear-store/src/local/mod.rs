@@ -165,6 +165,7 @@ impl LocalStoreBuilder {
     pub fn metric(self, metric: Metric) -> Self {
         Self {
             metric: Some(metric),
+            trained: self.trained.filter(|index| index.metric() == metric),
             ..self
         }
     }
@@ -195,7 +196,11 @@ impl LocalStoreBuilder {
     pub fn dim(self, dim: usize) -> Result<Self> {
         // An index knows what it can be.
         Flat::new(dim, Metric::L2)?;
-        Ok(Self { dim: Some(dim), ..self })
+        Ok(Self {
+            dim: Some(dim),
+            trained: self.trained.filter(|index| index.dim() == dim),
+            ..self
+        })
     }
 
     /// Searches by an index of this kind (default: `Flat`, which is exact). A saved store brings its own.
@@ -239,16 +244,17 @@ impl LocalStoreBuilder {
         }
         Ok(Self {
             index: Some(index),
+            trained: None,
             ..self
         })
     }
 
     /// Searches by copies of this index, which has learned what it must; vectors in it are of no account. Metric, dimension
-    /// and search parameters are its own.
+    /// and search parameters are its own; where another metric, dimension or kind of index is asked for afterwards, it is
+    /// trained anew.
     ///
     /// # Errors
-    /// [`Error::OwnIds`](crate::Error::OwnIds) for an id map, [`Error::Index`](crate::Error::Index) for a parameter of
-    /// [`knob`](Self::knob) that it does not have.
+    /// [`Error::OwnIds`](crate::Error::OwnIds) for an id map.
     ///
     /// ```
     /// use anear_embeddings::FakeEmbeddings;
@@ -269,7 +275,6 @@ impl LocalStoreBuilder {
             let index = index.spec().to_string();
             return Err(Error::OwnIds { index });
         }
-        set_knobs(&mut *empty, &self.knobs)?;
         Ok(Self {
             metric: Some(index.metric()),
             dim: Some(index.dim()),
@@ -309,7 +314,7 @@ impl LocalStoreBuilder {
     /// An empty store.
     pub fn build(self) -> LocalStore {
         let snapshot = match &self.trained {
-            Some(index) => Snapshot::like(index.clone()),
+            Some(index) => Snapshot::like(index.clone()).searched_with(self.knobs.clone()),
             None => Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim),
         };
         self.with_snapshot(snapshot)

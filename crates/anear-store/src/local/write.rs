@@ -295,7 +295,10 @@ fn added(
 /// What the snapshot's segments are copies of; trained on `vectors` if they are the first.
 fn template(settings: &Settings, snapshot: &Snapshot, pool: &Pool, vectors: Rows<'_>) -> Result<Arc<dyn VectorIndex>> {
     match snapshot.template() {
-        Some(template) => Ok(template.clone()),
+        Some(template) => {
+            snapshot.knobs().check(&template.knobs())?;
+            Ok(template.clone())
+        }
         None => {
             let mut index = settings.train(vectors, pool)?;
             set_knobs(&mut *index, snapshot.knobs())?;

@@ -52,10 +52,12 @@ fn read_graph(source: &mut Source<'_>, len: usize) -> Result<(Graph, i32)> {
     }
     let r = usize::try_from(r).ok().filter(|r| (2..=NsgSpec::R_MAX).contains(r));
     let r = r.ok_or_else(|| unsound(format!("its nodes do not have 2 to {} links", NsgSpec::R_MAX)))?;
+    // First: that there are so many nodes is believed where there are their links.
+    let neighbors = read_places(source, len, r)?;
     let graph = Graph::from_parts(GraphParts {
         levels: vec![1; len],
         offsets: (0..=len as u64).map(|node| node * r as u64).collect(),
-        neighbors: read_places(source, len, r)?,
+        neighbors,
         cum_nneighbor_per_level: vec![0, r as u32],
         entry_point: u32::try_from(entry).ok().filter(|_| len > 0),
     })?;
@@ -69,14 +71,13 @@ fn read_places(source: &mut Source<'_>, len: usize, r: usize) -> Result<Vec<u32>
         read_links(source, r, &mut links)?;
         ends.push(links.len());
     }
-    let places = len.saturating_mul(r);
-    if places > PLACES_MIN.max(PLACES_PER_LINK * (links.len() + len)) {
+    if !are_borne_out(len, r, links.len()) {
         let links = links.len();
         return Err(unsound(format!(
             "{len} nodes with places for {r} links have no more than {links}"
         )));
     }
-    let mut neighbors = Vec::with_capacity(places);
+    let mut neighbors = Vec::with_capacity(len * r);
     let mut start = 0;
     for (node, end) in ends.into_iter().enumerate() {
         neighbors.extend_from_slice(&links[start..end]);
@@ -84,6 +85,11 @@ fn read_places(source: &mut Source<'_>, len: usize, r: usize) -> Result<Vec<u32>
         start = end;
     }
     Ok(neighbors)
+}
+
+/// Whether so many links in a file justify `r` places for each of `len` nodes in memory.
+fn are_borne_out(len: usize, r: usize, links: usize) -> bool {
+    len.saturating_mul(r) <= PLACES_MIN.max(PLACES_PER_LINK * (links + len))
 }
 
 /// The links of a node, `r` at most, which end with -1.
@@ -99,8 +105,9 @@ fn read_links(source: &mut Source<'_>, r: usize, links: &mut Vec<u32>) -> Result
 }
 
 pub(super) fn write(index: &Nsg, sink: &mut Sink) -> Result<()> {
-    // Removed vectors have no place in Faiss's graph.
-    if !index.is_gapless() {
+    // Removed vectors have no place in Faiss's graph, nor does one that would not be read again.
+    let links = (0..index.graph().len() as u32).map(|node| index.graph().links(node, 0).len());
+    if !index.is_gapless() || !are_borne_out(index.len(), index.r(), links.sum()) {
         return Err(unsupported(index));
     }
     let quantizer: &dyn Any = &**index.quantizer();

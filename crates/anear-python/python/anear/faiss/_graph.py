@@ -272,7 +272,7 @@ class IndexNSG(_Linked):
         return {"search_L": float(max(self.nsg.search_L, 1))}
 
     def _engine(self) -> _native.VectorIndex:
-        self._live.set_knob("search_L", float(self.nsg.search_L))
+        self._live.set_knob("search_L", float(max(self.nsg.search_L, 1)))
         return self._live
 
     @property

@@ -169,12 +169,13 @@ class SlidingIndexWindow(Known):
         Raises:
             RuntimeError: the indexes do not match, or there is no slice to remove.
         """
-        if remove_oldest:
-            if not self._slices:
-                raise RuntimeError("cannot remove a slice: there is none")
-            self._ivf.remove_ids(self._slices.pop(0))
-        if sub_index is not None:
-            part = extract_index_ivf(sub_index)
+        if remove_oldest and not self._slices:
+            raise RuntimeError("cannot remove a slice: there is none")
+        part = None if sub_index is None else extract_index_ivf(sub_index)
+        if part is not None:
             self._ivf.check_compatible_for_merge(part)
-            self._slices.append(part._own_ids())
+        if remove_oldest:
+            self._ivf.remove_ids(self._slices.pop(0))
+        if part is not None:
             part.invlists.copy_subset_to(self._ivf.invlists, InvertedLists.SUBSET_TYPE_INVLIST, 0, part.nlist)
+            self._slices.append(part._own_ids())

@@ -130,11 +130,17 @@ class InvertedLists(Known):
     def merge_from(self, oivf: InvertedLists, add_id: SupportsIndex) -> None:
         """Takes over the codes of other lists, which are empty then; their ids grow by `add_id`."""
         self._check_alike(oivf)
-        taken = [oivf._list(number) for number in range(self.nlist)]
+        lists = [oivf._list(number) for number in range(self.nlist)]
+        self._append_all([(ids + operator.index(add_id), codes) for ids, codes in lists])
         oivf.reset()
-        for number, (ids, codes) in enumerate(taken):
-            if len(ids):
-                self._append(number, ids + operator.index(add_id), codes)
+
+    def _append_all(self, lists: list[tuple[Ids, Codes]]) -> None:
+        for number, (ids, codes) in enumerate(lists):
+            self._append_any(number, ids, codes)
+
+    def _append_any(self, number: int, ids: Ids, codes: Codes) -> None:
+        if len(ids):
+            self._append(number, ids, codes)
 
     def copy_subset_to(self, other: InvertedLists, subset_type: int, a1: int, a2: int) -> int:
         """Appends some of the codes to other lists; returns how many.
@@ -272,12 +278,27 @@ class ListsWithin(ArrayInvertedLists):
     def _append(self, number: int, ids: Ids, codes: Codes) -> None:
         self._of._live.add_codes(np.full(len(ids), number, np.uint32), ids, np.ascontiguousarray(codes))
 
+    def resize(self, list_no: SupportsIndex, new_size: SupportsIndex) -> None:
+        """Cuts a list.
+
+        Raises:
+            RuntimeError: the list has fewer codes; those to come need ids, see `add_entries`.
+        """
+        size = self.list_size(list_no)
+        if operator.index(new_size) > size:
+            raise RuntimeError(f"list {list_no} of an index has {size} codes; add others under ids, by add_entries")
+        super().resize(list_no, new_size)
+
     def _replace(self, number: int, ids: Ids, codes: Codes) -> None:
-        old, _ = self._list(number)
-        if len(old):
-            self._of.remove_ids(old)
-        if len(ids):
-            self._append(number, ids, codes)
+        before = self._list(number)
+        if len(before[0]):
+            self._of.remove_ids(before[0])
+        try:
+            self._append_any(number, ids, codes)
+        except Exception:
+            # Ids that are taken, say: the list is as it was.
+            self._append_any(number, *before)
+            raise
 
 
 class InvertedListsPtrVector(list[InvertedLists]):
@@ -453,11 +474,14 @@ class Listed:
         """
         mine = self.invlists
         mine._check_alike(il)
-        lists = [il._list(number) for number in range(self.nlist)]
+        before, lists = ([each._list(number) for number in range(self.nlist)] for each in (mine, il))
         mine.reset()
-        for number, (ids, codes) in enumerate(lists):
-            if len(ids):
-                mine._append(number, ids, codes)
+        try:
+            mine._append_all(lists)
+        except Exception:
+            mine.reset()
+            mine._append_all(before)
+            raise
 
     def _places(self) -> tuple[Ids, Ids, Ids]:
         """The list, the place in it and the id of every vector, list by list."""

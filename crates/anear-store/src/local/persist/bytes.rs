@@ -42,10 +42,10 @@ pub(super) fn write_pickle(saved: &Saved) -> Result<Vec<u8>> {
         Err(anear_index::Error::Unsupported { .. }) => return write(saved),
         file => file?,
     };
+    let Some(class) = class_name(&file).and_then(FaissClass::named) else {
+        return write(saved);
+    };
     let docstore = to_docstore(saved.documents())?;
-    let class = class_name(&file)
-        .and_then(FaissClass::named)
-        .unwrap_or(FaissClass::FLAT);
     let pickle = anear_pickle::write_bytes_pkl(class, &file, &docstore)?;
     Ok(seal::close(pickle, &saved.meta.to_json()?))
 }

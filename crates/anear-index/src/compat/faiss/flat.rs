@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anear_bytes::AlignedBytes;
 use anear_kernels::Metric;
-use anear_quant::{BLOCK_LEN, Codes, FastScan, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual};
+use anear_quant::{BLOCK_LEN, Codes, FastScan, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual, Scalar};
 
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{quantizers, unsound, unsupported};
+use super::{quantizers, read_object, unsound, unsupported};
 use crate::{Flat, Result, VectorIndex};
 
 const FLAT_L2: [u8; 4] = *b"IxF2";
@@ -31,6 +31,31 @@ pub(super) fn read_raw(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat> {
         false => AlignedBytes::of(vectors, None)?,
     };
     filled(Arc::new(Raw::new(header.dim)), header, codes)
+}
+
+/// The vectors that a graph links, which lie in an index of their own.
+pub(super) fn read_linked(header: Header, source: &mut Source<'_>) -> Result<(Arc<dyn Quantizer>, Codes)> {
+    let storage: Box<dyn Any> = read_object(source)?;
+    let storage = storage
+        .downcast::<Flat>()
+        .map_err(|_| unsound("the vectors of its graph are in an index that compares more than codes"))?;
+    header.check_within(&*storage)?;
+    Ok(storage.into_parts())
+}
+
+/// Which code a graph over these codes begins with: of vectors as they are, of scalar or of product codes.
+pub(super) fn linked_code(
+    quantizer: &dyn Quantizer,
+    [raw, scalar, product]: [&'static [u8; 4]; 3],
+) -> Option<&'static [u8; 4]> {
+    let quantizer: &dyn Any = quantizer;
+    if quantizer.is::<Raw>() {
+        Some(raw)
+    } else if quantizer.is::<Scalar>() {
+        Some(scalar)
+    } else {
+        quantizer.is::<Product>().then_some(product)
+    }
 }
 
 /// `IxSQ`: scalar quantizer.

@@ -1,26 +1,17 @@
 //! Graphs of near neighbors: `IndexHNSWFlat` and those over codes.
 
-use std::any::Any;
-
-use anear_quant::{Product, Raw, Scalar};
-
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{flat, read_object, unsound, unsupported};
+use super::{flat, unsound, unsupported};
 use crate::graph::{Graph, GraphParts};
-use crate::{Flat, Hnsw, Result, VectorIndex};
+use crate::{Hnsw, Result, VectorIndex};
 
 /// `IHNf`, `IHNs`, `IHNp`, `IH00`: the graph, and an index with the vectors of its nodes.
 pub(super) fn read(source: &mut Source<'_>) -> Result<Hnsw> {
     let header = Header::read(source)?;
     let (graph, efs) = read_graph(source)?;
-    let storage: Box<dyn Any> = read_object(source)?;
-    let storage = storage
-        .downcast::<Flat>()
-        .map_err(|_| unsound("the vectors of its graph are in an index that compares more than codes"))?;
-    header.check_within(&*storage)?;
-    let (quantizer, codes) = storage.into_parts();
+    let (quantizer, codes) = flat::read_linked(header, source)?;
     let mut index = Hnsw::from_parts(quantizer, header.metric, codes, graph)?;
     for (name, value) in ["ef_construction", "ef_search"].into_iter().zip(efs) {
         index.set_knob(name, value.into())?;
@@ -60,16 +51,8 @@ pub(super) fn write(index: &Hnsw, sink: &mut Sink) -> Result<()> {
     if !index.is_gapless() {
         return Err(unsupported(index));
     }
-    let quantizer: &dyn Any = &**index.quantizer();
-    sink.put(if quantizer.is::<Raw>() {
-        b"IHNf"
-    } else if quantizer.is::<Scalar>() {
-        b"IHNs"
-    } else if quantizer.is::<Product>() {
-        b"IHNp"
-    } else {
-        return Err(unsupported(index));
-    });
+    let code = flat::linked_code(&**index.quantizer(), [b"IHNf", b"IHNs", b"IHNp"]);
+    sink.put(code.ok_or_else(|| unsupported(index))?);
     Header::of(index).write(sink);
     write_graph(index, sink);
     flat::write_codes(index, index.quantizer(), index.codes(), sink)

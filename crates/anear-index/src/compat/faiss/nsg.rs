@@ -1,15 +1,11 @@
 //! Graphs on one level: `IndexNSGFlat` and those over codes.
 
-use std::any::Any;
-
-use anear_quant::{Product, Raw, Scalar};
-
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{flat, read_object, unsound, unsupported};
+use super::{flat, unsound, unsupported};
 use crate::graph::{Graph, GraphParts, NO_LINK};
-use crate::{Flat, Nsg, NsgSpec, Result, VectorIndex};
+use crate::{Nsg, NsgSpec, Result, VectorIndex};
 
 /// What Faiss builds a graph from by default, `GK` and the parameters of its NN-descent: nobody asks any more.
 const BUILT_FROM: [i32; 4] = [10, 100, 114, 10];
@@ -27,12 +23,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Result<Nsg> {
     source.u8("build type")?;
     source.items(BUILT_FROM.len(), size_of::<i32>(), "parameters of NN-descent")?;
     let (graph, search_l) = read_graph(source, header.len)?;
-    let storage: Box<dyn Any> = read_object(source)?;
-    let storage = storage
-        .downcast::<Flat>()
-        .map_err(|_| unsound("the vectors of its graph are in an index that compares more than codes"))?;
-    header.check_within(&*storage)?;
-    let (quantizer, codes) = storage.into_parts();
+    let (quantizer, codes) = flat::read_linked(header, source)?;
     let mut index = Nsg::from_parts(quantizer, header.metric, codes, graph)?;
     index.set_knob("search_l", search_l.into())?;
     Ok(index)
@@ -110,16 +101,8 @@ pub(super) fn write(index: &Nsg, sink: &mut Sink) -> Result<()> {
     if !index.is_gapless() || !are_borne_out(index.len(), index.r(), links.sum()) {
         return Err(unsupported(index));
     }
-    let quantizer: &dyn Any = &**index.quantizer();
-    sink.put(if quantizer.is::<Raw>() {
-        b"INSf"
-    } else if quantizer.is::<Scalar>() {
-        b"INSs"
-    } else if quantizer.is::<Product>() {
-        b"INSp"
-    } else {
-        return Err(unsupported(index));
-    });
+    let code = flat::linked_code(&**index.quantizer(), [b"INSf", b"INSs", b"INSp"]);
+    sink.put(code.ok_or_else(|| unsupported(index))?);
     Header::of(index).write(sink);
     sink.i32(NEAREST);
     sink.u8(0);

@@ -59,6 +59,10 @@ const BLOCK_BYTES: usize = 256 << 10;
 // Panels of one pass over the rows: a share of L3. Reasoned, not tuned: a batch of bench `scan` fits one pass.
 const PANELS_BYTES: usize = 8 << 20;
 
+// Tiles of rows for each neighbor wanted that are compared twice, first for a limit: that limit spares more pairs, each
+// measured and sorted in, than these cost. Reasoned, not tuned.
+const LIMIT_TILES: usize = 2;
+
 impl Kernels {
     /// As [`scan_batch`], on this instruction set.
     pub fn scan_batch(
@@ -185,7 +189,7 @@ impl Batch<'_> {
         for (id, row) in candidates {
             self.add(&mut block, id, row);
             if block.ids.len() == block_len {
-                panels.iter_mut().for_each(|panel| self.pass(panel, &block));
+                self.pass_all(&mut panels, &block);
                 block.clear();
             }
         }
@@ -193,14 +197,29 @@ impl Batch<'_> {
             let full = block.rows.len().next_multiple_of(self.product.rows);
             block.rows.resize(full, last);
             block.weights.resize(full, 0.0);
-            panels.iter_mut().for_each(|panel| self.pass(panel, &block));
+            self.pass_all(&mut panels, &block);
+        }
+    }
+
+    fn pass_all(&self, panels: &mut [Panel<'_>], block: &Block<'_>) {
+        for panel in panels {
+            if panel.tops.iter().any(|top| top.threshold() == f32::INFINITY) {
+                self.limit(panel, block);
+            }
+            self.pass(panel, block);
         }
     }
 
     fn add<'r>(&self, block: &mut Block<'r>, id: u64, row: &'r [f32]) {
+        let squared_norm = self.kernels.squared_norm(row);
         block.ids.push(id);
         block.rows.push(row);
-        block.weights.push(self.margin.weight(self.kernels.squared_norm(row)));
+        block.weights.push(self.margin.weight(squared_norm));
+        block.largest = if squared_norm <= block.largest {
+            block.largest
+        } else {
+            squared_norm
+        };
     }
 
     fn panel<'q>(&self, queries: Rows<'q>, tops: &'q mut [TopK]) -> Panel<'q> {
@@ -217,6 +236,7 @@ impl Batch<'_> {
             tops,
             columns,
             norms,
+            limits: vec![f32::INFINITY; queries.len()],
             slope: vec![0.0; width],
             offset: vec![0.0; width],
         };
@@ -226,7 +246,41 @@ impl Batch<'_> {
 
     /// Adapts the bound of query `q` to its threshold.
     fn tighten(&self, panel: &mut Panel<'_>, q: usize) {
-        (panel.slope[q], panel.offset[q]) = self.margin.query(panel.norms[q], panel.tops[q].threshold());
+        let threshold = panel.tops[q].threshold().min(panel.limits[q]);
+        (panel.slope[q], panel.offset[q]) = self.margin.query(panel.norms[q], threshold);
+    }
+
+    /// Limits the queries of a panel to what the rows of a block prove: each tile of rows has one as near as the least of
+    /// its fused values says, so that the `k` nearest are within the `k`-th of these.
+    ///
+    /// Otherwise all that comes before the threshold has settled would have to be measured.
+    fn limit(&self, panel: &mut Panel<'_>, block: &Block<'_>) {
+        let (size, width) = (self.product.rows, self.product.queries);
+        let tiles = LIMIT_TILES.saturating_mul(panel.tops.iter().map(TopK::k).max().unwrap_or(0));
+        // The last rows of the last block repeat, and count for nothing.
+        if self.metric == Metric::Cosine || tiles > block.ids.len() / size {
+            return;
+        }
+        let weights = &block.weights[..tiles * size];
+        let weights: Vec<f32> = weights.iter().map(|weight| self.margin.fused_weight(*weight)).collect();
+        let mut least = vec![0.0; tiles * width];
+        let of_tiles = block.rows.chunks_exact(size).zip(weights.chunks_exact(size));
+        for ((rows, weights), least) in of_tiles.zip(least.chunks_exact_mut(width)) {
+            // SAFETY: `Kernels::for_isa` hands out a table only where its instruction set is available.
+            unsafe { (self.product.least)(&panel.columns, rows, weights, least) };
+        }
+        let mut values = Vec::with_capacity(tiles);
+        for q in 0..panel.queries.len() {
+            let k = panel.tops[q].k();
+            if k == 0 {
+                continue;
+            }
+            values.clear();
+            values.extend(least.chunks_exact(width).map(|least| least[q]));
+            let (_, value, _) = values.select_nth_unstable_by(k - 1, f32::total_cmp);
+            panel.limits[q] = self.margin.at_most(panel.norms[q], block.largest, *value);
+            self.tighten(panel, q);
+        }
     }
 
     /// Compares every query of the panel with every row of the block.
@@ -263,6 +317,8 @@ struct Panel<'q> {
     tops: &'q mut [TopK],
     columns: Vec<f32>,
     norms: Vec<f32>,
+    /// No neighbor among the `k` nearest is beyond this.
+    limits: Vec<f32>,
     slope: Vec<f32>,
     offset: Vec<f32>,
 }
@@ -273,6 +329,8 @@ struct Block<'r> {
     ids: Vec<u64>,
     rows: Vec<&'r [f32]>,
     weights: Vec<f32>,
+    /// The largest squared norm of a row; NaN once there is one.
+    largest: f32,
 }
 
 impl Block<'_> {
@@ -280,5 +338,6 @@ impl Block<'_> {
         self.ids.clear();
         self.rows.clear();
         self.weights.clear();
+        self.largest = 0.0;
     }
 }

@@ -19,6 +19,9 @@
 //! and the canonical distance, halved for L2, together by less than `(2 gamma(m) + 4 u) n`. So of two candidates whose
 //! `v` differ by more than `e n`, the canonical distances differ the same way.
 //!
+//! The same values bound distances from above: half a canonical L2 distance is `v + |q|^2 / 2`, an inner product's is `v`,
+//! but for `e n`; twice that covers weights that were lowered for the filter, and the computed norm.
+//!
 //! A sketch (`sketch.rs`) replaces the product by one that is at least as large, but for an error of its own relative
 //! to `|x| |c|`, which is added to `e`. There the bound is taken apart as the sum of a vector's and a candidate's part,
 //! for the inner product by `|x| |c| <= (|x|^2 + |c|^2) / 2`.
@@ -120,6 +123,28 @@ impl Margin {
         }
         let norms = f64::from(squared_norm) + f64::from(largest);
         -below(-(norms * self.relative + self.absolute))
+    }
+
+    /// What is subtracted from a product in fused values, from the weight of a row; NaN if its norm is not to be trusted.
+    pub(crate) fn fused_weight(&self, weight: f32) -> f32 {
+        match self.metric {
+            Metric::L2 => weight,
+            _ => 0.0 * weight,
+        }
+    }
+
+    /// What the canonical distance is at most for a fused `value`, where no row's squared norm is beyond `largest`;
+    /// infinite where nothing is known.
+    pub(crate) fn at_most(&self, squared_norm: f32, largest: f32, value: f32) -> f32 {
+        let (norm, value) = (f64::from(squared_norm), f64::from(value));
+        let distance = match self.metric {
+            Metric::L2 => 2.0 * value + norm,
+            Metric::InnerProduct => value,
+            _ => f64::INFINITY,
+        };
+        let slack = 4.0 * ((norm + f64::from(largest)) * self.relative + self.absolute);
+        let most = -below(-(distance + slack));
+        if most.is_nan() { f32::INFINITY } else { most }
     }
 
     /// Whether a computed squared norm is within `relative` of the true one, and the product cannot overflow.

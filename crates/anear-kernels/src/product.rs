@@ -24,6 +24,8 @@ pub(crate) struct Product {
     pub(crate) tile: unsafe fn(&[f32], &[&[f32]], &Bounds<'_>) -> Tile,
     /// Adds the inner products to a matrix of one row of `queries` floats per row. Arguments as for `tile`.
     pub(crate) multiply: unsafe fn(&[f32], &[&[f32]], &mut [f32]),
+    /// As [`least`]. Arguments: a panel, as many rows as `rows` says, the weight of each, a float per query.
+    pub(crate) least: unsafe fn(&[f32], &[&[f32]], &[f32], &mut [f32]),
     /// Lanes of a register.
     pub(crate) lanes: usize,
     /// Arguments: a panel with what goes with it, as many rows as `rows` says, the running minima of each.
@@ -94,6 +96,26 @@ pub(crate) fn multiply<S: Fused, const W: usize, const R: usize>(
         for (&product, out) in products.iter().zip(out.chunks_exact_mut(S::LANES)) {
             simd.store(simd.add(simd.load(out), product), out);
         }
+    }
+}
+
+/// The least of `weight - product` over `R` rows, for each of `W` registers of queries. NaN is passed over or comes out.
+#[inline(always)]
+pub(crate) fn least<S: Fused, const W: usize, const R: usize>(
+    simd: S,
+    panel: &[f32],
+    rows: &[&[f32]],
+    weights: &[f32],
+    out: &mut [f32],
+) {
+    let mut least = [simd.splat(f32::INFINITY); W];
+    for (products, &weight) in products::<S, W, R>(simd, panel, rows).iter().zip(weights) {
+        for (least, &product) in least.iter_mut().zip(products) {
+            *least = simd.min(simd.sub(simd.splat(weight), product), *least);
+        }
+    }
+    for (least, out) in least.into_iter().zip(out.chunks_exact_mut(S::LANES)) {
+        simd.store(least, out);
     }
 }
 

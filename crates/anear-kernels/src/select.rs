@@ -103,6 +103,10 @@ impl TopK {
 
     /// Takes in all that `other` holds.
     pub fn merge(&mut self, other: Self) {
+        if self.kept.is_empty() && self.k == other.k {
+            *self = other;
+            return;
+        }
         other.kept.into_iter().for_each(|neighbor| self.push(neighbor));
     }
 

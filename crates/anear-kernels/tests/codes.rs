@@ -2,7 +2,7 @@
 
 mod common;
 
-use anear_kernels::{Codebooks, Metric, Rows, fast_scan_code};
+use anear_kernels::{Codebooks, Isa, Kernels, Metric, Rows, fast_scan_code};
 use common::{Random, every_isa, oracle};
 
 #[test]
@@ -100,15 +100,35 @@ fn fast_scans_are_the_sums_of_single_lookups_on_every_instruction_set() {
                 .flat_map(|block| (0..32).map(move |i| naive(block, i)))
                 .collect();
             assert_eq!(sums, want, "{kernels:?}, {codebooks} codebooks");
-            let bounds = [sums[3], 0, u16::MAX, sums[100], sums[140]];
-            let mut masks = [0; 5];
-            kernels.fast_scan_masks(&tables, &blocks, stride, &bounds, &mut masks);
-            for (i, sum) in sums.into_iter().enumerate() {
-                assert_eq!(
-                    masks[i / 32] >> (i % 32) & 1 == 1,
-                    sum <= bounds[i / 32],
-                    "{kernels:?}, vector {i}"
-                );
+        }
+    }
+}
+
+#[test]
+fn fast_scans_tell_of_each_query_which_sums_are_within_bounds_on_every_instruction_set() {
+    let mut random = Random(4);
+    for (codebooks, behind) in [(2, 0), (6, 7), (32, 9), (256, 0)] {
+        let mut bytes = |n| (0..n).map(|_| random.bits() as u8).collect::<Vec<u8>>();
+        let stride = codebooks * 16 + behind;
+        let blocks = bytes(3 * stride);
+        for queries in 0..10 {
+            let tables: Vec<Vec<u8>> = (0..queries).map(|_| bytes(codebooks * 16)).collect();
+            let tables: Vec<&[u8]> = tables.iter().map(Vec::as_slice).collect();
+            let sums = tables.iter().flat_map(|tables| {
+                let of_block = |block| Kernels::for_isa(Isa::Scalar).unwrap().fast_scan_sums(tables, block);
+                blocks.chunks(stride).map(of_block)
+            });
+            let sums: Vec<[u16; 32]> = sums.collect();
+            let bounds = sums.iter().enumerate().map(|(i, sums)| sums[i % 32]);
+            let bounds: Vec<u16> = bounds.collect();
+            for kernels in every_isa() {
+                let mut masks = vec![0; bounds.len()];
+                kernels.fast_scan_masks(&tables, &blocks, stride, &bounds, &mut masks);
+                for ((mask, sums), bound) in masks.into_iter().zip(&sums).zip(&bounds) {
+                    let within = |i: &usize| sums[*i] <= *bound;
+                    let want = (0..32).filter(within).fold(0, |mask, i| mask | 1 << i);
+                    assert_eq!(mask, want, "{kernels:?}, {queries} queries, {codebooks} codebooks");
+                }
             }
         }
     }

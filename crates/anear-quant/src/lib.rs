@@ -332,12 +332,18 @@ fn push_near(ids: &[u64], distances: &[f32], keep: &IdSelector<'_>, top: &mut To
         {
             continue;
         }
-        for neighbor in neighbors(ids, distances) {
-            // An equal distance may still win its place by a smaller id.
-            if neighbor.distance <= top.threshold() && keep.contains(neighbor.id) {
-                top.push(neighbor);
-            }
+        for Neighbor { id, distance } in neighbors(ids, distances) {
+            push_wanted(id, distance, keep, top);
         }
+    }
+}
+
+/// Pushes a neighbor that is near enough and wanted.
+#[inline]
+fn push_wanted(id: u64, distance: f32, keep: &IdSelector<'_>, top: &mut TopK) {
+    // An equal distance may still win its place by a smaller id.
+    if distance <= top.threshold() && keep.contains(id) {
+        top.push(Neighbor { id, distance });
     }
 }
 

@@ -5,8 +5,8 @@
 //! number of vector `ORDER[j]` and in its high half that of vector `16 + ORDER[j]`. With this order the even bytes of a
 //! lookup are vectors 0 to 7 and the odd ones vectors 8 to 15, so that sums of 16 bits come out in order.
 //!
-//! Tables are laid out alike: 16 bytes for the even codebook of a pair, 16 for the odd. Sums are exact as long as the
-//! largest entries of all codebooks together are at most 65535; beyond that they wrap around.
+//! Tables are laid out alike: 16 bytes for the even codebook of a pair, 16 for the odd. The largest entries of all
+//! codebooks together are at most 65535; sums beyond that say nothing.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -39,9 +39,11 @@ pub(crate) struct FastScan {
 
 type Distances = unsafe fn(&[[f32; ENTRIES]], &[u8], f32) -> [f32; LEN];
 
-type Masks = unsafe fn(&[u8], &[u8], usize, &[u16], &mut [u32]);
+type Masks = unsafe fn(&[&[u8]], &[u8], usize, &[u16], &mut [u32]);
 
-/// For each block of 32 codes, which of them have a sum of at most the block's bound: the lowest bit is the first code.
+/// For each query's tables and each block of 32 codes, which of them have a sum of at most their bound: the lowest bit is
+/// the first code. Bounds and masks are those of the first query, block by block, then those of the next; a block is
+/// read once for several queries.
 ///
 /// A block begins `stride` bytes after the one before it; what follows its codes is not looked at.
 ///
@@ -53,13 +55,13 @@ type Masks = unsafe fn(&[u8], &[u8], usize, &[u16], &mut [u32]);
 /// let mut block = [0; 32];
 /// (block[0], block[16]) = (0x13, 0x05);
 /// let mut masks = [0];
-/// fast_scan_masks(&tables, &block, 32, &[0], &mut masks);
+/// fast_scan_masks(&[&tables], &block, 32, &[0], &mut masks);
 /// assert_eq!(masks[0], !(1 | 1 << 16));
 /// ```
 ///
 /// # Panics
 /// If a length does not fit.
-pub fn fast_scan_masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
+pub fn fast_scan_masks(tables: &[&[u8]], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
     Kernels::get().fast_scan_masks(tables, blocks, stride, bounds, masks);
 }
 
@@ -101,13 +103,27 @@ pub fn fast_scan_code(block: &[u8], codebook: usize, vector: usize) -> u8 {
 
 impl Kernels {
     /// As [`fast_scan_masks`], on this instruction set.
-    pub fn fast_scan_masks(&self, tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
+    pub fn fast_scan_masks(&self, tables: &[&[u8]], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
+        assert_eq!(bounds.len(), masks.len(), "a bound and a place per query and block");
+        let Some(first) = tables.first().filter(|_| !masks.is_empty()) else {
+            return;
+        };
         assert!(
-            tables.len().is_multiple_of(LEN) && tables.len() <= stride,
+            first.len().is_multiple_of(LEN) && first.len() <= stride,
             "tables of pairs"
         );
-        assert_eq!(bounds.len(), masks.len(), "a bound and a place per block");
-        assert!(blocks.len() >= masks.len() * stride, "as many blocks as places");
+        assert!(
+            tables.iter().all(|tables| tables.len() == first.len()),
+            "tables of one length"
+        );
+        assert!(
+            masks.len().is_multiple_of(tables.len()),
+            "as many blocks for each query"
+        );
+        assert!(
+            blocks.len() >= masks.len() / tables.len() * stride,
+            "as many blocks as places"
+        );
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
         unsafe { (self.fast_scan.masks)(tables, blocks, stride, bounds, masks) }
     }
@@ -145,9 +161,10 @@ fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
     sums
 }
 
-fn masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
-    for ((block, &bound), mask) in blocks.chunks(stride).zip(bounds).zip(masks) {
-        let sums = sums(tables, block);
+fn masks(tables: &[&[u8]], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
+    let len = bounds.len() / tables.len();
+    for (i, (mask, &bound)) in masks.iter_mut().zip(bounds).enumerate() {
+        let sums = sums(tables[i / len], &blocks[i % len * stride..]);
         *mask = sums
             .iter()
             .rev()

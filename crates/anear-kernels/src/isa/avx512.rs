@@ -34,6 +34,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         rows: 12,
         tile,
         multiply,
+        least,
         lanes: LANES,
         nearest,
         fold,
@@ -87,6 +88,11 @@ fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
 fn multiply(panel: &[f32], rows: &[&[f32]], out: &mut [f32]) {
     product::multiply::<_, 2, 12>(Avx512::here(), panel, rows, out);
+}
+
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn least(panel: &[f32], rows: &[&[f32]], weights: &[f32], out: &mut [f32]) {
+    product::least::<_, 2, 12>(Avx512::here(), panel, rows, weights, out);
 }
 
 /// The registers of `tile`; the running minima are in memory.

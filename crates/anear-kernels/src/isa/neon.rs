@@ -34,6 +34,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         rows: 8,
         tile,
         multiply,
+        least,
         lanes: LANES,
         nearest,
         fold,
@@ -77,6 +78,11 @@ fn tile(panel: &[f32], rows: &[&[f32]], bounds: &Bounds<'_>) -> Tile {
 #[target_feature(enable = "neon")]
 fn multiply(panel: &[f32], rows: &[&[f32]], out: &mut [f32]) {
     product::multiply::<_, 3, 8>(Neon::here(), panel, rows, out);
+}
+
+#[target_feature(enable = "neon")]
+fn least(panel: &[f32], rows: &[&[f32]], weights: &[f32], out: &mut [f32]) {
+    product::least::<_, 3, 8>(Neon::here(), panel, rows, weights, out);
 }
 
 /// The registers of `tile`; the running minima are in memory.

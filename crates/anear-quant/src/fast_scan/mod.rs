@@ -13,7 +13,7 @@ use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use crate::{
     CodeRun, Layout, Product, ProductParams, Quantizer, QuantizerSpec, Result, Scorer, Training, product::Table,
 };
-use scorer::Blockwise;
+use scorer::{Blockwise, scan_together};
 
 /// Bits per part: sixteen bytes of a table fill a register.
 const NBITS: u32 = 4;
@@ -81,6 +81,10 @@ impl FastScan {
     pub fn product(&self) -> &Product {
         &self.0
     }
+
+    fn blockwise<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Blockwise<'a> {
+        Blockwise::new(Table::new(&self.0, metric, query))
+    }
 }
 
 impl Quantizer for FastScan {
@@ -117,7 +121,7 @@ impl Quantizer for FastScan {
     }
 
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
-        Box::new(Blockwise::new(Table::new(&self.0, metric, query)))
+        Box::new(self.blockwise(metric, query))
     }
 
     fn save(&self) -> Vec<u8> {
@@ -128,11 +132,8 @@ impl Quantizer for FastScan {
         assert_eq!(queries.len(), tops.len(), "one top-k per query");
         for (first, tops) in (0..).step_by(TOGETHER).zip(tops.chunks_mut(TOGETHER)) {
             let queries = queries.slice(first..first + tops.len());
-            let scorers: Vec<_> = queries.iter().map(|query| self.scorer(metric, query)).collect();
-            run.for_each_block(|codes, ids| {
-                let each = scorers.iter().zip(&mut *tops);
-                each.for_each(|(scorer, top)| scorer.scan(codes, ids, keep, top));
-            });
+            let scorers: Vec<_> = queries.iter().map(|query| self.blockwise(metric, query)).collect();
+            run.for_each_block(|codes, ids| scan_together(&scorers, codes, ids, keep, tops));
         }
     }
 }

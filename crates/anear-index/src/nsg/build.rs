@@ -10,7 +10,7 @@ use anear_quant::CodeRun;
 
 use super::Nsg;
 use crate::Hnsw;
-use crate::graph::link::{Linker, TASK_NODES, batch_len};
+use crate::graph::link::{Linker, Settled, TASK_NODES, batch_len};
 use crate::graph::walk::{Reached, Towards};
 use crate::graph::{Graph, Linked, NO_LINK, Scratch, remove, search};
 
@@ -127,7 +127,9 @@ impl<'a> Builder<'a> {
         candidates.extend(peers);
         candidates.sort_unstable();
         candidates.dedup();
-        scratch.selector.select(&self.linker.space, &candidates, self.room)
+        scratch
+            .selector
+            .select(&self.linker.space, &candidates, self.room, |_| false)
     }
 
     /// What is nearest to a node on the way to it, and what it is linked to; it may be no node of the graph yet.
@@ -163,7 +165,7 @@ impl<'a> Builder<'a> {
         for (node, links) in nodes.iter().zip(links) {
             graph.set_links(*node, 0, links);
         }
-        self.linker.link_back(graph, nodes);
+        self.linker.link_back(graph, nodes, &mut Settled::default());
     }
 
     /// Links those of `nodes` to which nothing is linked any more.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Error, Mapping, Result};
+use crate::{Error, Mapping, Result, try_reserve_large};
 
 /// The own memory of every [`AlignedBytes`] begins at a multiple of this: a cache line, and the widest SIMD register.
 pub const ALIGNMENT: usize = 64;
@@ -61,18 +61,19 @@ impl AlignedBytes {
 
     /// An empty buffer with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
+        let mut lines = Vec::new();
+        reserve(&mut lines, lines_for(capacity));
         Self {
-            memory: Memory::Own(Vec::with_capacity(lines_for(capacity))),
+            memory: Memory::Own(lines),
             len: 0,
         }
     }
 
     /// A buffer of `len` zero bytes.
     pub fn zeroed(len: usize) -> Self {
-        Self {
-            memory: Memory::Own(vec![ZERO; lines_for(len)]),
-            len,
-        }
+        let mut zeroed = Self::with_capacity(len);
+        zeroed.resize(len, 0);
+        zeroed
     }
 
     /// These bytes: where they are part of `mapping` standing on it, otherwise as a copy.
@@ -92,7 +93,7 @@ impl AlignedBytes {
     /// A copy of `bytes` with room for `capacity`.
     fn copied(bytes: &[u8], capacity: usize) -> Result<Self> {
         let mut lines = Vec::new();
-        let reserved = lines.try_reserve(lines_for(capacity));
+        let reserved = try_reserve_large(&mut lines, lines_for(capacity));
         reserved.map_err(|_| Error::OutOfMemory { len: capacity })?;
         let memory = Memory::Own(lines);
         let mut copy = Self { memory, len: 0 };
@@ -124,7 +125,8 @@ impl AlignedBytes {
         let len = self.len.saturating_add(additional);
         match &mut self.memory {
             Memory::Own(lines) => {
-                let reserved = lines.try_reserve(lines_for(len) - lines.len());
+                let additional = lines_for(len) - lines.len();
+                let reserved = try_reserve_large(lines, additional);
                 reserved.map_err(|_| Error::OutOfMemory { len })
             }
             Memory::Mapped(..) if additional == 0 => Ok(()),
@@ -184,7 +186,9 @@ impl AlignedBytes {
             return;
         }
         let start = self.len;
-        let gap = self.own().len() * ALIGNMENT - start;
+        let lines = self.own();
+        let gap = lines.len() * ALIGNMENT - start;
+        reserve(lines, lines_for(start + bytes.len()) - lines.len());
         let (head, rest) = bytes.split_at(gap.min(bytes.len()));
         self.len += head.len();
         self.as_mut_slice()[start..].copy_from_slice(head);
@@ -207,7 +211,9 @@ impl AlignedBytes {
         if len <= old {
             return self.truncate(len);
         }
-        self.own().resize(lines_for(len), ZERO);
+        let lines = self.own();
+        reserve(lines, lines_for(len) - lines.len());
+        lines.resize(lines_for(len), ZERO);
         self.len = len;
         self.as_mut_slice()[old..].fill(byte);
     }
@@ -227,6 +233,13 @@ impl AlignedBytes {
     /// Removes all bytes and keeps the memory.
     pub fn clear(&mut self) {
         self.truncate(0);
+    }
+}
+
+/// Makes room for more lines, where there is nobody to tell that there is no memory.
+fn reserve(lines: &mut Vec<Line>, additional: usize) {
+    if try_reserve_large(lines, additional).is_err() {
+        lines.reserve(additional);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         fast_scan::FastScan,
     },
     isa::{self, Isa, scalar},
+    matrix::Matrix,
     metric::Metric,
     packed,
     product::Product,
@@ -25,6 +26,8 @@ pub struct Kernels {
     pub(crate) isa: Isa,
     pub(crate) metrics: &'static [Entry],
     pub(crate) product: Option<Product>,
+    /// As [`Matrix::multiply`], of checked lengths.
+    pub(crate) multiply: unsafe fn(&Matrix, Rows<'_>, &mut [f32]),
     pub(crate) tables: Tables,
     /// As [`codebooks::nearest`](crate::codes::codebooks::nearest).
     pub(crate) nearest_entries: unsafe fn(&Codebooks, usize, Rows<'_>, &mut [u32]),

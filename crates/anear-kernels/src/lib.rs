@@ -16,6 +16,7 @@
 //! | look at a slice as vectors | [`Rows`], [`RowsMut`] |
 //! | measure | [`Metric`] |
 //! | search | [`scan`], [`scan_batch`], [`scan_range`] |
+//! | multiply with a matrix | [`Matrix`] |
 //! | find the one nearest of few for each of many | [`Nearest`] |
 //! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`read_bits`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
@@ -32,6 +33,7 @@ mod codes;
 pub mod hamming;
 mod isa;
 mod kernels;
+mod matrix;
 mod metric;
 mod names;
 mod nearest;
@@ -59,6 +61,7 @@ pub use codes::{
 };
 pub use isa::{Isa, isa, isa_report};
 pub use kernels::Kernels;
+pub use matrix::Matrix;
 pub use metric::{Exponent, Metric};
 pub use names::UnknownName;
 pub use nearest::Nearest;

@@ -4,6 +4,7 @@
 //! What is done to a node depends on everything that was linked to it, in order: so the graph is the same on any number of
 //! threads.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK, scan_batch};
@@ -38,6 +39,16 @@ struct Back {
     node: u32,
     new: u32,
 }
+
+impl Back {
+    fn key(self) -> (u32, u32) {
+        (self.level as u32, self.node)
+    }
+}
+
+/// How many links of a node, by level and node, were selected together, while nodes are linked: the first ones, to which
+/// others were added behind. The rest has none.
+pub(crate) type Settled = HashMap<(u32, u32), u32>;
 
 /// What nodes are linked by.
 #[derive(Clone, Copy)]
@@ -90,7 +101,7 @@ impl Linker<'_> {
     }
 
     /// Links the neighbors of the new nodes back to them; one that has no place left keeps the best of all.
-    pub(crate) fn link_back(&self, graph: &mut Graph, batch: &[u32]) {
+    pub(crate) fn link_back(&self, graph: &mut Graph, batch: &[u32], settled: &mut Settled) {
         let mut backs = Vec::new();
         for &new in batch {
             for level in 0..=graph.top_level(new) {
@@ -99,28 +110,34 @@ impl Linker<'_> {
         }
         backs.sort_unstable();
         let nodes: Vec<&[Back]> = backs.chunk_by(|a, b| (a.level, a.node) == (b.level, b.node)).collect();
-        let read: &Graph = graph;
+        let (read, known): (&Graph, &Settled) = (graph, settled);
         let links = self.tasks(nodes.len(), TASK_NODES, |range, scratch| {
             nodes[range]
                 .iter()
-                .map(|backs| self.merged(read, backs, scratch))
+                .map(|backs| self.merged(read, backs, known, scratch))
                 .collect()
         });
-        for (backs, links) in nodes.iter().zip(links) {
+        for (backs, (links, selected)) in nodes.iter().zip(links) {
             graph.set_links(backs[0].node, backs[0].level, &links);
+            if selected {
+                settled.insert(backs[0].key(), links.len() as u32);
+            }
         }
     }
 
-    /// The links of a node that is to be linked to new ones, too.
-    fn merged(&self, graph: &Graph, backs: &[Back], scratch: &mut Scratch) -> Vec<u32> {
+    /// The links of a node that is to be linked to new ones, too, and whether they were selected.
+    fn merged(&self, graph: &Graph, backs: &[Back], settled: &Settled, scratch: &mut Scratch) -> (Vec<u32>, bool) {
         let Back { level, node, .. } = backs[0];
-        let mut links = graph.links(node, level).to_vec();
-        let old = links.clone();
+        let old = graph.links(node, level);
+        let mut links = Vec::with_capacity(old.len() + backs.len());
+        links.extend_from_slice(old);
         links.extend(backs.iter().map(|back| back.new).filter(|new| !old.contains(new)));
         if links.len() <= graph.room(level) {
-            return links;
+            return (links, false);
         }
-        scratch.nearest_of(&self.space, node, &links, graph.room(level), 0)
+        let settled = settled.get(&backs[0].key()).map_or(0, |count| *count as usize);
+        let selected = scratch.nearest_of(&self.space, node, &links, settled, graph.room(level), 0);
+        (selected, true)
     }
 
     /// What `work` makes of all nodes, `len` at a time.
@@ -139,13 +156,14 @@ impl Linker<'_> {
 }
 
 impl Scratch {
-    /// Up to `room` of `nodes` that `node` is to be linked to; where fewer than `fill` were selected, the nearest others
-    /// make up for them.
+    /// Up to `room` of `nodes` that `node` is to be linked to, of which the first `settled` were selected for it before;
+    /// where fewer than `fill` are selected, the nearest others make up for them.
     pub(crate) fn nearest_of(
         &mut self,
         space: &Space<'_>,
         node: u32,
         nodes: &[u32],
+        settled: usize,
         room: usize,
         fill: usize,
     ) -> Vec<u32> {
@@ -165,7 +183,8 @@ impl Scratch {
             candidates.truncate(2 * room);
         }
         candidates.sort_unstable();
-        let mut selected = self.selector.select(space, &candidates, room);
+        let settled = |slot: u32| nodes[..settled].contains(&slot);
+        let mut selected = self.selector.select(space, &candidates, room, settled);
         let rest = candidates.iter().map(|candidate| candidate.slot());
         let rest = rest
             .filter(|slot| !selected.contains(slot))

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use anear_bytes::try_reserve_large;
+
 use crate::{Error, Result};
 
 /// A place for a link that is not there; -1 in Faiss's files.
@@ -161,6 +163,15 @@ impl Graph {
     /// Levels there can be.
     pub(crate) fn levels_max(&self) -> usize {
         self.parts.cum_nneighbor_per_level.len() - 1
+    }
+
+    /// Makes room for the links of as many nodes as will come, most of them on level 0 alone.
+    pub(crate) fn reserve(&mut self, nodes: usize) {
+        let neighbors = &mut self.parts.neighbors;
+        let places = self.parts.cum_nneighbor_per_level[1] as usize;
+        // A fiftieth for those on higher levels, of which there are `m` times fewer on each.
+        // Without memory, adding the nodes says so.
+        let _ = try_reserve_large(neighbors, nodes * places + nodes * places / 50);
     }
 
     /// Appends a node without links.

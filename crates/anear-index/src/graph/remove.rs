@@ -106,7 +106,7 @@ fn relinked(
         return Some(near);
     }
     let room = graph.room(level);
-    Some(scratch.nearest_of(&index.space(), node, &near, room, fill.min(room)))
+    Some(scratch.nearest_of(&index.space(), node, &near, 0, room, fill.min(room)))
 }
 
 /// Searches begin at a node in use.

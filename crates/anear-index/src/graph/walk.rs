@@ -97,14 +97,6 @@ impl Beam {
         }
     }
 
-    /// The nearest that was not expanded.
-    fn nearest_open(&self) -> Option<Reached> {
-        let mut open = self.reached[self.next..]
-            .iter()
-            .filter(|reached| !reached.has(EXPANDED));
-        open.next().copied()
-    }
-
     /// The nearest that was not expanded; it counts as expanded from here on.
     fn expand(&mut self) -> Option<u32> {
         let skipped = self.reached[self.next..]
@@ -217,15 +209,13 @@ impl Walker {
             if self.seen.seen.len() > distances_max {
                 return false;
             }
-            // Most often the next to be expanded: its links arrive while distances are computed.
-            if let Some(next) = self.beam.nearest_open() {
-                prefetch(towards.graph.places_of(next.slot(), level));
-            }
             let distances = places(&mut self.distances, self.fresh.len());
             towards.scorer.score_at(towards.codes, &self.fresh, distances);
             for (&distance, &slot) in distances.iter().zip(&self.fresh) {
                 let reached = Reached::new(distance, slot);
                 if self.beam.wants(reached) {
+                    // Most often it will be expanded, and its links are there then.
+                    prefetch(towards.graph.places_of(slot, level));
                     self.beam.push(marked(reached, &accepts));
                 }
             }

@@ -9,7 +9,7 @@ use anear_kernels::Rows;
 use anear_pool::Pool;
 
 use super::Hnsw;
-use crate::graph::link::{Linker, TASK_NODES, batch_len};
+use crate::graph::link::{Linker, Settled, TASK_NODES, batch_len};
 use crate::graph::walk::{Reached, Towards};
 use crate::graph::{Graph, Linked, Scratch};
 
@@ -26,10 +26,10 @@ pub(super) fn insert(index: &mut Hnsw, first: u32, vectors: Rows<'_>, pool: Opti
         first,
         vectors,
     };
-    let mut done = 0;
+    let (mut done, mut settled) = (0, Settled::default());
     while done < order.len() {
         let len = batch_len(first as usize + done).min(order.len() - done);
-        builder.insert(&mut graph, &order[done..done + len]);
+        builder.insert(&mut graph, &order[done..done + len], &mut settled);
         done += len;
     }
     index.linked.graph = graph;
@@ -40,6 +40,7 @@ pub(super) fn insert(index: &mut Hnsw, first: u32, vectors: Rows<'_>, pool: Opti
 fn draw_levels(index: &mut Linked, seed: u64, first: u32, count: usize) -> Vec<u32> {
     let (m, levels_max) = (index.graph.m() as u64, index.graph.levels_max());
     let mut order = Vec::with_capacity(count);
+    index.graph.reserve(count);
     for slot in first..first + count as u32 {
         let random = mix(seed ^ mix(index.slots.id(slot)));
         let level = draw_level(random, m, levels_max);
@@ -76,13 +77,13 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn insert(&self, graph: &mut Graph, batch: &[u32]) {
+    fn insert(&self, graph: &mut Graph, batch: &[u32], settled: &mut Settled) {
         for (node, links) in self.find(graph, batch) {
             for (level, links) in links.iter().enumerate() {
                 graph.set_links(node, level, links);
             }
         }
-        self.linker.link_back(graph, batch);
+        self.linker.link_back(graph, batch, settled);
         let highest = batch.iter().copied().min_by_key(|node| Reverse(graph.top_level(*node)));
         let top = |node: Option<u32>| node.map(|node| graph.top_level(node));
         if top(highest) > top(graph.entry_point()) {
@@ -131,7 +132,7 @@ impl Builder<'_> {
             candidates.truncate(self.ef);
             links[level] = match graph.room(level) {
                 room if candidates.len() <= room => candidates.iter().map(|candidate| candidate.slot()).collect(),
-                room => selector.select(&space, &candidates, room),
+                room => selector.select(&space, &candidates, room, |_| false),
             };
         }
         links

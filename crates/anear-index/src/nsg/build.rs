@@ -10,7 +10,7 @@ use anear_quant::CodeRun;
 
 use super::Nsg;
 use crate::Hnsw;
-use crate::graph::link::{Linker, TASK_NODES, batch_len};
+use crate::graph::link::{Linker, Settled, TASK_NODES, batch_len};
 use crate::graph::walk::{Reached, Towards};
 use crate::graph::{Graph, Linked, NO_LINK, Scratch, remove, search};
 
@@ -40,6 +40,7 @@ fn build(index: &mut Linked, seed: u64, pool: Option<&Pool>) {
     let nodes: Vec<u32> = (0..hnsw.len() as u32).collect();
     let links = builder.choose(&hnsw, &nodes, &vec![Vec::new(); nodes.len()]);
     let mut graph = Graph::level(room);
+    graph.reserve(nodes.len());
     nodes.iter().for_each(|_| graph.push(0));
     graph.set_entry_point(middle(index));
     builder.link(&mut graph, &nodes, &links);
@@ -126,7 +127,9 @@ impl<'a> Builder<'a> {
         candidates.extend(peers);
         candidates.sort_unstable();
         candidates.dedup();
-        scratch.selector.select(&self.linker.space, &candidates, self.room)
+        scratch
+            .selector
+            .select(&self.linker.space, &candidates, self.room, |_| false)
     }
 
     /// What is nearest to a node on the way to it, and what it is linked to; it may be no node of the graph yet.
@@ -162,7 +165,7 @@ impl<'a> Builder<'a> {
         for (node, links) in nodes.iter().zip(links) {
             graph.set_links(*node, 0, links);
         }
-        self.linker.link_back(graph, nodes);
+        self.linker.link_back(graph, nodes, &mut Settled::default());
     }
 
     /// Links those of `nodes` to which nothing is linked any more.

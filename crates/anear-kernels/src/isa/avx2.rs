@@ -15,6 +15,7 @@ use crate::{
         fast_scan,
     },
     kernels::{Entry, Kernels, entries},
+    matrix::{self, Matrix},
     metric::{Measure, with_metrics},
     nearest::{self, Columns, Minimum},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
@@ -40,6 +41,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         fold,
     }),
     weighted_sum,
+    multiply: multiply_matrix,
     packed: packed_entries!(),
     tables: Tables {
         squares: table::<Square>,
@@ -354,6 +356,12 @@ fn to_levels(components: &[f32], lows: &[f32], spans: &[f32], levels: f32, numbe
 #[target_feature(enable = "avx2,fma,f16c")]
 fn to_halves(components: &[f32], bits: &mut [[u8; 2]]) {
     quantize::to_halves(components, bits);
+}
+
+/// As in `tile`.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn multiply_matrix(matrix: &Matrix, vectors: Rows<'_>, products: &mut [f32]) {
+    matrix::multiply::<_, 2, 6>(Avx2::here(), matrix, vectors, products);
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -15,6 +15,7 @@ use crate::{
         fast_scan,
     },
     kernels::{Entry, Kernels, entries},
+    matrix::{self, Matrix},
     metric::{Measure, with_metrics},
     nearest::{self, Columns, Minimum},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
@@ -40,6 +41,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         fold,
     }),
     weighted_sum,
+    multiply: multiply_matrix,
     packed: packed_entries!(),
     tables: Tables {
         squares: table::<Square>,
@@ -99,6 +101,12 @@ fn fold(minima: &mut [f32], out: &mut [Minimum]) {
 #[target_feature(enable = "neon")]
 fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
     sum::sum(Neon::here(), rows, list, weights, out);
+}
+
+/// 4 x 6 totals, 4 of rows, 1 of a vector: 29 of 32 registers.
+#[target_feature(enable = "neon")]
+fn multiply_matrix(matrix: &Matrix, vectors: Rows<'_>, products: &mut [f32]) {
+    matrix::multiply::<_, 4, 6>(Neon::here(), matrix, vectors, products);
 }
 
 #[target_feature(enable = "neon")]

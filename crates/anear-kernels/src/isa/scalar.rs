@@ -9,6 +9,7 @@ use crate::{
         fast_scan,
     },
     kernels::{Entry, Kernels, entries},
+    matrix::{self, Matrix},
     metric::{Measure, with_metrics},
     packed::{self, Numbers, PackedQuery, Term, packed_entries},
     pairwise, quantize,
@@ -24,6 +25,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     metrics: with_metrics!(entries),
     product: None,
     weighted_sum,
+    multiply: multiply_matrix,
     packed: packed_entries!(),
     tables: Tables {
         squares: table::<Square>,
@@ -52,6 +54,10 @@ fn list<M: Measure>(parameter: f32, query: &[f32], rows: Rows<'_>, list: &[usize
 
 fn weighted_sum(rows: Rows<'_>, list: &[usize], weights: &[f32], out: &mut [f32]) {
     sum::sum(Scalar, rows, list, weights, out);
+}
+
+fn multiply_matrix(matrix: &Matrix, vectors: Rows<'_>, products: &mut [f32]) {
+    matrix::multiply::<_, 1, 1>(Scalar, matrix, vectors, products);
 }
 
 fn split_run(query: &SplitQuery, codes: &[u8], out: &mut [f32]) {

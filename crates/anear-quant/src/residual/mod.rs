@@ -10,7 +10,7 @@ mod scorer;
 use std::ops::Range;
 
 use anear_bytes::AlignedBytes;
-use anear_kernels::{Codebooks, Metric, Rows, first_non_finite, read_bits, write_bits};
+use anear_kernels::{Codebooks, Matrix, Metric, Rows, first_non_finite, read_bits, write_bits};
 
 use beam::Beam;
 pub use norms::NormKind;
@@ -46,7 +46,25 @@ pub struct Residual {
     /// One codebook after the other, each of `2^nbits` rows.
     entries: Vec<f32>,
     codebooks: Vec<Codebooks>,
+    books: Vec<Book>,
     norms: Norms,
+}
+
+/// A codebook as encoding compares it.
+#[derive(Clone, Debug)]
+struct Book {
+    matrix: Matrix,
+    /// The squared norm of each entry.
+    norms: Vec<f32>,
+}
+
+impl Book {
+    fn new(entries: Rows<'_>) -> Self {
+        Self {
+            matrix: Matrix::new(entries),
+            norms: entries.iter().map(squared_norm).collect(),
+        }
+    }
 }
 
 impl Residual {
@@ -80,6 +98,9 @@ impl Residual {
         Ok(Self {
             dim,
             codebooks: (0..params.nbits.len()).map(book).collect(),
+            books: (0..params.nbits.len())
+                .map(|stage| Book::new(rows.slice(params.entries_of(stage))))
+                .collect(),
             entries: codebooks,
             norms,
             params,
@@ -175,12 +196,11 @@ impl Quantizer for Residual {
 
     fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
         assert_eq!(vectors.dim(), self.dim, "rows of the quantizer's dimension");
-        let mut beam = Beam::new(self);
         let (mut code, mut decoded) = (vec![0; self.code_len()], Vec::new());
-        for vector in vectors {
+        Beam::new(self).encode(vectors, |numbers, _| {
             code.fill(0);
             let mut bit = 0;
-            for (&number, &nbits) in beam.best(vector).iter().zip(&self.params.nbits) {
+            for (&number, &nbits) in numbers.iter().zip(&self.params.nbits) {
                 write_bits(&mut code, bit, nbits, number);
                 bit += nbits as usize;
             }
@@ -191,7 +211,7 @@ impl Quantizer for Residual {
                 write_bits(&mut code, bit, self.params.norm.bits(), norm);
             }
             codes.extend_from_slice(&code);
-        }
+        });
     }
 
     fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {

@@ -152,11 +152,10 @@ impl Residual {
     /// What encoding leaves of each vector.
     fn rests(&self, vectors: Rows<'_>, training: &Training<'_>) -> Vec<f32> {
         let stretch = |i: usize| {
-            let mut beam = Beam::new(self);
             let rows = vectors.slice(i * STRETCH..vectors.len().min((i + 1) * STRETCH));
-            rows.iter()
-                .flat_map(|vector| beam.rest(vector).to_vec())
-                .collect::<Vec<f32>>()
+            let mut rests = Vec::with_capacity(rows.as_slice().len());
+            Beam::new(self).encode(rows, |_, rest| rests.extend_from_slice(rest));
+            rests
         };
         let stretches = vectors.len().div_ceil(STRETCH);
         let rests: Vec<Vec<f32>> = match training.pool {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use anear_bytes::Cursor;
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{Matrix, Metric, Rows};
 
 use super::{Transform, TransformSpec, check_dim, check_floats, put_floats, take_floats};
 use crate::{Error, Result};
@@ -27,15 +27,14 @@ pub struct Linear {
     matrix: Vec<f32>,
     /// One number per row of the matrix, or none.
     bias: Vec<f32>,
+    /// The matrix for multiplying.
+    forward: Matrix,
     /// The transposed matrix, where it leads back.
-    inverse: OnceLock<Option<Vec<f32>>>,
+    inverse: OnceLock<Option<Matrix>>,
 }
 
 /// How far products of rows may be from 0 and 1 in an orthonormal matrix of `f32`, as in Faiss.
 const TOLERANCE: f32 = 4e-5;
-
-/// Bytes of a matrix that many vectors share at a time: half of what any second-level cache holds.
-const SHARED_BYTES: usize = 128 << 10;
 
 impl Linear {
     /// The map by `matrix`, `dim_out` rows of `dim_in` numbers, and by `bias`: one number per row, or empty.
@@ -64,10 +63,12 @@ impl Linear {
         if !bias.is_empty() {
             check_floats("the offset of a linear map", &bias, dim_out)?;
         }
+        let forward = Matrix::new(Rows::new(&matrix, dim_in).expect("whole rows"));
         Ok(Self {
             spec,
             dim_in,
             matrix,
+            forward,
             bias,
             inverse: OnceLock::new(),
         })
@@ -89,7 +90,7 @@ impl Linear {
     }
 
     /// The matrix that leads back: the transposed one, when rows (or columns, if there are more rows) are orthonormal.
-    fn inverse(&self) -> Option<&[f32]> {
+    fn inverse(&self) -> Option<&Matrix> {
         let inverse = || {
             let transposed = transposed(self.matrix());
             let columns = Rows::new(&transposed, self.dim_out()).expect("whole columns");
@@ -98,28 +99,21 @@ impl Linear {
             } else {
                 columns
             };
-            is_orthonormal(shorter).then_some(transposed)
+            is_orthonormal(shorter).then(|| Matrix::new(columns))
         };
-        self.inverse.get_or_init(inverse).as_deref()
+        self.inverse.get_or_init(inverse).as_ref()
     }
 }
 
-/// The rows of `matrix` times each vector, plus `bias`, in the canonical order of inner products.
-fn multiply(matrix: Rows<'_>, bias: &[f32], vectors: Rows<'_>, out: &mut Vec<f32>) {
-    assert_eq!(vectors.dim(), matrix.dim(), "vectors of the transform's dimension");
+/// Appends the products of the `rows` rows of `matrix` with each vector, plus `bias`.
+fn multiply(matrix: &Matrix, rows: usize, bias: &[f32], vectors: Rows<'_>, out: &mut Vec<f32>) {
     let start = out.len();
-    out.resize(start + vectors.len() * matrix.len(), 0.0);
-    let step = (SHARED_BYTES / (matrix.dim() * size_of::<f32>())).max(1);
-    for first in (0..matrix.len()).step_by(step) {
-        let rows = first..matrix.len().min(first + step);
-        for (vector, out) in vectors.iter().zip(out[start..].chunks_exact_mut(matrix.len())) {
-            Metric::InnerProduct.distances(vector, matrix.slice(rows.clone()), &mut out[rows.clone()]);
+    out.resize(start + vectors.len() * rows, 0.0);
+    matrix.multiply(vectors, &mut out[start..]);
+    if !bias.is_empty() {
+        for out in out[start..].chunks_exact_mut(rows) {
+            out.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
         }
-    }
-    for out in out[start..].chunks_exact_mut(matrix.len()) {
-        // The distance is the negated product.
-        out.iter_mut().for_each(|x| *x = -*x);
-        out.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
     }
 }
 
@@ -153,7 +147,7 @@ impl Transform for Linear {
     }
 
     fn apply(&self, vectors: Rows<'_>, out: &mut Vec<f32>) {
-        multiply(self.matrix(), &self.bias, vectors, out);
+        multiply(&self.forward, self.dim_out(), &self.bias, vectors, out);
     }
 
     fn reverse(&self, vectors: Rows<'_>, out: &mut Vec<f32>) -> Result<()> {
@@ -161,16 +155,16 @@ impl Transform for Linear {
         let inverse = self.inverse().ok_or_else(|| Error::Irreversible {
             transform: self.spec.to_string(),
         })?;
-        let inverse = Rows::new(inverse, self.dim_out()).expect("the matrix, transposed");
         if self.bias.is_empty() {
-            multiply(inverse, &[], vectors, out);
+            multiply(inverse, self.dim_in, &[], vectors, out);
             return Ok(());
         }
         let mut linear = vectors.as_slice().to_vec();
         for vector in linear.chunks_exact_mut(self.dim_out()) {
             vector.iter_mut().zip(&self.bias).for_each(|(x, bias)| *x -= bias);
         }
-        multiply(inverse, &[], Rows::new(&linear, self.dim_out()).expect("as many"), out);
+        let linear = Rows::new(&linear, self.dim_out()).expect("as many");
+        multiply(inverse, self.dim_in, &[], linear, out);
         Ok(())
     }
 

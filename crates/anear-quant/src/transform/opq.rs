@@ -1,6 +1,6 @@
 //! Optimized product quantization (Faiss: `OPQMatrix`).
 
-use anear_kernels::Rows;
+use anear_kernels::{self as kernels, Rows};
 use anear_pool::Pool;
 
 use super::pca::{check_finite, subsample};
@@ -98,7 +98,7 @@ impl Codebooks {
         self.centroids.clear();
         for (part, (centroids, nearest)) in refined.into_iter().enumerate() {
             for (out, nearest) in decoded.chunks_exact_mut(vectors.dim()).zip(nearest) {
-                out[part * width..][..width].copy_from_slice(&centroids[nearest * width..][..width]);
+                out[part * width..][..width].copy_from_slice(&centroids[nearest as usize * width..][..width]);
             }
             self.centroids.push(centroids);
         }
@@ -116,14 +116,14 @@ fn columns(vectors: Rows<'_>, start: usize, width: usize) -> Vec<f32> {
 
 /// `centroids` after some rounds of k-means, and the nearest of them to each vector. A centroid that nothing is nearest
 /// to stays where it is.
-fn lloyd(vectors: &[f32], width: usize, mut centroids: Vec<f32>, iterations: usize) -> (Vec<f32>, Vec<usize>) {
+fn lloyd(vectors: &[f32], width: usize, mut centroids: Vec<f32>, iterations: usize) -> (Vec<f32>, Vec<u32>) {
     for _ in 0..iterations {
         let nearest = nearest(vectors, width, &centroids);
         let count = centroids.len() / width;
         let (mut sums, mut sizes) = (vec![0.0_f64; centroids.len()], vec![0_u32; count]);
         for (vector, nearest) in vectors.chunks_exact(width).zip(nearest) {
-            sizes[nearest] += 1;
-            let sum = &mut sums[nearest * width..][..width];
+            sizes[nearest as usize] += 1;
+            let sum = &mut sums[nearest as usize * width..][..width];
             sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += f64::from(*x));
         }
         for (i, size) in sizes.iter().enumerate().filter(|(_, size)| **size > 0) {
@@ -139,25 +139,15 @@ fn lloyd(vectors: &[f32], width: usize, mut centroids: Vec<f32>, iterations: usi
     (centroids, nearest)
 }
 
-/// The nearest centroid of each vector: all of them at once, component by component, which suits short vectors.
-fn nearest(vectors: &[f32], width: usize, centroids: &[f32]) -> Vec<usize> {
-    let count = centroids.len() / width;
-    let mut by_component = vec![[0.0_f32; CENTROIDS]; width];
-    for (i, x) in centroids.iter().enumerate() {
-        by_component[i % width][i / width] = *x;
-    }
-    let closest = |vector: &[f32]| {
-        let mut distances = [0.0_f32; CENTROIDS];
-        for (component, x) in by_component.iter().zip(vector) {
-            distances
-                .iter_mut()
-                .zip(component)
-                .for_each(|(d, c)| *d += (x - c) * (x - c));
-        }
-        let least = distances[..count].iter().copied().fold(f32::INFINITY, f32::min);
-        distances[..count].iter().position(|d| *d == least).unwrap_or(0)
-    };
-    vectors.chunks_exact(width).map(closest).collect()
+/// The nearest centroid of each vector.
+fn nearest(vectors: &[f32], width: usize, centroids: &[f32]) -> Vec<u32> {
+    // What is infinitely far away makes a power of two of few.
+    let mut entries = centroids.to_vec();
+    entries.resize((centroids.len() / width).next_power_of_two() * width, f32::INFINITY);
+    let vectors = Rows::new(vectors, width).expect("whole vectors");
+    let mut numbers = vec![0; vectors.len()];
+    kernels::Codebooks::new(&entries, 1, entries.len() / width).nearest(0, vectors, &mut numbers);
+    numbers
 }
 
 #[cfg(test)]
@@ -205,7 +195,7 @@ mod tests {
         let plain = vectors.chunks(3).map(|x| {
             let by_distance =
                 |(_, a): &(usize, &[f32]), (_, b): &(usize, &[f32])| distance(x, a).total_cmp(&distance(x, b));
-            centroids.chunks(3).enumerate().min_by(by_distance).unwrap().0
+            centroids.chunks(3).enumerate().min_by(by_distance).unwrap().0 as u32
         });
         assert_eq!(nearest(&vectors, 3, &centroids), plain.collect::<Vec<_>>());
     }

@@ -354,7 +354,7 @@ impl Remove for Flat {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         let len = self.len();
         let kept = IdSelector::Not(Box::new(ids.clone()));
-        self.codes.keep(runs(kept.matches_in(0..len as u64)));
+        self.codes.keep(runs(kept.matches_in(0..len as u64)))?;
         Ok(len - self.len())
     }
 }

@@ -221,11 +221,15 @@ impl Linked {
     }
 
     /// Gives the vectors the ids 0, 1, 2, ... in the order of their old ones.
-    pub(crate) fn renumber(&mut self) {
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`]; nothing is changed then.
+    pub(crate) fn renumber(&mut self) -> Result<()> {
         if !self.slots.are_counted() {
-            remove::compact(self);
+            remove::compact(self)?;
         }
         self.slots = Slots::counted(self.slots.len());
+        Ok(())
     }
 
     /// Without vectors; ids are counted on.

@@ -291,8 +291,8 @@ impl VectorIndex for Hnsw {
         })
     }
 
-    fn renumber(&mut self) {
-        self.linked.renumber();
+    fn renumber(&mut self) -> Result<()> {
+        self.linked.renumber()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {
@@ -327,7 +327,7 @@ impl Add for Hnsw {
 impl Remove for Hnsw {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         // As many as an insertion links, as long as there is room.
-        Ok(remove::remove(&mut self.linked, ids, self.ef_construction))
+        remove::remove(&mut self.linked, ids, self.ef_construction)
     }
 }
 

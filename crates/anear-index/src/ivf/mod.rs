@@ -397,8 +397,9 @@ impl VectorIndex for Ivf {
         })
     }
 
-    fn renumber(&mut self) {
+    fn renumber(&mut self) -> Result<()> {
         self.lists.renumber();
+        Ok(())
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {
@@ -452,7 +453,7 @@ impl AddWithIds for Ivf {
 
 impl Remove for Ivf {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        Ok(self.lists.remove(ids))
+        self.lists.remove(ids)
     }
 }
 

@@ -146,6 +146,17 @@ impl Codes {
         self.bytes.is_mapped()
     }
 
+    /// Copies codes that do not begin at a multiple of `alignment`: those of a mapped file may begin anywhere.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; nothing is changed then.
+    pub fn try_align(&mut self, alignment: usize) -> Result<()> {
+        match self.as_bytes().as_ptr().addr().is_multiple_of(alignment) {
+            true => Ok(()),
+            false => self.try_own(),
+        }
+    }
+
     /// All codes as they lie; the first byte is at a multiple of 64, unless they [are mapped](Self::are_mapped).
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.as_slice()

@@ -101,10 +101,12 @@ impl Hnsw {
         Ok(index)
     }
 
-    /// An index of codes and links that are there already, one node per code.
+    /// An index of codes and links that are there already, one node per code; the codes are copied where they are mapped
+    /// and lie askew for the quantizer.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when there are not as many nodes as codes, and those of [`Hnsw::new`].
+    /// [`Error::Damaged`] when there are not as many nodes as codes, [`anear_quant::Error::OutOfMemory`], and those of
+    /// [`Hnsw::new`].
     ///
     /// # Panics
     /// When the codes are not the quantizer's.

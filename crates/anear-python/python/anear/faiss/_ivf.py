@@ -337,8 +337,7 @@ class IndexIVFScalarQuantizer(IndexIVF):
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         super()._adopt(index)
-        token = index.spec.rpartition(",")[2]
-        token = token if token in SCALAR_NUMBERS else token.removesuffix("r")
+        token = index.spec.rpartition(",")[2].removesuffix("nr")
         self.sq = ScalarQuantizer(self.d, SCALAR_NUMBERS[token], self)
 
     @property
@@ -545,7 +544,7 @@ class IndexIVFResidualQuantizer(IndexIVF):
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         super()._adopt(index)
-        token = index.spec.rpartition(",")[2]
+        token = index.spec.rpartition(",")[2].removesuffix("nr")
         self.rq = ResidualQuantizer._of(self.d, token, unnormed_search(self.metric_type), self)
 
     @property

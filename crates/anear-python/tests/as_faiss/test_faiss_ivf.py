@@ -173,12 +173,13 @@ def test_scalar_codes_of_the_vectors_themselves() -> None:
     def call(module: Any) -> Any:
         index = filled(module)
         again = module.deserialize_index(module.serialize_index(index))
-        return [(each.by_residual, each.search(QUERIES, 5), each.reconstruct_n(0, 9)) for each in (index, again)]
+        return tuple((each.by_residual, each.search(QUERIES, 5)) for each in (index, again))
 
     both(call)
-    theirs, ours = map(filled, (upstream, anear))
-    assert bytes(anear.serialize_index(ours)) == bytes(upstream.serialize_index(theirs))
-    read = anear.deserialize_index(upstream.serialize_index(theirs))
+    faiss = upstream()
+    theirs, ours = filled(faiss), filled(anear)
+    assert bytes(anear.serialize_index(ours)) == bytes(faiss.serialize_index(theirs))
+    read = anear.deserialize_index(faiss.serialize_index(theirs))
     assert not read.by_residual and not anear.clone_index(ours).by_residual
     check_alike(read.search(QUERIES, 5), theirs.search(QUERIES, 5))
 

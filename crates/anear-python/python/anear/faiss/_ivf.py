@@ -159,7 +159,12 @@ class IndexIVF(Listed, EngineIndex):
         for number, (ids, codes) in enumerate(lists):
             self.invlists._append(number, ids, codes)
 
+    def _add(self, x: Floats) -> None:
+        self._tell_quantizer()
+        super()._add(x)
+
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        self._tell_quantizer()
         self._live.add_with_ids(x, ids)
 
     def _knobs(self, params: SearchParameters | None) -> Knobs:
@@ -174,8 +179,14 @@ class IndexIVF(Listed, EngineIndex):
             knobs["max_codes"] = float(own.max_codes)
         return knobs
 
+    def _tell_quantizer(self) -> None:
+        """Hands on what the quantizer was told: the engine has a copy of it."""
+        for name, value in self._coarse_knobs(None).items():
+            if self._live.knob(name) != value:
+                self._live.set_knob(name, value)
+
     def _coarse_knobs(self, params: SearchParameters | None) -> Knobs:
-        """What the quantizer is told about a search: the engine has a copy of it."""
+        """What the quantizer is told about one search."""
         known = {name for row in self._live.knobs() for name in row[:2]}
         told = {f"quantizer_{name}": value for name, value in self.quantizer._knobs(params).items()}
         return {name: value for name, value in told.items() if name in known}
@@ -186,8 +197,7 @@ class IndexIVF(Listed, EngineIndex):
 
     def _engine(self) -> _native.VectorIndex:
         self._live.set_knob("nprobe", float(self.nprobe))
-        for name, value in self._coarse_knobs(None).items():
-            self._live.set_knob(name, value)
+        self._tell_quantizer()
         return self._live
 
     def update_vectors(self, keys: Any, x: Any) -> None:

@@ -18,7 +18,8 @@ const ZERO: Line = Line([0; ALIGNMENT]);
 /// A growing byte buffer aligned to 64 bytes, so that it can be viewed as numbers.
 ///
 /// One that stands on a [`Mapping`] ([`of`](Self::of)) has no memory of its own: its copies share the file, and the first
-/// change of any of them copies what that one holds. Such bytes are aligned as they are in the file: those of a section
+/// change of any of them copies what that one holds; [`try_own`](Self::try_own) and [`try_reserve`](Self::try_reserve)
+/// say when there is no memory for that, where other changes end the process. Such bytes are aligned as they are in the file: those of a section
 /// of a [`Container`](crate::Container) to 64, those of a foreign file perhaps to nothing.
 ///
 /// ```
@@ -104,6 +105,18 @@ impl AlignedBytes {
     /// Whether the bytes are those of a mapped file, not in memory of their own.
     pub const fn is_mapped(&self) -> bool {
         matches!(self.memory, Memory::Mapped(..))
+    }
+
+    /// Copies bytes of a mapped file into memory of their own, or says that there is none for them; a change after this
+    /// copies nothing.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the buffer is unchanged.
+    pub fn try_own(&mut self) -> Result<()> {
+        if self.is_mapped() {
+            *self = Self::copied(self.as_slice(), self.len)?;
+        }
+        Ok(())
     }
 
     /// The lines to change, which are not those of a file.
@@ -291,6 +304,7 @@ mod tests {
         Resize(usize, u8),
         Truncate(usize),
         Reserve(usize),
+        Own,
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -300,6 +314,7 @@ mod tests {
             (0usize..300, any::<u8>()).prop_map(|(len, byte)| Op::Resize(len, byte)),
             (0usize..300).prop_map(Op::Truncate),
             (0usize..300).prop_map(Op::Reserve),
+            Just(Op::Own),
         ]
     }
 
@@ -333,6 +348,7 @@ mod tests {
                     Op::Resize(len, byte) => { bytes.resize(len, byte); model.resize(len, byte); }
                     Op::Truncate(len) => { bytes.truncate(len); model.truncate(len); }
                     Op::Reserve(more) => bytes.try_reserve(more).unwrap(),
+                    Op::Own => { bytes.try_own().unwrap(); prop_assert!(!bytes.is_mapped()); }
                 }
                 prop_assert_eq!(bytes.as_slice(), &model[..]);
                 prop_assert_eq!(bytes.len(), model.len());

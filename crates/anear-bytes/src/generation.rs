@@ -7,8 +7,10 @@
 //! 1. *Stage*: each file is written under a name of its own, `.<file>.<digest>.staged`, and synced; so is
 //!    the new manifest; then the folder. Until here nothing that the old manifest names was touched.
 //! 2. *Commit*: the manifest is renamed into place, and the folder synced.
-//! 3. *Publish*: each staged file is renamed to its final name. A reader that finds another file there
-//!    takes the staged one, so a crash in between changes nothing for it.
+//! 3. *Publish*: files without a successor are removed, and that is made certain; then each staged file is
+//!    renamed to its final name. A reader that finds another file there takes the staged one, so a crash in
+//!    between changes nothing for it; and other programs find none of the old files beside the new ones they
+//!    do not belong to.
 //!
 //! A save begins by finishing step 3 of the save before it, if that was cut short: the committed version
 //! may still be at its staged names only. And before it acts on a manifest that it finds, it makes that
@@ -33,10 +35,10 @@ const ATTEMPTS: usize = 10;
 
 type Content<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
-/// One file of a save: its final name and what goes into it.
+/// One file of a save: its final name and what goes into it, if it is to be there.
 pub struct Payload<'a> {
     name: &'a str,
-    write: Content<'a>,
+    write: Option<Content<'a>>,
 }
 
 impl<'a> Payload<'a> {
@@ -50,8 +52,13 @@ impl<'a> Payload<'a> {
     pub fn stream(name: &'a str, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + 'a) -> Self {
         Self {
             name,
-            write: Box::new(write),
+            write: Some(Box::new(write)),
         }
+    }
+
+    /// No file: what has this name by then goes away with the version before, whoever wrote it.
+    pub fn absent(name: &'a str) -> Self {
+        Self { name, write: None }
     }
 }
 
@@ -84,7 +91,8 @@ pub enum Loaded {
 /// Replaces the store `stem` in the folder `dir` by these files, all or nothing.
 ///
 /// `dir` is created if need be. `meta` is any JSON text; it comes back from [`load_generation`]. Files
-/// of the version before that have no successor are removed. When this returns `Ok`, the new version
+/// of the version before that have no successor are removed, and those that are said to be
+/// [absent](Payload::absent). When this returns `Ok`, the new version
 /// survives a power cut, as far as the disk honors a sync.
 ///
 /// One save at a time: the file `.<stem>.lock` in the folder is locked meanwhile, and stays there.

@@ -44,10 +44,10 @@ impl ParameterSpace {
     ///
     /// No more lists are visited than there are.
     pub fn of(index: &dyn VectorIndex) -> Self {
-        let lists = lists(&index.spec());
+        let spec = index.spec();
         let mut space = Self::default();
         for knob in index.knobs() {
-            let most = if knob.name == "nprobe" { lists } else { None };
+            let most = lists(&spec, knob.name);
             let most = most.map_or(f64::INFINITY, |most| most as f64);
             let mut values: Vec<f64> = knob.ladder.iter().map(|value| value.min(most)).collect();
             values.dedup();
@@ -186,11 +186,12 @@ impl ParameterSpace {
 /// Of more combinations than this so many are drawn, instead of listing all; hardly one is drawn twice.
 const LISTED_MAX: usize = 1 << 20;
 
-/// How many inverted lists an index visits at most.
-fn lists(spec: &IndexSpec) -> Option<usize> {
+/// How many inverted lists an index visits at most, where that is what the knob of this name says.
+fn lists(spec: &IndexSpec, knob: &str) -> Option<usize> {
     match spec {
-        IndexSpec::Ivf(spec) => Some(spec.nlist),
-        IndexSpec::IdMap(_, inner) | IndexSpec::Refine(inner, _) => lists(inner),
+        IndexSpec::Ivf(spec) if knob == "nprobe" => Some(spec.nlist),
+        IndexSpec::Ivf(spec) => lists(&spec.coarse, knob.strip_prefix("quantizer_")?),
+        IndexSpec::IdMap(_, inner) | IndexSpec::Refine(inner, _) => lists(inner, knob),
         _ => None,
     }
 }
@@ -198,6 +199,9 @@ fn lists(spec: &IndexSpec) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+
+    use anear_index::Training;
+    use anear_kernels::{Metric, Rows};
 
     use super::*;
 
@@ -207,6 +211,24 @@ mod tests {
         space.add_range("quantizer_efSearch", (2..10).map(|i| f64::from(1 << i)).collect());
         space.add_range("ht", vec![2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 32.0]);
         space
+    }
+
+    #[test]
+    fn an_index_brings_the_parameters_of_its_coarse_quantizer() {
+        let numbers: Vec<f32> = (0..400).map(|i| (i * 37 % 101) as f32).collect();
+        let ranges = |spec: &str| {
+            let spec: IndexSpec = spec.parse().unwrap();
+            let sample = Rows::new(&numbers, 2).unwrap();
+            let index = spec.train(Metric::L2, sample, &Training::default()).unwrap();
+            let ranges = ParameterSpace::of(&*index).ranges.into_iter();
+            ranges
+                .map(|range| (range.name, range.values.last().copied()))
+                .collect::<Vec<_>>()
+        };
+        let nested = [("nprobe", 20.0), ("quantizer_nprobe", 4.0)].map(|(name, most)| (name.into(), Some(most)));
+        assert_eq!(ranges("IVF20(IVF4,Flat),Flat"), nested);
+        let names: Vec<_> = ranges("IVF20_HNSW4,Flat").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["nprobe", "quantizer_ef_search"]);
     }
 
     /// More of everything is better and slower, with less and less to gain.

@@ -142,7 +142,12 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
     fn emptied(&self) -> Box<dyn VectorIndex>;
 
     /// Gives the vectors the ids 0, 1, 2, ... in the order of their old ones. Where ids are positions they are so already.
-    fn renumber(&mut self) {}
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`] when what has to move stands on a file and cannot be copied.
+    fn renumber(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     // Abilities. `None` means that this index does not have it.
 
@@ -203,7 +208,8 @@ pub trait Remove {
     /// Where ids are positions, those behind move up, as in Faiss; see [`VectorIndex::keeps_ids`].
     ///
     /// # Errors
-    /// Those of the index within, if there is one.
+    /// [`anear_quant::Error::OutOfMemory`] when what has to move stands on a mapped file and cannot be copied; nothing is
+    /// removed then. Those of the index within, if there is one.
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize>;
 }
 

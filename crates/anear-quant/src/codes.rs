@@ -73,7 +73,7 @@ impl Layout {
 /// let mut code = Vec::new();
 /// codes.copy_to(1..2, &mut code);
 /// assert_eq!(code, [0x65, 0x87]);
-/// codes.keep([1..2].into_iter());
+/// codes.keep([1..2].into_iter())?;
 /// assert_eq!(codes.len(), 1);
 /// # Ok::<(), anear_quant::Error>(())
 /// ```
@@ -146,6 +146,17 @@ impl Codes {
         self.bytes.is_mapped()
     }
 
+    /// Copies codes that do not begin at a multiple of `alignment`: those of a mapped file may begin anywhere.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; nothing is changed then.
+    pub fn try_align(&mut self, alignment: usize) -> Result<()> {
+        match self.as_bytes().as_ptr().addr().is_multiple_of(alignment) {
+            true => Ok(()),
+            false => self.try_own(),
+        }
+    }
+
     /// All codes as they lie; the first byte is at a multiple of 64, unless they [are mapped](Self::are_mapped).
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.as_slice()
@@ -170,6 +181,15 @@ impl Codes {
             .bytes_for(self.len.saturating_add(additional), self.code_len);
         let bytes = needed.saturating_sub(self.bytes.len());
         self.bytes.try_reserve(bytes).map_err(|_| Error::OutOfMemory { bytes })
+    }
+
+    /// Copies codes that stand on a mapped file, so that what removes or overwrites some cannot fail.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; nothing is changed then.
+    pub fn try_own(&mut self) -> Result<()> {
+        let bytes = self.bytes.len();
+        self.bytes.try_own().map_err(|_| Error::OutOfMemory { bytes })
     }
 
     /// Appends codes that lie one after the other.
@@ -275,36 +295,47 @@ impl Codes {
 
     /// Writes a code over the one in `slot`.
     ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when they stand on a file and cannot be copied; nothing is changed then.
+    ///
     /// # Panics
     /// When there is no such slot, or the code has another length.
-    pub fn set(&mut self, slot: usize, code: &[u8]) {
+    pub fn set(&mut self, slot: usize, code: &[u8]) -> Result<()> {
         assert!(
             slot < self.len && code.len() == self.code_len,
             "a code of this kind in a slot that exists"
         );
+        self.try_own()?;
         self.write(slot, code);
+        Ok(())
     }
 
     /// Moves the last code into `slot` and forgets it there.
     ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when they stand on a file and cannot be copied; nothing is changed then.
+    ///
     /// # Panics
     /// When there is no such slot.
-    pub fn swap_remove(&mut self, slot: usize) {
+    pub fn swap_remove(&mut self, slot: usize) -> Result<()> {
         assert!(slot < self.len, "a slot that exists");
         let last = self.len - 1;
         if slot != last {
             let mut code = Vec::with_capacity(self.code_len);
             self.copy_to(last..last + 1, &mut code);
-            self.write(slot, &code);
+            self.set(slot, &code)?;
         }
-        self.truncate(last);
+        self.truncate(last)
     }
 
     /// Keeps the codes of these ascending runs of slots; they move up.
     ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when they stand on a file and cannot be copied; nothing is changed then.
+    ///
     /// # Panics
     /// When there are no such slots.
-    pub fn keep(&mut self, runs: impl Iterator<Item = Range<usize>>) {
+    pub fn keep(&mut self, runs: impl Iterator<Item = Range<usize>>) -> Result<()> {
         let mut end = 0;
         for run in runs {
             assert!(
@@ -313,11 +344,12 @@ impl Codes {
             );
             let len = run.len();
             if end != run.start {
+                self.try_own()?;
                 self.move_up(run, end);
             }
             end += len;
         }
-        self.truncate(end);
+        self.truncate(end)
     }
 
     fn move_up(&mut self, slots: Range<usize>, to: usize) {
@@ -334,11 +366,15 @@ impl Codes {
     }
 
     /// Forgets the codes from slot `len` on.
-    pub fn truncate(&mut self, len: usize) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when they are blocks that stand on a file and cannot be copied; nothing is changed then.
+    pub fn truncate(&mut self, len: usize) -> Result<()> {
         if len >= self.len {
-            return;
+            return Ok(());
         }
         if self.layout != Layout::Rows {
+            self.try_own()?;
             // What a block has no vector for is zero, in files too.
             let zero = vec![0; self.code_len];
             let end = len.next_multiple_of(BLOCK_LEN).min(self.len);
@@ -346,6 +382,7 @@ impl Codes {
         }
         self.bytes.truncate(self.layout.bytes_for(len, self.code_len));
         self.len = len;
+        Ok(())
     }
 
     fn write(&mut self, slot: usize, code: &[u8]) {
@@ -466,15 +503,15 @@ mod tests {
     fn changes_are_those_of_a_list() {
         for layout in LAYOUTS {
             let (mut codes, mut model) = (filled(layout, 100), (0..100).map(code).collect::<Vec<_>>());
-            codes.swap_remove(3);
+            codes.swap_remove(3).unwrap();
             model.swap_remove(3);
-            codes.keep([0..1, 2..40, 45..46, 60..99].into_iter());
+            codes.keep([0..1, 2..40, 45..46, 60..99].into_iter()).unwrap();
             model = [&model[..1], &model[2..40], &model[45..46], &model[60..99]].concat();
-            codes.set(7, &code(500));
+            codes.set(7, &code(500)).unwrap();
             model[7] = code(500);
             codes.append(&filled(layout, 40)).unwrap();
             model.extend((0..40).map(code));
-            codes.truncate(110);
+            codes.truncate(110).unwrap();
             model.truncate(110);
             assert_eq!(rows(&codes), model, "{layout:?}");
             // What was removed leaves no trace.

@@ -107,6 +107,12 @@ pub trait Quantizer: Any + fmt::Debug + Send + Sync {
         false
     }
 
+    /// What the address of codes must be a multiple of where they are compared one by one ([`Scorer::score_at`]), as graphs
+    /// do; see [`Codes::try_align`].
+    fn alignment(&self) -> usize {
+        1
+    }
+
     /// Appends one code per row, one after the other whatever the layout.
     ///
     /// # Panics

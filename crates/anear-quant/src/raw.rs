@@ -81,6 +81,10 @@ impl Quantizer for Raw {
         self.dim * size_of::<f32>()
     }
 
+    fn alignment(&self) -> usize {
+        align_of::<f32>()
+    }
+
     fn supports(&self, _metric: Metric) -> bool {
         true
     }

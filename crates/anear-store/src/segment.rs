@@ -180,7 +180,7 @@ impl Part {
             let mut kept = part.segment.index.boxed_clone();
             if let Some(live) = part.live_bitmap() {
                 kept.remove(&IdSelector::Not(Box::new(IdSelector::Bitmap(live))))?;
-                kept.renumber();
+                kept.renumber()?;
             }
             match &mut index {
                 None => index = Some(kept),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::manifest::{self, FileEntry, Manifest};
-use super::{Loaded, Payload};
+use super::{Content, Loaded, Payload};
 use crate::digest::{self, Hasher};
 use crate::fs::parent;
 use crate::{Entry, Error, FileWriter, Fs, Lock, Result, name};
@@ -266,19 +266,21 @@ impl<'a> Folder<'a> {
     }
 
     fn try_stage(&self, payloads: Vec<Payload<'_>>, meta: Box<RawValue>, previous: &Previous) -> Result<Manifest> {
-        let files: Vec<_> = payloads
-            .into_iter()
-            .map(|payload| self.stage_file(payload))
-            .collect::<Result<_>>()?;
-        let retired = match previous {
-            Previous::Whole(old) => old
-                .files
-                .iter()
-                .filter(|o| files.iter().all(|f| f.name != o.name))
-                .cloned()
-                .collect(),
+        let names: BTreeSet<&str> = payloads.iter().map(|payload| payload.name).collect();
+        let mut retired: Vec<FileEntry> = match previous {
+            Previous::Whole(old) => {
+                let without_successor = |file: &&FileEntry| !names.contains(file.name.as_str());
+                old.files.iter().filter(without_successor).cloned().collect()
+            }
             Previous::None | Previous::Damaged => Vec::new(),
         };
+        let mut files = Vec::new();
+        for Payload { name, write } in payloads {
+            match write {
+                Some(write) => files.push(self.stage_file(name, write)?),
+                None => retired.extend(self.present(name)?),
+            }
+        }
         let manifest = Manifest { files, retired, meta };
         let (text, path) = (manifest.encode(), self.writing(&self.manifest_name()));
         if text.len() as u64 > manifest::LEN_MAX {
@@ -294,16 +296,24 @@ impl<'a> Folder<'a> {
     }
 
     /// The name of a staged file has its digest, which is known when all is written: hence two names.
-    fn stage_file(&self, payload: Payload<'_>) -> Result<FileEntry> {
-        let writing = self.writing(payload.name);
-        let (len, sha256) = self.write_new(&writing, payload.write)?;
-        let file = FileEntry {
-            name: payload.name.into(),
-            len,
-            sha256,
-        };
+    fn stage_file(&self, name: &str, write: Content<'_>) -> Result<FileEntry> {
+        let writing = self.writing(name);
+        let (len, sha256) = self.write_new(&writing, write)?;
+        let name = name.into();
+        let file = FileEntry { name, len, sha256 };
         self.fs.rename(&writing, &self.staged(&file))?;
         Ok(file)
+    }
+
+    /// The file that has this name now, if there is one.
+    fn present(&self, name: &str) -> Result<Option<FileEntry>> {
+        let path = self.path(name);
+        let Some(Entry::File { len }) = self.fs.entry(&path)? else {
+            return Ok(None);
+        };
+        let sha256 = digest::sha256(&self.fs.read(&path, len)?);
+        let name = name.into();
+        Ok(Some(FileEntry { name, len, sha256 }))
     }
 
     /// Writes and syncs a file; gives its length and SHA-256.
@@ -363,11 +373,15 @@ impl<'a> Folder<'a> {
     }
 
     fn finish(&self, staged: &[&FileEntry], retired: &[&FileEntry]) -> Result<()> {
-        for file in staged {
-            self.fs.rename(&self.staged(file), &self.final_path(file))?;
-        }
         for file in retired {
             self.fs.remove(&self.final_path(file))?;
+        }
+        if !retired.is_empty() {
+            // Before other programs see new files, none sees an old one that has no successor.
+            self.fs.sync_dir(self.dir)?;
+        }
+        for file in staged {
+            self.fs.rename(&self.staged(file), &self.final_path(file))?;
         }
         self.fs.sync_dir(self.dir)
     }

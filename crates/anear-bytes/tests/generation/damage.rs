@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anear_bytes::testing::CrashFs;
 use anear_bytes::{Error, Fs, Loaded, Payload, load_generation, save_generation};
 
-use super::scene::{DIR, STEM, State, boxed, check_tidy, durable, first, load, save, saved, second};
+use super::scene::{DIR, STEM, State, boxed, check_alone, check_tidy, durable, first, load, save, saved, second};
 
 fn with_file(disk: &CrashFs, path: &Path, bytes: &[u8]) -> CrashFs {
     let copy = durable(disk);
@@ -101,13 +101,55 @@ fn a_damaged_staged_file_does_not_replace_a_whole_one() {
 fn a_retired_file_goes_unless_somebody_else_wrote_it() {
     let disk = saved(&first());
     disk.put(path("index.pkl"), b"another program's");
-    save(&disk, &boxed()).unwrap();
+    let payloads = vec![Payload::bytes("index.anear", b"all in one box")];
+    save_generation(&disk, Path::new(DIR), STEM, payloads, &boxed().meta).unwrap();
     let names: Vec<_> = disk.files().into_keys().collect();
     assert!(
         names.contains(&path("index.pkl")) && !names.contains(&path("index.faiss")),
         "{names:?}"
     );
     assert_eq!(load(&disk).unwrap(), State::Saved(boxed()));
+}
+
+/// Whose manifest is not to be read, whose files are another program's, who wrote between two saves.
+#[test]
+fn a_file_that_is_to_be_absent_goes_whoever_wrote_it() {
+    let damaged = with_file(&saved(&first()), &path("index.anear.json"), b"damage");
+    let replaced = with_file(&saved(&first()), &path("index.pkl"), b"another program's");
+    let between = with_file(&saved(&boxed()), &path("index.faiss"), b"another program's");
+    for disk in [damaged, replaced, between] {
+        save(&disk, &boxed()).unwrap();
+        check_alone(&disk, &boxed());
+        assert_eq!(load(&disk).unwrap(), State::Saved(boxed()));
+    }
+}
+
+/// As a program sees it that reads `index.faiss` and `index.pkl` and nothing else.
+#[test]
+fn other_programs_never_see_an_old_file_beside_a_new_one_without_it() {
+    let disk = saved(&first());
+    let texts: &[u8] = b"texts of an index in another file";
+    let payloads = vec![
+        Payload::bytes("index.vectors", b"vectors"),
+        Payload::bytes("index.pkl", texts),
+        Payload::absent("index.faiss"),
+    ];
+    disk.record();
+    save_generation(&disk, Path::new(DIR), STEM, payloads, "{}").unwrap();
+    let mut disks = 0;
+    for boundary in disk.boundaries() {
+        for image in std::iter::once(boundary.clone()).chain(boundary.crash_images()) {
+            let files = image.files();
+            let is_new = files.get(&path("index.pkl")).is_some_and(|bytes| bytes == texts);
+            assert!(
+                !(is_new && files.contains_key(&path("index.faiss"))),
+                "{:?}",
+                files.keys()
+            );
+            disks += 1;
+        }
+    }
+    assert!(disks > 20, "{disks}");
 }
 
 #[test]

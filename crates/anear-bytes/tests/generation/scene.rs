@@ -39,12 +39,12 @@ impl Version {
     }
 
     pub(crate) fn save(&self, fs: &dyn Fs, dir: &Path) -> Result<(), Error> {
-        let payloads = self
-            .files
-            .iter()
-            .map(|(name, bytes)| Payload::bytes(name, bytes))
-            .collect();
-        save_generation(fs, dir, STEM, payloads, &self.meta)
+        let files = self.files.iter().map(|(name, bytes)| Payload::bytes(name, bytes));
+        let others = ["index.faiss", "index.pkl"].into_iter();
+        let absent = others
+            .filter(|name| !self.files.contains_key(*name))
+            .map(Payload::absent);
+        save_generation(fs, dir, STEM, files.chain(absent).collect(), &self.meta)
     }
 }
 
@@ -82,6 +82,7 @@ pub(crate) fn scenes() -> Vec<(&'static str, CrashFs, Version)> {
     foreign.put(format!("{DIR}/index.pkl"), b"foreign texts");
     vec![
         ("first save", CrashFs::new(), first()),
+        ("other files than a foreign store's", durable(&foreign), boxed()),
         ("over a foreign store", foreign, first()),
         ("over another version", saved(&first()), second()),
         ("over the same version", saved(&first()), first()),

@@ -172,8 +172,8 @@ impl VectorIndex for Cosine {
         Box::new(Self { inner })
     }
 
-    fn renumber(&mut self) {
-        self.inner.renumber();
+    fn renumber(&mut self) -> Result<()> {
+        self.inner.renumber()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

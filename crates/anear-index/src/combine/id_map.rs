@@ -289,15 +289,16 @@ impl VectorIndex for IdMap {
         })
     }
 
-    fn renumber(&mut self) {
+    fn renumber(&mut self) -> Result<()> {
+        self.inner.renumber()?;
         let mut old: Vec<u64> = self.positions.keys().copied().collect();
         old.sort_unstable();
-        self.inner.renumber();
         self.ids.retain(|id| *id != GONE);
         for id in &mut self.ids {
             *id = old.partition_point(|other| other < id) as u64;
         }
         self.positions = self.ids.iter().copied().zip(0..).collect();
+        Ok(())
     }
 
     fn as_add_with_ids(&mut self) -> Option<&mut dyn AddWithIds> {

@@ -247,8 +247,8 @@ impl VectorIndex for PreTransform {
         })
     }
 
-    fn renumber(&mut self) {
-        self.inner.renumber();
+    fn renumber(&mut self) -> Result<()> {
+        self.inner.renumber()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

@@ -310,9 +310,9 @@ impl VectorIndex for Refine {
         })
     }
 
-    fn renumber(&mut self) {
-        self.base.renumber();
-        self.refine.renumber();
+    fn renumber(&mut self) -> Result<()> {
+        self.base.renumber()?;
+        self.refine.renumber()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {
@@ -365,8 +365,15 @@ impl AddWithIds for Refine {
 
 impl Remove for Refine {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+        if self.refine.memory().mapped == 0 {
+            let removed = self.base.remove(ids)?;
+            self.refine.remove(ids)?;
+            return Ok(removed);
+        }
+        // Either may find no memory for a copy of what it has in a file; a clone shares the file.
+        let before = self.refine.boxed_clone();
         self.refine.remove(ids)?;
-        self.base.remove(ids)
+        self.base.remove(ids).inspect_err(|_| self.refine = before)
     }
 }
 

@@ -240,7 +240,7 @@ impl Subject {
 
     /// Numbers the index and the model anew, in the order of the ids.
     pub(super) fn renumber_index(&mut self) {
-        self.index.renumber();
+        self.index.renumber().unwrap();
         let mut ids = self.ids();
         ids.sort_unstable();
         for (id, _) in &mut self.model {

@@ -72,20 +72,21 @@ impl Flat {
         Self::with_codes(quantizer, metric, codes)
     }
 
-    /// An index of codes that are there already.
+    /// An index of codes that are there already; copied where they are mapped and lie askew for the quantizer.
     ///
     /// # Errors
-    /// [`Error::Metric`] when the quantizer cannot compare by `metric`.
+    /// [`Error::Metric`] when the quantizer cannot compare by `metric`, [`anear_quant::Error::OutOfMemory`].
     ///
     /// # Panics
     /// When the codes are not the quantizer's.
-    pub fn with_codes(quantizer: Arc<dyn Quantizer>, metric: Metric, codes: Codes) -> Result<Self> {
+    pub fn with_codes(quantizer: Arc<dyn Quantizer>, metric: Metric, mut codes: Codes) -> Result<Self> {
         check_metric(&*quantizer, metric)?;
         assert_eq!(
             (codes.layout(), codes.code_len()),
             (quantizer.layout(), quantizer.code_len()),
             "codes of the quantizer"
         );
+        codes.try_align(quantizer.alignment())?;
         Ok(Self {
             metric,
             quantizer,
@@ -354,7 +355,7 @@ impl Remove for Flat {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         let len = self.len();
         let kept = IdSelector::Not(Box::new(ids.clone()));
-        self.codes.keep(runs(kept.matches_in(0..len as u64)));
+        self.codes.keep(runs(kept.matches_in(0..len as u64)))?;
         Ok(len - self.len())
     }
 }

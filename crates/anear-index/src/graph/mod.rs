@@ -48,14 +48,15 @@ impl Linked {
     ///
     /// # Errors
     /// [`Error::Damaged`] when there are not as many nodes as codes, [`Error::Metric`] when the quantizer cannot compare
-    /// by `metric`, [`Error::Unsupported`] when its codes lie in blocks, as those of fast scans.
+    /// by `metric`, [`Error::Unsupported`] when its codes lie in blocks, as those of fast scans,
+    /// [`anear_quant::Error::OutOfMemory`] when they lie askew and cannot be copied.
     ///
     /// # Panics
     /// When the codes are not the quantizer's.
     pub(crate) fn from_parts(
         quantizer: Arc<dyn Quantizer>,
         metric: Metric,
-        codes: Codes,
+        mut codes: Codes,
         graph: Graph,
     ) -> Result<Self> {
         check_metric(&*quantizer, metric)?;
@@ -70,6 +71,7 @@ impl Linked {
             let (codes, nodes) = (codes.len(), graph.len());
             return Err(Error::Damaged(format!("{codes} vectors in a graph of {nodes} nodes")));
         }
+        codes.try_align(quantizer.alignment())?;
         Ok(Self {
             metric,
             quantizer,
@@ -221,11 +223,15 @@ impl Linked {
     }
 
     /// Gives the vectors the ids 0, 1, 2, ... in the order of their old ones.
-    pub(crate) fn renumber(&mut self) {
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`]; nothing is changed then.
+    pub(crate) fn renumber(&mut self) -> Result<()> {
         if !self.slots.are_counted() {
-            remove::compact(self);
+            remove::compact(self)?;
         }
         self.slots = Slots::counted(self.slots.len());
+        Ok(())
     }
 
     /// Without vectors; ids are counted on.

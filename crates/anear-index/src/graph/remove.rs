@@ -7,6 +7,7 @@ use anear_kernels::IdSelector;
 
 use super::links::Graph;
 use super::{Linked, Scratch};
+use crate::Result;
 use crate::flat::runs;
 
 /// Around so many removed nodes as are a smaller share than this of all, those that were linked to them are looked for
@@ -18,16 +19,23 @@ const PASSED_MAX: usize = 64;
 
 /// Removes what is selected; returns how many there were. A node with too many links behind those that are gone is linked
 /// to at least the `fill` nearest, where there is room.
-pub(crate) fn remove(index: &mut Linked, ids: &IdSelector<'_>, fill: usize) -> usize {
+///
+/// # Errors
+/// [`anear_quant::Error::OutOfMemory`]; nothing is removed then.
+pub(crate) fn remove(index: &mut Linked, ids: &IdSelector<'_>, fill: usize) -> Result<usize> {
     let selected = index.slots.selected(ids);
     let selector = selected.selector();
     let matches = selector.matches_in(0..index.slots.len() as u64);
     let removed: Vec<u32> = matches.map(|slot| slot as u32).collect();
+    let left = index.slots.living() - removed.len();
+    let is_compacted = 2 * left < index.slots.len();
+    if is_compacted && left > 0 {
+        index.codes.try_own()?;
+    }
     removed.iter().for_each(|slot| index.slots.remove(*slot));
-    if index.slots.living() == 0 {
+    if left == 0 {
         index.clear();
     } else if !removed.is_empty() {
-        let is_compacted = 2 * index.slots.living() < index.slots.len();
         let nodes = if is_compacted || NEARBY_SHARE * removed.len() >= index.slots.len() {
             index.slots.in_use().collect()
         } else {
@@ -36,10 +44,10 @@ pub(crate) fn remove(index: &mut Linked, ids: &IdSelector<'_>, fill: usize) -> u
         bypass(index, &nodes, fill);
         move_entry(index);
         if is_compacted {
-            compact(index);
+            compact(index)?;
         }
     }
-    removed.len()
+    Ok(removed.len())
 }
 
 /// The nodes in use within two links of those removed, ascending.
@@ -122,14 +130,22 @@ fn move_entry(index: &mut Linked) {
 }
 
 /// Moves what is in use together.
-pub(super) fn compact(index: &mut Linked) {
+///
+/// # Errors
+/// [`anear_quant::Error::OutOfMemory`]; nothing is moved then.
+pub(super) fn compact(index: &mut Linked) -> Result<()> {
     let kept: Vec<u32> = index.slots.in_use().collect();
+    compact_slots(index)?;
     index.graph.keep(&kept);
-    compact_slots(index);
+    Ok(())
 }
 
 /// Moves slots in use together; links stay as they were.
-pub(crate) fn compact_slots(index: &mut Linked) {
-    index.codes.keep(runs(index.slots.in_use().map(u64::from)));
+///
+/// # Errors
+/// [`anear_quant::Error::OutOfMemory`]; nothing is moved then.
+pub(crate) fn compact_slots(index: &mut Linked) -> Result<()> {
+    index.codes.keep(runs(index.slots.in_use().map(u64::from)))?;
     index.slots.compact();
+    Ok(())
 }

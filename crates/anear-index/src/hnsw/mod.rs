@@ -101,10 +101,12 @@ impl Hnsw {
         Ok(index)
     }
 
-    /// An index of codes and links that are there already, one node per code.
+    /// An index of codes and links that are there already, one node per code; the codes are copied where they are mapped
+    /// and lie askew for the quantizer.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when there are not as many nodes as codes, and those of [`Hnsw::new`].
+    /// [`Error::Damaged`] when there are not as many nodes as codes, [`anear_quant::Error::OutOfMemory`], and those of
+    /// [`Hnsw::new`].
     ///
     /// # Panics
     /// When the codes are not the quantizer's.
@@ -291,8 +293,8 @@ impl VectorIndex for Hnsw {
         })
     }
 
-    fn renumber(&mut self) {
-        self.linked.renumber();
+    fn renumber(&mut self) -> Result<()> {
+        self.linked.renumber()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {
@@ -327,7 +329,7 @@ impl Add for Hnsw {
 impl Remove for Hnsw {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         // As many as an insertion links, as long as there is room.
-        Ok(remove::remove(&mut self.linked, ids, self.ef_construction))
+        remove::remove(&mut self.linked, ids, self.ef_construction)
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use anear_bytes::AlignedBytes;
 use anear_kernels::{IdSelector, Metric, Rows};
 use anear_pool::Pool;
-use anear_quant::{Layout, Quantizer, QuantizerSpec, Raw, Scorer, Training};
+use anear_quant::{Codes, Layout, Quantizer, QuantizerSpec, Raw, Scorer, Training};
 
 use super::Hnsw;
 use crate::{
-    Add as _, Error, Flat, HnswSpec, IndexSpec, Merge as _, Neighbors, RangeRequest, SearchRequest, VectorIndex,
-    VectorIndexExt as _, from_bytes, to_bytes,
+    Add as _, Error, Flat, HnswSpec, IndexSpec, Mapping, Merge as _, Neighbors, RangeRequest, SearchRequest,
+    VectorIndex, VectorIndexExt as _, from_bytes, to_bytes,
 };
 
 const DIM: usize = 16;
@@ -340,4 +340,26 @@ fn what_no_graph_can_be_is_refused() {
             format!("the number of links per vector must be between 2 and 4096, got {m}")
         );
     }
+}
+
+#[test]
+fn codes_at_an_odd_place_of_a_file_are_searched_as_others() {
+    let vectors = clustered(200, 5);
+    let even = filled(&vectors);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("codes");
+    std::fs::write(&path, [b"?", even.codes().as_bytes()].concat()).unwrap();
+    let mapping = Mapping::open(&path).unwrap();
+    let bytes = AlignedBytes::of(&mapping.as_slice()[1..], Some(&mapping)).unwrap();
+    let codes = Codes::from_bytes(Layout::Rows, even.codes().code_len(), 200, bytes).unwrap();
+
+    let quantizer = even.quantizer().clone();
+    let odd = Hnsw::from_parts(quantizer.clone(), Metric::L2, codes.clone(), even.graph().clone()).unwrap();
+    let request = SearchRequest::new(5);
+    assert_eq!(
+        odd.search(rows(&vectors), &request).unwrap(),
+        even.search(rows(&vectors), &request).unwrap()
+    );
+    let flat = Flat::with_codes(quantizer, Metric::L2, codes).unwrap();
+    assert_eq!(flat.rows().unwrap().as_slice(), vectors);
 }

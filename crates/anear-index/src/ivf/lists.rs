@@ -64,6 +64,16 @@ impl List {
         ids.map(move |(slot, &id)| (id, Place { list, slot }))
     }
 
+    /// Moves what is last into this slot.
+    fn swap_remove(&mut self, slot: usize) -> Result<()> {
+        self.codes.swap_remove(slot)?;
+        self.ids.swap_remove(slot);
+        if !self.terms.is_empty() {
+            self.terms.swap_remove(slot);
+        }
+        Ok(())
+    }
+
     /// What is in these slots.
     fn only(&self, places: &[Place]) -> Result<Self> {
         let mut rows = Vec::with_capacity(places.len() * self.codes.code_len());
@@ -257,25 +267,27 @@ impl Lists {
     }
 
     /// Removes the selected ids; returns how many there were. The last vector of a list takes a removed one's slot.
-    pub(super) fn remove(&mut self, ids: &IdSelector<'_>) -> usize {
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`]; nothing is removed then.
+    pub(super) fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         let doomed: Vec<u64> = match ids {
             IdSelector::Sorted(ids) => ids.iter().copied().filter(|id| self.place(*id).is_some()).collect(),
             _ => self.ids().filter(|id| ids.contains(*id)).collect(),
         };
-        let removed = doomed.into_iter().filter_map(|id| {
-            let place = self.places.remove(id)?;
-            let list = &mut self.lists[place.list];
-            list.codes.swap_remove(place.slot);
-            list.ids.swap_remove(place.slot);
-            if !list.terms.is_empty() {
-                list.terms.swap_remove(place.slot);
-            }
-            if let Some(&moved) = list.ids.get(place.slot) {
+        for place in doomed.iter().filter_map(|id| self.places.get(*id)) {
+            self.lists[place.list].codes.try_own()?;
+        }
+        let mut removed = 0;
+        for id in doomed {
+            let Some(place) = self.places.remove(id) else { continue };
+            self.lists[place.list].swap_remove(place.slot)?;
+            if let Some(&moved) = self.lists[place.list].ids.get(place.slot) {
                 self.places.insert(moved, place);
             }
-            Some(())
-        });
-        removed.count()
+            removed += 1;
+        }
+        Ok(removed)
     }
 }
 
@@ -414,13 +426,13 @@ mod tests {
     fn ids_lead_to_their_codes_through_every_change() {
         let mut lists = lists();
         add(&mut lists, &[0, 1, 2, 3, 4, 5, 6]);
-        assert_eq!(lists.remove(&IdSelector::Sorted(&[0, 3, 6, 99])), 3);
+        assert_eq!(lists.remove(&IdSelector::Sorted(&[0, 3, 6, 99])).unwrap(), 3);
         check(&lists, &[1, 2, 4, 5]);
         assert_eq!(lists.next_id(), 7, "an id is not given twice");
         add(&mut lists, &[7, 50, 40]);
         check(&lists, &[1, 2, 4, 5, 7, 40, 50]);
         assert_eq!(lists.next_id(), 51);
-        assert_eq!(lists.remove(&IdSelector::Range(2..45)), 5);
+        assert_eq!(lists.remove(&IdSelector::Range(2..45)).unwrap(), 5);
         check(&lists, &[1, 50]);
         add(&mut lists, &[2]);
         check(&lists, &[1, 2, 50]);

@@ -23,6 +23,7 @@ use crate::{
     Remove, Result, SearchRequest, VectorIndex,
 };
 
+mod knobs;
 mod lists;
 mod persist;
 mod router;
@@ -35,9 +36,6 @@ pub(crate) use persist::{COARSE, ENTRIES, LISTS};
 
 /// Ids above this do not fit Faiss's signed ones.
 const MAX_ID: u64 = i64::MAX as u64;
-
-/// What the names of the coarse quantizer's own parameters begin with, as in Faiss.
-const COARSE_PREFIX: &str = "quantizer_";
 
 /// Lists that are visited.
 static NPROBE: Knob = Knob {
@@ -331,19 +329,23 @@ impl VectorIndex for Ivf {
     }
 
     fn knobs(&self) -> Vec<&'static Knob> {
-        vec![&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL]
+        let coarse = self.coarse().knobs().into_iter().map(knobs::outer);
+        [&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL]
+            .into_iter()
+            .chain(coarse)
+            .collect()
     }
 
     fn knob(&self, name: &str) -> Option<f64> {
         match name {
             "nprobe" => Some(self.nprobe as f64),
             "max_codes" => Some(self.max_codes as f64),
-            _ => self.coarse().knob(name.strip_prefix(COARSE_PREFIX)?),
+            _ => self.coarse().knob(knobs::inner_name(name)?),
         }
     }
 
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
-        match (name, name.strip_prefix(COARSE_PREFIX)) {
+        match (name, knobs::inner_name(name)) {
             ("nprobe", _) => self.nprobe = as_count(&NPROBE, value)?,
             ("max_codes", _) => self.max_codes = as_count(&MAX_CODES, value)?,
             (_, Some(name)) => self.router.coarse_mut().set_knob(name, value)?,
@@ -397,8 +399,9 @@ impl VectorIndex for Ivf {
         })
     }
 
-    fn renumber(&mut self) {
+    fn renumber(&mut self) -> Result<()> {
         self.lists.renumber();
+        Ok(())
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {
@@ -452,7 +455,7 @@ impl AddWithIds for Ivf {
 
 impl Remove for Ivf {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        Ok(self.lists.remove(ids))
+        self.lists.remove(ids)
     }
 }
 

@@ -7,7 +7,7 @@ use anear_cluster::assign;
 use anear_kernels::{Metric, Neighbor, Rows};
 use anear_pool::Pool;
 
-use crate::{Flat, Neighbors, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
+use crate::{Flat, Knobs, Neighbors, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
 
 /// The coarse quantizer, and the centroids as it gives them back. Copies share both.
 #[derive(Clone, Debug)]
@@ -64,9 +64,16 @@ impl Router {
         &self.centroids[list * dim..(list + 1) * dim]
     }
 
-    /// The `count` lists nearest to each query.
-    pub(super) fn nearest(&self, queries: Rows<'_>, count: usize, pool: Option<&Pool>) -> Result<Neighbors> {
+    /// The `count` lists nearest to each query, by a search with these parameters.
+    pub(super) fn nearest(
+        &self,
+        queries: Rows<'_>,
+        count: usize,
+        knobs: &Knobs,
+        pool: Option<&Pool>,
+    ) -> Result<Neighbors> {
         let request = SearchRequest {
+            knobs: knobs.clone(),
             pool,
             ..SearchRequest::new(count.max(1))
         };
@@ -78,7 +85,7 @@ impl Router {
         if let Some(centroids) = self.flat_centroids() {
             return Ok(assign(vectors, centroids, self.coarse.metric(), pool)?.ids);
         }
-        let nearest = self.nearest(vectors, 1, pool)?;
+        let nearest = self.nearest(vectors, 1, &Knobs::default(), pool)?;
         // A vector so far away that every distance overflows belongs nowhere; the first list is as good as any.
         let list = |row: &[Neighbor]| row.first().map_or(0, |nearest| nearest.id as u32);
         Ok(nearest.iter().map(list).collect())

@@ -11,7 +11,7 @@ use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::Scorer;
 
-use super::{ENSURE_TOPK_FULL, Ivf, List, MAX_CODES, NPROBE};
+use super::{ENSURE_TOPK_FULL, Ivf, List, MAX_CODES, NPROBE, knobs};
 use crate::flat::{on_pool, parts};
 use crate::{Knobs, Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
 
@@ -147,6 +147,8 @@ struct Visit<'a> {
     index: &'a Ivf,
     nprobe: usize,
     max_codes: usize,
+    /// What the request says to the coarse quantizer.
+    coarse: Knobs,
     /// Whether a query that found too few goes on to further lists.
     goes_on: bool,
 }
@@ -158,6 +160,7 @@ impl<'a> Visit<'a> {
             index,
             nprobe: knobs.count(&NPROBE, index.nprobe)?.min(index.nlist()),
             max_codes,
+            coarse: knobs::inner(knobs),
             goes_on: max_codes == usize::MAX && knobs.get(&ENSURE_TOPK_FULL) != Some(0.0),
         })
     }
@@ -190,7 +193,7 @@ impl<'a> Visit<'a> {
 
     /// The nearest lists of each query, nearest first, as many as `nprobe` and `max_codes` allow.
     fn lists(&self, queries: Rows<'_>, nprobe: usize, pool: Option<&Pool>) -> Result<Neighbors> {
-        let probes = self.index.router.nearest(queries, nprobe, pool)?;
+        let probes = self.index.router.nearest(queries, nprobe, &self.coarse, pool)?;
         if self.max_codes == usize::MAX {
             return Ok(probes);
         }

@@ -9,27 +9,28 @@ use anear_pool::Pool;
 use anear_quant::CodeRun;
 
 use super::Nsg;
-use crate::Hnsw;
 use crate::graph::link::{Linker, Settled, TASK_NODES, batch_len};
 use crate::graph::walk::{Reached, Towards};
 use crate::graph::{Graph, Linked, NO_LINK, Scratch, remove, search};
+use crate::{Hnsw, Result};
 
 /// So many more candidates than links are kept while a node looks for its own. Faiss keeps 32 more and considers all that
 /// it passed, too; with these alone its recall is reached (within 0.003 on uniform data of 32 dimensions).
 const MORE_CANDIDATES: usize = 96;
 
 /// Links what is in the slots from `first` on, which are no nodes yet.
-pub(super) fn insert(index: &mut Nsg, first: u32, pool: Option<&Pool>) {
+pub(super) fn insert(index: &mut Nsg, first: u32, pool: Option<&Pool>) -> Result<()> {
     let linked = &mut index.linked;
     let count = linked.slots.len() - first as usize;
     if count < linked.slots.living() - count {
         insert_some(linked, first, pool);
     } else if count > 0 {
         if linked.slots.living() < linked.slots.len() {
-            remove::compact_slots(linked);
+            remove::compact_slots(linked)?;
         }
         build(linked, index.seed, pool);
     }
+    Ok(())
 }
 
 /// The graph of all slots, which are all in use.

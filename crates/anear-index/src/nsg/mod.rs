@@ -260,8 +260,8 @@ impl VectorIndex for Nsg {
         })
     }
 
-    fn renumber(&mut self) {
-        self.linked.renumber();
+    fn renumber(&mut self) -> Result<()> {
+        self.linked.renumber()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {
@@ -288,7 +288,7 @@ impl VectorIndex for Nsg {
 impl Add for Nsg {
     fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>> {
         let (first, ids) = self.linked.append(vectors, pool)?;
-        build::insert(self, first, pool);
+        build::insert(self, first, pool)?;
         Ok(ids)
     }
 }
@@ -298,7 +298,7 @@ impl Remove for Nsg {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         let middle = self.linked.graph.entry_point();
         let room = self.r();
-        let removed = remove::remove(&mut self.linked, ids, room);
+        let removed = remove::remove(&mut self.linked, ids, room)?;
         if self.linked.graph.entry_point() != middle {
             build::move_to_the_middle(&mut self.linked);
         }
@@ -327,7 +327,6 @@ impl Merge for Nsg {
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         let slots = self.linked.take_over(&mut other.linked, add_id)?;
-        build::insert(self, slots.start, pool);
-        Ok(())
+        build::insert(self, slots.start, pool)
     }
 }

@@ -117,6 +117,8 @@ impl IndexSpec {
         "RaBitQfs",
         "IVF8,Flat",
         "IVF8,SQ8",
+        "IVF8,SQ8nr",
+        "IVF8,PQ1x6nr",
         "IVF8,RaBitQ",
         "IVF8,RaBitQ4",
         "IVF8,RaBitQfs4",

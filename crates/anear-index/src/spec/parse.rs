@@ -293,12 +293,14 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// Codes in lists: an `r` behind them asks for residuals where they are not the default.
+    /// Codes in lists: an `r` behind them asks for residuals, an `nr` for none, where that is not the default.
     fn list_codes(self) -> Result<(QuantizerSpec, bool), Fault> {
-        if let Some(codes) = self.text.strip_suffix('r').and_then(QuantizerSpec::parse)
-            && !IvfSpec::default_by_residual(&codes)
-        {
-            return Ok((codes, true));
+        for (suffix, by_residual) in [("nr", false), ("r", true)] {
+            if let Some(codes) = self.text.strip_suffix(suffix).and_then(QuantizerSpec::parse)
+                && IvfSpec::default_by_residual(&codes) != by_residual
+            {
+                return Ok((codes, by_residual));
+            }
         }
         let codes = self.codes()?;
         let by_residual = IvfSpec::default_by_residual(&codes);
@@ -346,6 +348,7 @@ mod tests {
             ("IVF16(NSG8),Flat", "IVF16_NSG8,Flat"),
             ("IVF16(HNSW8,Flat),Flat", "IVF16_HNSW8,Flat"),
             ("IVF16(HNSW8,SQ8),Flat", "IVF16(HNSW8,SQ8),Flat"),
+            ("IVF16,LSH16rnr", "IVF16,LSH16rnr"),
             ("IVF16,Flat,Refine(Flat)", "IVF16,Flat,RFlat"),
         ] {
             assert_eq!(printed(text), usual);
@@ -366,6 +369,9 @@ mod tests {
             ("HNSW16_Flat,Flat", "`Flat` is one part too many", 12),
             ("IVF16_HNSW8_Flat,Flat", "`_HNSW8_Flat` is no coarse quantizer", 5),
             ("IVF16_HNSW99999,Flat", "a graph has 2 to 4096 links", 10),
+            ("IVF16,Flatnr", "unknown index `Flatnr`", 6),
+            ("IVF16,SQ8r", "unknown index `SQ8r`", 6),
+            ("SQ8nr", "unknown index `SQ8nr`", 0),
             ("IVF16x,Flat", "`x` is no coarse quantizer", 5),
             ("IVF16(Flat,Flat", "`)` is missing", 15),
             ("Flat)", "`)` without `(`", 4),

@@ -52,10 +52,11 @@ impl fmt::Display for IvfSpec {
             coarse => write!(f, "({coarse})")?,
         }
         write!(f, ",{}", self.codes)?;
-        if self.by_residual != Self::default_by_residual(&self.codes) {
-            // The one token that Faiss has for either way.
-            f.write_str("r")?;
-        }
-        Ok(())
+        f.write_str(match (Self::default_by_residual(&self.codes), self.by_residual) {
+            (false, true) => "r",
+            // Faiss has such indexes, but no token for them.
+            (true, false) => "nr",
+            _ => "",
+        })
     }
 }

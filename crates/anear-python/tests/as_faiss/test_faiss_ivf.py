@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from faiss_twins import D, both, check_alike, outcome, vectors
+from faiss_twins import D, both, check_alike, outcome, upstream, vectors
 
 import anear
 
@@ -155,3 +155,50 @@ def test_the_quantizer_is_told_how_to_search() -> None:
     check_alike(index.search(QUERIES, 3), exact)
     params = anear.SearchParametersIVF(nprobe=16, quantizer_params=anear.SearchParametersHNSW(efSearch=100))
     check_alike(index.search(QUERIES, 3, params=params), exact)
+
+
+def test_scalar_codes_of_the_vectors_themselves() -> None:
+    """`by_residual=False`: nothing is taken from vectors before they are encoded."""
+
+    def filled(module: Any) -> Any:
+        quantizer = module.IndexFlatL2(D)
+        quantizer.add(CENTROIDS)
+        kind, metric = module.ScalarQuantizer.QT_8bit, module.METRIC_L2
+        index = module.IndexIVFScalarQuantizer(quantizer, D, 6, kind, metric, False)
+        index.train(BASE)
+        index.add(BASE)
+        index.nprobe = 6
+        return index
+
+    def call(module: Any) -> Any:
+        index = filled(module)
+        again = module.deserialize_index(module.serialize_index(index))
+        return tuple((each.by_residual, each.search(QUERIES, 5)) for each in (index, again))
+
+    both(call)
+    faiss = upstream()
+    theirs, ours = filled(faiss), filled(anear)
+    assert bytes(anear.serialize_index(ours)) == bytes(faiss.serialize_index(theirs))
+    read = anear.deserialize_index(faiss.serialize_index(theirs))
+    assert not read.by_residual and not anear.clone_index(ours).by_residual
+    check_alike(read.search(QUERIES, 5), theirs.search(QUERIES, 5))
+
+
+def test_a_quantizer_of_lists_is_told_how_many_to_visit() -> None:
+    def call(module: Any) -> Any:
+        coarse = module.IndexIVFFlat(module.IndexFlatL2(D), D, 4)
+        coarse.quantizer.add(CENTROIDS[:4])
+        coarse.train(BASE)
+        coarse.add(BASE[:50])
+        index = module.IndexIVFFlat(coarse, D, 50)
+        index.train(BASE)
+        coarse.nprobe = 4
+        index.add(BASE)
+        index.nprobe = 3
+        few, many = (
+            module.SearchParametersIVF(nprobe=3, quantizer_params=module.SearchParametersIVF(nprobe=nprobe))
+            for nprobe in (1, 4)
+        )
+        return index.search(QUERIES, 2), index.search(QUERIES, 2, params=few), index.search(QUERIES, 2, params=many)
+
+    both(call)

@@ -74,6 +74,29 @@ fn a_loaded_folder_of_langchains_can_be_extended_and_saved_as_ours() {
     assert_eq!(again.saved_model(), Some("fake-3"));
 }
 
+/// LangChain would read its own `index.faiss` beside our documents.
+#[test]
+fn an_index_that_faiss_does_not_have_takes_the_place_of_langchains_file_whenever_the_power_fails() {
+    let disk = super::scene::langchains();
+    let before = super::scene::load(disk.clone()).unwrap();
+    let store = builder(disk.clone()).index("HNSW4,RaBitQ").unwrap().build();
+    block_on(store.upsert_embeddings(super::scene::second().documents)).unwrap();
+    disk.record();
+    block_on(store.save_local(DIR, NAME)).unwrap();
+
+    assert!(before.is_some());
+    let has = |disk: &CrashFs, name: &str| disk.files().contains_key(&Path::new(DIR).join(name));
+    assert!(has(&disk, "index.vectors") && has(&disk, "index.pkl") && !has(&disk, "index.faiss"));
+    let pickle = |disk: &CrashFs| disk.files().remove(&Path::new(DIR).join("index.pkl"));
+    let ours = pickle(&disk);
+    let boundaries = disk.boundaries();
+    for image in boundaries.iter().flat_map(CrashFs::crash_images).chain([disk]) {
+        let found = super::scene::load(image.clone()).unwrap();
+        assert!(found == before || found == Some(written(&store)), "{found:?}");
+        assert!(!has(&image, "index.faiss") || pickle(&image) != ours);
+    }
+}
+
 /// A folder as LangChain would write it.
 pub(crate) fn foreign(metric: Metric, vectors: &[f32], saved: &SavedDocstore) -> CrashFs {
     let mut index = Flat::new(DIM, metric).unwrap();

@@ -25,11 +25,7 @@ pub(super) fn read_raw(code: [u8; 4], source: &mut Source<'_>) -> Result<Flat> {
         return Err(unsound(format!("`{code}` contradicts its metric, {}", header.metric)));
     }
     let vectors = source.words("vectors")?;
-    // Searches view them as numbers, which they are where they begin at a multiple of four.
-    let codes = match vectors.as_ptr().cast::<f32>().is_aligned() {
-        true => source.own(vectors)?,
-        false => AlignedBytes::of(vectors, None)?,
-    };
+    let codes = source.own(vectors)?;
     filled(Arc::new(Raw::new(header.dim)), header, codes)
 }
 

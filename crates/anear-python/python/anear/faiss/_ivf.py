@@ -15,7 +15,7 @@ from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_searc
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
 from ._index import EngineIndex, Index, Knobs
 from ._lists import DirectMap, Listed
-from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersHNSW, SearchParametersIVF
+from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersIVF
 from ._quantizers import (
     SCALAR_NUMBERS,
     ProductQuantizer,
@@ -159,7 +159,12 @@ class IndexIVF(Listed, EngineIndex):
         for number, (ids, codes) in enumerate(lists):
             self.invlists._append(number, ids, codes)
 
+    def _add(self, x: Floats) -> None:
+        self._tell_quantizer()
+        super()._add(x)
+
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        self._tell_quantizer()
         self._live.add_with_ids(x, ids)
 
     def _knobs(self, params: SearchParameters | None) -> Knobs:
@@ -168,18 +173,23 @@ class IndexIVF(Listed, EngineIndex):
         own: Any = self if params is None else params
         if own.nprobe < 1:
             raise RuntimeError(f"nprobe must be at least 1, got {own.nprobe}")
-        self._tell_quantizer(None if params is None else params.quantizer_params)
-        knobs = {"nprobe": float(min(own.nprobe, self.nlist))}
+        coarse = self._coarse_knobs(None if params is None else params.quantizer_params)
+        knobs = {"nprobe": float(min(own.nprobe, self.nlist)), **coarse}
         if own.max_codes:
             knobs["max_codes"] = float(own.max_codes)
         return knobs
 
-    def _tell_quantizer(self, params: SearchParameters | None) -> None:
-        """Hands on what the quantizer is told: the engine has a copy of it."""
-        hnsw = getattr(self.quantizer, "hnsw", None)
-        ef = params.efSearch if isinstance(params, SearchParametersHNSW) else getattr(hnsw, "efSearch", None)
-        if ef is not None and self._live.knob("quantizer_efSearch") != ef:
-            self._live.set_knob("quantizer_efSearch", float(ef))
+    def _tell_quantizer(self) -> None:
+        """Hands on what the quantizer was told: the engine has a copy of it."""
+        for name, value in self._coarse_knobs(None).items():
+            if self._live.knob(name) != value:
+                self._live.set_knob(name, value)
+
+    def _coarse_knobs(self, params: SearchParameters | None) -> Knobs:
+        """What the quantizer is told about one search."""
+        known = {name for row in self._live.knobs() for name in row[:2]}
+        told = {f"quantizer_{name}": value for name, value in self.quantizer._knobs(params).items()}
+        return {name: value for name, value in told.items() if name in known}
 
     def _reset(self) -> None:
         if self._index is not None and self.ntotal:
@@ -187,7 +197,7 @@ class IndexIVF(Listed, EngineIndex):
 
     def _engine(self) -> _native.VectorIndex:
         self._live.set_knob("nprobe", float(self.nprobe))
-        self._tell_quantizer(None)
+        self._tell_quantizer()
         return self._live
 
     def update_vectors(self, keys: Any, x: Any) -> None:
@@ -337,8 +347,7 @@ class IndexIVFScalarQuantizer(IndexIVF):
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         super()._adopt(index)
-        token = index.spec.rpartition(",")[2]
-        token = token if token in SCALAR_NUMBERS else token.removesuffix("r")
+        token = index.spec.rpartition(",")[2].removesuffix("nr")
         self.sq = ScalarQuantizer(self.d, SCALAR_NUMBERS[token], self)
 
     @property
@@ -545,7 +554,7 @@ class IndexIVFResidualQuantizer(IndexIVF):
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         super()._adopt(index)
-        token = index.spec.rpartition(",")[2]
+        token = index.spec.rpartition(",")[2].removesuffix("nr")
         self.rq = ResidualQuantizer._of(self.d, token, unnormed_search(self.metric_type), self)
 
     @property

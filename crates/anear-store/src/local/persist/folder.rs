@@ -16,13 +16,16 @@ use crate::error::{Error, Result};
 const FILE_LEN_MAX: u64 = 1 << 42;
 
 pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Result<()> {
-    let (_, pickle_name) = file_names(name);
+    let (index_name, pickle_name) = file_names(name);
+    let index_names = [index_name, own_file_name(name)];
     let pickle = anear_pickle::write_index_pkl(&to_docstore(saved.documents())?)?;
     let index = saved.index().map(|index| written(name, index)).transpose()?;
     let mut payloads = vec![Payload::bytes(&pickle_name, &pickle)];
-    if let Some((index_name, index)) = &index {
-        payloads.push(Payload::bytes(index_name, index));
-    }
+    // An index in the other form, LangChain's perhaps, would stand beside documents that are not its own.
+    payloads.extend(index_names.iter().map(|name| match &index {
+        Some((written, index)) if written == name => Payload::bytes(name, index),
+        _ => Payload::absent(name),
+    }));
     Ok(save_generation(fs, folder, name, payloads, &saved.meta.to_json()?)?)
 }
 

@@ -56,7 +56,7 @@ impl LocalStoreBuilder {
             });
         }
         // Where ids stay when others are removed, LangChain goes on as if they had moved up.
-        index.renumber();
+        index.renumber()?;
         set_knobs(&mut *index, &saved_knobs)?;
         set_knobs(&mut *index, &self.knobs)?;
         self.index.get_or_insert_with(|| index.spec());

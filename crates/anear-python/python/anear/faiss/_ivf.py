@@ -27,10 +27,7 @@ from ._quantizers import (
 
 
 class IndexIVF(Listed, EngineIndex):
-    """An inverted file: vectors in the list of their nearest centroid.
-
-    A search that finds too few vectors in `nprobe` lists goes on to further ones, where Faiss answers -1.
-    """
+    """An inverted file: vectors in the list of their nearest centroid."""
 
     nprobe = 1
     max_codes = 0
@@ -169,7 +166,8 @@ class IndexIVF(Listed, EngineIndex):
         if own.nprobe < 1:
             raise RuntimeError(f"nprobe must be at least 1, got {own.nprobe}")
         self._tell_quantizer(None if params is None else params.quantizer_params)
-        knobs = {"nprobe": float(min(own.nprobe, self.nlist))}
+        # The engine would go on to further lists where too few are found.
+        knobs = {"nprobe": float(min(own.nprobe, self.nlist)), "ensure_topk_full": 0.0}
         if own.max_codes:
             knobs["max_codes"] = float(own.max_codes)
         return knobs

@@ -19,6 +19,14 @@ from ._codes import (
     IndexScalarQuantizer,
     unnormed_search,
 )
+from ._coded import (
+    IndexIVFLocalSearchQuantizer,
+    IndexIVFProductLocalSearchQuantizer,
+    IndexIVFProductResidualQuantizer,
+    IndexLocalSearchQuantizer,
+    IndexProductLocalSearchQuantizer,
+    IndexProductResidualQuantizer,
+)
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ._constants import METRIC_L2, metric_number
 from ._graph import (
@@ -42,7 +50,7 @@ from ._ivf import (
     IndexIVFResidualQuantizer,
     IndexIVFScalarQuantizer,
 )
-from ._quantizers import SCALAR_NUMBERS, ResidualQuantizer
+from ._quantizers import SCALAR_NUMBERS, SEARCHES, ResidualQuantizer
 from ._transforms import (
     CenteringTransform,
     HadamardRotation,
@@ -64,6 +72,7 @@ _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
 _RQ = re.compile(r"RQ\d+x\d+(?:_\d+x\d+)*(?:_N\w+)?")
+_ADDITIVE = re.compile(r"(LSQ|PRQ|PLSQ)(\d+)x(\d+)(?:x(\d+))?(?:_(N\w+))?")
 _LSH = re.compile(r"LSH(\d*)(r?)(t?)")
 _REFINE = re.compile(r"(.+),Refine\((.+)\)")
 _SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
@@ -153,6 +162,13 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if _RQ.fullmatch(text):
         rq = _residual(d, text, metric)
         return IndexResidualQuantizer(d, rq.M, list(rq.nbits), metric, rq.search_type)
+    if match := _ADDITIVE.fullmatch(text):
+        made: dict[str, Callable[..., Index]] = {
+            "LSQ": IndexLocalSearchQuantizer,
+            "PRQ": IndexProductResidualQuantizer,
+            "PLSQ": IndexProductLocalSearchQuantizer,
+        }
+        return made[match[1]](d, *_additive(match, metric))
     if match := _LSH.fullmatch(text):
         if metric not in (METRIC_L2, "l2"):
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
@@ -168,6 +184,15 @@ def _residual(d: int, text: str, metric: int | str) -> ResidualQuantizer:
     _native.check_spec(text)
     number = metric_number(metric)[0] if isinstance(metric, str) else metric
     return ResidualQuantizer._of(d, text, unnormed_search(number))
+
+
+def _additive(match: re.Match[str], metric: int | str) -> tuple[Any, ...]:
+    """What the classes of these quantizers are made with: numbers, metric, type of the search."""
+    numbers = [int(number) for number in match.group(2, 3, 4) if number]
+    if len(numbers) != (2 if match[1] == "LSQ" else 3) or (match[5] and match[5] not in SEARCHES):
+        raise _Unknown
+    number = metric_number(metric)[0] if isinstance(metric, str) else metric
+    return (*numbers, metric, SEARCHES[match[5]] if match[5] else unnormed_search(number))
 
 
 def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
@@ -241,6 +266,13 @@ def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> 
     if _RQ.fullmatch(codes):
         rq = _residual(d, codes, metric)
         return IndexIVFResidualQuantizer(coarse, d, nlist, rq.M, list(rq.nbits), metric, rq.search_type)
+    if match := _ADDITIVE.fullmatch(codes):
+        made: dict[str, Callable[..., IndexIVF]] = {
+            "LSQ": IndexIVFLocalSearchQuantizer,
+            "PRQ": IndexIVFProductResidualQuantizer,
+            "PLSQ": IndexIVFProductLocalSearchQuantizer,
+        }
+        return made[match[1]](coarse, d, nlist, *_additive(match, metric))
     raise _Unknown
 
 

@@ -277,6 +277,18 @@ _NORMS = {
 }
 
 
+# The ways to search that factory strings name.
+SEARCHES = {
+    "Nfloat": AdditiveQuantizer.ST_norm_float,
+    "Nqint8": AdditiveQuantizer.ST_norm_qint8,
+    "Nqint4": AdditiveQuantizer.ST_norm_qint4,
+    "Ncqint8": AdditiveQuantizer.ST_norm_cqint8,
+    "Ncqint4": AdditiveQuantizer.ST_norm_cqint4,
+    "Nlsq2x4": AdditiveQuantizer.ST_norm_lsq2x4,
+    "Nrq2x4": AdditiveQuantizer.ST_norm_rq2x4,
+}
+
+
 class ResidualQuantizer(AdditiveQuantizer):
     """Each codebook encodes what those before it left (Chen, Guan and Wang 2010)."""
 

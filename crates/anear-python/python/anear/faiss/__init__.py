@@ -87,6 +87,11 @@ from ._params import (
     SearchParametersPQ,
     SearchParametersPreTransform,
 )
+from ._globals import (
+    IndexIVFStats,
+    IndexPQStats,
+    cvar,
+)
 from ._index import (
     Index,
     IndexFlat,
@@ -441,6 +446,7 @@ __all__ = [
     "IndexIVFRaBitQFastScan",
     "IndexIVFResidualQuantizer",
     "IndexIVFScalarQuantizer",
+    "IndexIVFStats",
     "IndexLSH",
     "IndexLocalSearchQuantizer",
     "IndexNSG",
@@ -449,6 +455,7 @@ __all__ = [
     "IndexNSGSQ",
     "IndexPQ",
     "IndexPQFastScan",
+    "IndexPQStats",
     "IndexPreTransform",
     "IndexProductLocalSearchQuantizer",
     "IndexProductResidualQuantizer",
@@ -554,6 +561,7 @@ __all__ = [
     "clone_binary_index",
     "clone_index",
     "copy_array_to_vector",
+    "cvar",
     "deserialize_index",
     "deserialize_index_binary",
     "downcast_IndexBinary",

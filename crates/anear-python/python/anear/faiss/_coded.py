@@ -312,12 +312,14 @@ class IndexIVFAdditiveQuantizer(IndexIVF):
             values, ids = distances[who], labels[who]
             nearest_of(self, x[who], self._blocks(number, params), values, ids)
             distances[who], labels[who] = values, ids
+        self._count_visits(x, params)
 
     def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
         found: list[list[Found]] = [[] for _ in x]
         for number, who in self._visits(x, params):
             for row, near in zip(who, within_of(self, x[who], radius, self._blocks(number, params)), strict=True):
                 found[row].append(near)
+        self._count_visits(x, params)
         return as_range([(_joined(row, 0, np.int64), _joined(row, 1, np.float32)) for row in found])
 
     def _count(self) -> int:

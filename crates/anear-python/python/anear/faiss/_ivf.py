@@ -13,8 +13,9 @@ from ._arrays import Array, Codes, Floats, Ids, ids_for, output, pointed, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
 from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
-from ._index import EngineIndex, Index, Knobs
-from ._lists import DirectMap, Listed
+from ._index import EngineIndex, Index, Knobs, Range
+from ._globals import IVF_STATS
+from ._lists import DirectMap, InLists, Listed
 from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersHNSW, SearchParametersIVF
 from ._quantizers import (
     SCALAR_NUMBERS,
@@ -159,6 +160,24 @@ class IndexIVF(Listed, EngineIndex):
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
         self._live.add_with_ids(x, ids)
 
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        super()._search(x, params, distances, labels)
+        self._count_visits(x, params)
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        found = super()._range_search(x, radius, params)
+        self._count_visits(x, params)
+        return found
+
+    def _count_visits(self, x: Floats, params: SearchParameters | None) -> None:
+        """For `cvar`, if it was asked for what searches visit."""
+        if not IVF_STATS._counts:
+            return
+        own: Any = self if params is None else params
+        given = own.lists[None] if isinstance(own, InLists) else None
+        lists = self.quantizer.assign(x, min(own.nprobe, self.nlist)) if given is None else given
+        IVF_STATS._count(lists, self.invlists._sizes(), own.max_codes)
+
     def _knobs(self, params: SearchParameters | None) -> Knobs:
         if params is not None and not isinstance(params, SearchParametersIVF):
             raise RuntimeError(f"'params' of an inverted file must be SearchParametersIVF, got {type(params).__name__}")
@@ -166,8 +185,9 @@ class IndexIVF(Listed, EngineIndex):
         if own.nprobe < 1:
             raise RuntimeError(f"nprobe must be at least 1, got {own.nprobe}")
         self._tell_quantizer(None if params is None else params.quantizer_params)
-        # The engine would go on to further lists where too few are found.
-        knobs = {"nprobe": float(min(own.nprobe, self.nlist)), "ensure_topk_full": 0.0}
+        knobs = {"nprobe": float(min(own.nprobe, self.nlist))}
+        if not isinstance(params, InLists):
+            knobs["ensure_topk_full"] = 0.0  # The engine would go on to further lists where too few are found.
         if own.max_codes:
             knobs["max_codes"] = float(own.max_codes)
         return knobs

@@ -90,11 +90,21 @@ def index_factory(
         RuntimeError: it names none.
     """
     try:
-        return _index(operator.index(d), description, metric)
+        return _owning(_index(operator.index(d), description, metric))
     except _Unknown:
         # The engine says what is wrong, and where.
         _native.check_spec(description)
         raise RuntimeError(f"could not parse index string {description}") from None
+
+
+def _owning(index: Index) -> Index:
+    """Says of an index around others that they are its own."""
+    for name in ("index", "base_index"):
+        inner = vars(index).get(name)
+        if inner is not None:
+            index.own_fields = True
+            _owning(inner)
+    return index
 
 
 class _Unknown(Exception):

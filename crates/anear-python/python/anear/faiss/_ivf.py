@@ -253,6 +253,33 @@ class IndexIVF(Listed, EngineIndex):
         """Numbers of lists, in as many bytes as they need."""
         return lists.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : self.coarse_code_size()]
 
+    def encode_vectors(
+        self, n: SupportsIndex, x: Any, list_nos: Any, codes: Any, include_listno: bool = False
+    ) -> None:
+        """Writes the codes of `n` vectors in these lists, behind the number of the list if that is wanted."""
+        count = operator.index(n)
+        lists = pointed(list_nos, count, np.int64)
+        found = self._codes_in(self._rows(n, x), lists)
+        if include_listno:
+            found = np.hstack([self._list_bytes(lists), found])
+        pointed(codes, found.size, np.uint8).reshape(found.shape)[:] = found
+
+    def decode_vectors(self, n: SupportsIndex, codes: Any, list_nos: Any, x: Any) -> None:
+        """Writes the vectors of `n` codes in these lists."""
+        count = operator.index(n)
+        lists = pointed(list_nos, count, np.int64)
+        given = pointed(codes, count * self.code_size, np.uint8).reshape(count, self.code_size)
+        self._rows(n, x)[:] = self._decode(np.hstack([self._list_bytes(lists), given]))
+
+    def encode_listno(self, list_no: SupportsIndex, code: Any) -> None:
+        """Writes the number of a list in as many bytes as `coarse_code_size` says."""
+        number = np.array([operator.index(list_no)], np.int64)
+        pointed(code, self.coarse_code_size(), np.uint8)[:] = self._list_bytes(number)[0]
+
+    def decode_listno(self, code: Any) -> int:
+        """The number of the list that `encode_listno` wrote."""
+        return int(self._list_numbers(pointed(code, self.coarse_code_size(), np.uint8)[None])[0])
+
     def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
         """Adds the vectors of codes, which `sa_encode` made; their ids are counted on if none are given.
 

@@ -174,6 +174,12 @@ from ._ivflib import (
     set_invlist_range,
     try_extract_index_ivf,
 )
+from ._coarse import (
+    AdditiveCoarseQuantizer,
+    LocalSearchCoarseQuantizer,
+    MultiIndexQuantizer,
+    ResidualCoarseQuantizer,
+)
 from ._coded import (
     IndexAdditiveQuantizer,
     IndexIVFAdditiveQuantizer,
@@ -240,6 +246,12 @@ from ._binary import (
 )
 from ._computer import (
     DistanceComputer,
+)
+from ._encoders import (
+    Index2Layer,
+    IndexRowwiseMinMax,
+    IndexRowwiseMinMaxBase,
+    IndexRowwiseMinMaxFP16,
 )
 from ._factory import (
     downcast_index,
@@ -357,6 +369,7 @@ from ._autotune import (
 )
 
 __all__ = [
+    "AdditiveCoarseQuantizer",
     "AdditiveQuantizer",
     "ArrayInvertedLists",
     "AutoTuneCriterion",
@@ -418,6 +431,7 @@ __all__ = [
     "IVFRaBitQSearchParameters",
     "IVFSearchParameters",
     "Index",
+    "Index2Layer",
     "IndexAdditiveQuantizer",
     "IndexBinary",
     "IndexBinaryFlat",
@@ -474,6 +488,9 @@ __all__ = [
     "IndexRefineSearchParameters",
     "IndexReplicas",
     "IndexResidualQuantizer",
+    "IndexRowwiseMinMax",
+    "IndexRowwiseMinMaxBase",
+    "IndexRowwiseMinMaxFP16",
     "IndexScalarQuantizer",
     "IndexShards",
     "IndexShardsIVF",
@@ -488,6 +505,7 @@ __all__ = [
     "InvertedListsPtrVector",
     "Kmeans",
     "LinearTransform",
+    "LocalSearchCoarseQuantizer",
     "LocalSearchQuantizer",
     "LongLongVector",
     "LongVector",
@@ -506,6 +524,7 @@ __all__ = [
     "MapLong2Long",
     "MaskedInvertedLists",
     "MatrixStats",
+    "MultiIndexQuantizer",
     "NSG",
     "NormalizationTransform",
     "OPQMatrix",
@@ -536,6 +555,7 @@ __all__ = [
     "RangeSearchResult",
     "ReadOnlyInvertedLists",
     "RemapDimensionsTransform",
+    "ResidualCoarseQuantizer",
     "ResidualQuantizer",
     "ResultHeap",
     "ScalarQuantizer",

@@ -19,6 +19,7 @@ from ._codes import (
     IndexScalarQuantizer,
     unnormed_search,
 )
+from ._coarse import MultiIndexQuantizer, ResidualCoarseQuantizer
 from ._coded import (
     IndexIVFLocalSearchQuantizer,
     IndexIVFProductLocalSearchQuantizer,
@@ -29,6 +30,7 @@ from ._coded import (
 )
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ._constants import METRIC_L2, metric_number
+from ._encoders import Index2Layer, IndexRowwiseMinMax, IndexRowwiseMinMaxFP16
 from ._graph import (
     IndexHNSW,
     IndexHNSWFlat,
@@ -66,6 +68,9 @@ from ._transforms import (
 
 _TRANSFORM = re.compile(r"(PCAW?R?|L2norm|L2Norm|RR|HR|ITQ|OPQ|Pad|Center)(\d*)(?:_(\d+))?")
 _COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_HNSW(\d*)|\((.*)\))?")
+_MULTI = re.compile(r"IMI(\d+)x(\d+)")
+_RCQ = re.compile(r"RCQ(\d+x\d+(?:_\d+x\d+)*)")
+_TWO_LAYERS = re.compile(r"Residual(?:(\d+)|(\d+)x(\d+)),PQ(\d+)(?:x(\d+))?")
 _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
 _NSG = re.compile(r"NSG(\d*)(?:[,_](.+))?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
@@ -112,6 +117,7 @@ class _Unknown(Exception):
 
 
 def _index(d: int, text: str, metric: int | str) -> Index:
+    kind: Callable[[Index], Index]
     for kind, token in ((IndexIDMap2, "IDMap2"), (IndexIDMap, "IDMap")):
         if text.endswith("," + token):
             return kind(_index(d, text.removesuffix("," + token), metric))
@@ -122,6 +128,9 @@ def _index(d: int, text: str, metric: int | str) -> Index:
     refined = _REFINE.fullmatch(text)
     if refined and refined[2].count("(") == refined[2].count(")"):
         return IndexRefine(_index(d, refined[1], metric), _index(d, refined[2], metric))
+    for kind, token in ((IndexRowwiseMinMax, "MinMax,"), (IndexRowwiseMinMaxFP16, "MinMaxFP16,")):
+        if text.startswith(token):
+            return kind(_index(d, text.removeprefix(token), metric))
     head, comma, rest = text.partition(",")
     transform = _TRANSFORM.fullmatch(head) if comma else None
     if transform:
@@ -131,7 +140,7 @@ def _index(d: int, text: str, metric: int | str) -> Index:
             inner.prepend_transform(before)
             return inner
         return IndexPreTransform(before, inner)
-    return _in_lists(d, text, metric) if text.startswith("IVF") else _plain(d, text, metric)
+    return _in_lists(d, text, metric) if text.startswith(("IVF", "IMI")) else _plain(d, text, metric)
 
 
 def _transform(d: int, match: re.Match[str]) -> VectorTransform:
@@ -172,6 +181,11 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if _RQ.fullmatch(text):
         rq = _residual(d, text, metric)
         return IndexResidualQuantizer(d, rq.M, list(rq.nbits), metric, rq.search_type)
+    if match := _RCQ.fullmatch(text):
+        pairs = [part.split("x") for part in match[1].split("_")]
+        return ResidualCoarseQuantizer(d, [int(bits) for count, bits in pairs for _ in range(int(count))], None, metric)
+    if match := _TWO_LAYERS.fullmatch(text):
+        return _two_layers(d, match, metric)
     if match := _ADDITIVE.fullmatch(text):
         made: dict[str, Callable[..., Index]] = {
             "LSQ": IndexLocalSearchQuantizer,
@@ -194,6 +208,14 @@ def _residual(d: int, text: str, metric: int | str) -> ResidualQuantizer:
     _native.check_spec(text)
     number = metric_number(metric)[0] if isinstance(metric, str) else metric
     return ResidualQuantizer._of(d, text, unnormed_search(number))
+
+
+def _two_layers(d: int, match: re.Match[str], metric: int | str) -> Index2Layer:
+    combined = MultiIndexQuantizer(d, int(match[2]), int(match[3])) if match[2] else None
+    nlist = 1 << int(match[2]) * int(match[3]) if match[2] else int(match[1])
+    made = Index2Layer(combined or IndexFlat(d, metric), nlist, int(match[4]), int(match[5] or 8), metric)
+    made.q1.quantizer_trains_alone = 1 if combined else 0
+    return made
 
 
 def _additive(match: re.Match[str], metric: int | str) -> tuple[Any, ...]:
@@ -228,6 +250,12 @@ def _nsg(d: int, r: int, codes: str, metric: int | str) -> Index:
 def _in_lists(d: int, text: str, metric: int | str) -> Index:
     """An inverted file."""
     head, codes = _split(text)
+    multi = _MULTI.fullmatch(head)
+    if multi and codes and metric in (METRIC_L2, "l2"):
+        m, nbits = int(multi[1]), int(multi[2])
+        combined = _lists(MultiIndexQuantizer(d, m, nbits), d, 1 << m * nbits, codes, metric)
+        combined.own_fields, combined.quantizer_trains_alone = True, 1
+        return combined
     match = _COARSE.fullmatch(head)
     if not match or not codes:
         raise _Unknown
@@ -241,7 +269,7 @@ def _in_lists(d: int, text: str, metric: int | str) -> Index:
     found = _lists(coarse, d, nlist, codes, metric)
     found.own_fields = True
     if not isinstance(coarse, IndexFlat):
-        found.quantizer_trains_alone = 2
+        found.quantizer_trains_alone = 1 if isinstance(coarse, ResidualCoarseQuantizer) else 2
     return found
 
 

@@ -52,6 +52,7 @@ from ._ivf import (
     IndexIVFResidualQuantizer,
     IndexIVFScalarQuantizer,
 )
+from ._panorama import IndexHNSWFlatPanorama, IndexIVFFlatPanorama, of_panorama
 from ._quantizers import SCALAR_NUMBERS, SEARCHES, ResidualQuantizer
 from ._transforms import (
     CenteringTransform,
@@ -68,6 +69,7 @@ from ._transforms import (
 
 _TRANSFORM = re.compile(r"(PCAW?R?|L2norm|L2Norm|RR|HR|ITQ|OPQ|Pad|Center)(\d*)(?:_(\d+))?")
 _COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_HNSW(\d*)|\((.*)\))?")
+_PANORAMA = re.compile(r"(Flat|FlatL2|FlatIP)Panorama(\d*)(?:_(\d+))?")
 _MULTI = re.compile(r"IMI(\d+)x(\d+)")
 _RCQ = re.compile(r"RCQ(\d+x\d+(?:_\d+x\d+)*)")
 _TWO_LAYERS = re.compile(r"Residual(?:(\d+)|(\d+)x(\d+)),PQ(\d+)(?:x(\d+))?")
@@ -184,6 +186,11 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _RCQ.fullmatch(text):
         pairs = [part.split("x") for part in match[1].split("_")]
         return ResidualCoarseQuantizer(d, [int(bits) for count, bits in pairs for _ in range(int(count))], None, metric)
+    if match := _PANORAMA.fullmatch(text):
+        found = of_panorama(match[1], int(match[2] or 8), int(match[3] or 1024), d, metric) if match[2] else None
+        if found is None:
+            raise _Unknown
+        return found
     if match := _TWO_LAYERS.fullmatch(text):
         return _two_layers(d, match, metric)
     if match := _ADDITIVE.fullmatch(text):
@@ -230,6 +237,8 @@ def _additive(match: re.Match[str], metric: int | str) -> tuple[Any, ...]:
 def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
     if codes == "Flat":
         return IndexHNSWFlat(d, m, metric)
+    if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
+        return IndexHNSWFlatPanorama(d, m, int(match[2] or 8), metric)
     if codes in SCALAR_NUMBERS:
         return IndexHNSWSQ(d, SCALAR_NUMBERS[codes], m, metric)
     if match := _PQ.fullmatch(codes):
@@ -286,6 +295,9 @@ def _split(text: str) -> tuple[str, str]:
 def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> IndexIVF:
     if codes == "Flat":
         return IndexIVFFlat(coarse, d, nlist, metric)
+    if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
+        levels, batch_size = int(match[2] or 8), int(match[3] or 1024)
+        return IndexIVFFlatPanorama(coarse, d, nlist, levels, metric, True, batch_size)
     if codes == "FlatDedup":
         return IndexIVFFlatDedup(coarse, d, nlist, metric)
     if codes in SCALAR_NUMBERS:

@@ -21,6 +21,7 @@ QUANTIZERS = {
     "ProductLocalSearchQuantizer": (D, 2, 2, 3),
 }
 KINDS = ["LSQ4x4", "PRQ2x2x4", "PLSQ2x2x3", "LSQ3x4_Nqint8", "PRQ2x2x4_Nfloat"]
+BLOCKS = ["LSQ3x4fs_32_Nlsq2x4", "PRQ2x2x4fs_64_Nrq2x4", "IVF8,PRQ2x2x4fsr_32_Nrq2x4", "IVF8,LSQ2x4fs_32_Nlsq2x4"]
 KINDS += ["IVF8,LSQ4x4", "IVF8,PRQ2x2x4_Nqint4", "IVF8,PLSQ2x2x3"]
 
 
@@ -48,8 +49,9 @@ def test_a_quantizer_loses_no_more_than_faisss_and_decodes_alike(name: str) -> N
     np.testing.assert_allclose(ours.decode(codes), theirs.decode(codes), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("metric", [0, 1])
-@pytest.mark.parametrize("spec", KINDS)
+@pytest.mark.parametrize(
+    ("spec", "metric"), [*((spec, 1) for spec in KINDS), ("PRQ2x2x4", 0), ("IVF8,PRQ2x2x4_Nqint4", 0)]
+)
 def test_an_index_finds_about_as_much_as_faisss(spec: str, metric: int) -> None:
     ours, theirs = (filled(module, spec, metric) for module in (anear, upstream()))
     assert type(ours).__name__ == type(theirs).__name__
@@ -88,7 +90,26 @@ def test_vectors_are_selected_removed_merged_and_copied(spec: str) -> None:
     assert isinstance(outcome(lambda: anear.serialize_index(index)), RuntimeError)
 
 
+@pytest.mark.parametrize("spec", BLOCKS)
+def test_codes_in_blocks_find_about_as_much_as_faisss(spec: str) -> None:
+    ours, theirs = (filled(module, spec) for module in (anear, upstream()))
+    for name in ("ntotal", "code_size", "M", "M2", "bbs", "implem"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert type(ours).__name__ == type(theirs).__name__
+    assert getattr(ours, "by_residual", None) == getattr(theirs, "by_residual", None)
+    right = anear.knn(QUERIES, BASE, 10)[1]
+    assert recall(ours.search(QUERIES, 10)[1], right) > recall(theirs.search(QUERIES, 10)[1], right) - 0.12
+
+
+def test_codes_become_codes_in_blocks() -> None:
+    plain = anear.index_factory(D, "PRQ2x2x4_Nrq2x4")
+    plain.train(TRAIN)
+    plain.add(BASE)
+    blocks = anear.IndexAdditiveQuantizerFastScan(plain)
+    check_alike(blocks.search(QUERIES, 5), plain.search(QUERIES, 5))
+
+
 def test_strings_that_name_no_such_quantizer_are_refused() -> None:
-    for spec in ("LSQ4", "PRQ2x4", "PLSQ2x2", "LSQ4x4_Nfoo", "PRQ3x2x4", "IVF8,LSQ4"):
+    for spec in ("LSQ4", "PRQ2x4", "PLSQ2x2", "LSQ4x4_Nfoo", "PRQ3x2x4", "IVF8,LSQ4", "LSQ4x4fs", "PRQ2x2x8fs_32_Nrq2x4"):
         ours, theirs = (outcome(lambda m=module, s=spec: m.index_factory(D, s)) for module in (anear, upstream()))
         assert type(ours) is type(theirs) is RuntimeError, spec

@@ -28,6 +28,14 @@ from ._coded import (
     IndexProductLocalSearchQuantizer,
     IndexProductResidualQuantizer,
 )
+from ._coded_blocks import (
+    IndexIVFLocalSearchQuantizerFastScan,
+    IndexIVFProductLocalSearchQuantizerFastScan,
+    IndexIVFProductResidualQuantizerFastScan,
+    IndexLocalSearchQuantizerFastScan,
+    IndexProductLocalSearchQuantizerFastScan,
+    IndexProductResidualQuantizerFastScan,
+)
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ._constants import METRIC_L2, metric_number
 from ._encoders import Index2Layer, IndexRowwiseMinMax, IndexRowwiseMinMaxFP16
@@ -79,9 +87,30 @@ _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
 _RQ = re.compile(r"RQ\d+x\d+(?:_\d+x\d+)*(?:_N\w+)?")
-_ADDITIVE = re.compile(r"(LSQ|PRQ|PLSQ)(\d+)x(\d+)(?:x(\d+))?(?:_(N\w+))?")
+_ADDITIVE = re.compile(r"(LSQ|PRQ|PLSQ)(\d+)x(\d+)(?:x(\d+))?(?:(fsr?)(?:_(\d+))?)?(?:_(N\w+))?")
 _LSH = re.compile(r"LSH(\d*)(r?)(t?)")
 _REFINE = re.compile(r"(.+),Refine\((.+)\)")
+# Additive quantizers: alone, in lists, and both in blocks.
+_ADDITIVE_CODES: dict[str, Callable[..., Index]] = {
+    "LSQ": IndexLocalSearchQuantizer,
+    "PRQ": IndexProductResidualQuantizer,
+    "PLSQ": IndexProductLocalSearchQuantizer,
+}
+_ADDITIVE_LISTS: dict[str, Callable[..., IndexIVF]] = {
+    "LSQ": IndexIVFLocalSearchQuantizer,
+    "PRQ": IndexIVFProductResidualQuantizer,
+    "PLSQ": IndexIVFProductLocalSearchQuantizer,
+}
+_ADDITIVE_BLOCKS: dict[str, Callable[..., Index]] = {
+    "LSQ": IndexLocalSearchQuantizerFastScan,
+    "PRQ": IndexProductResidualQuantizerFastScan,
+    "PLSQ": IndexProductLocalSearchQuantizerFastScan,
+}
+_ADDITIVE_BLOCK_LISTS: dict[str, Callable[..., IndexIVF]] = {
+    "LSQ": IndexIVFLocalSearchQuantizerFastScan,
+    "PRQ": IndexIVFProductResidualQuantizerFastScan,
+    "PLSQ": IndexIVFProductLocalSearchQuantizerFastScan,
+}
 _SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
 
 
@@ -194,12 +223,10 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _TWO_LAYERS.fullmatch(text):
         return _two_layers(d, match, metric)
     if match := _ADDITIVE.fullmatch(text):
-        made: dict[str, Callable[..., Index]] = {
-            "LSQ": IndexLocalSearchQuantizer,
-            "PRQ": IndexProductResidualQuantizer,
-            "PLSQ": IndexProductLocalSearchQuantizer,
-        }
-        return made[match[1]](d, *_additive(match, metric))
+        numbers, search, bbs = _additive(match, metric)
+        if bbs:
+            return _ADDITIVE_BLOCKS[match[1]](d, *numbers, metric, search, bbs)
+        return _ADDITIVE_CODES[match[1]](d, *numbers, metric, search)
     if match := _LSH.fullmatch(text):
         if metric not in (METRIC_L2, "l2"):
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
@@ -225,13 +252,14 @@ def _two_layers(d: int, match: re.Match[str], metric: int | str) -> Index2Layer:
     return made
 
 
-def _additive(match: re.Match[str], metric: int | str) -> tuple[Any, ...]:
-    """What the classes of these quantizers are made with: numbers, metric, type of the search."""
+def _additive(match: re.Match[str], metric: int | str) -> tuple[list[int], int, int]:
+    """The numbers that these quantizers are made with, the type of the search, and codes in a block, if they lie in some."""
     numbers = [int(number) for number in match.group(2, 3, 4) if number]
-    if len(numbers) != (2 if match[1] == "LSQ" else 3) or (match[5] and match[5] not in SEARCHES):
+    if len(numbers) != (2 if match[1] == "LSQ" else 3) or (match[7] and match[7] not in SEARCHES):
         raise _Unknown
     number = metric_number(metric)[0] if isinstance(metric, str) else metric
-    return (*numbers, metric, SEARCHES[match[5]] if match[5] else unnormed_search(number))
+    search = SEARCHES[match[7]] if match[7] else unnormed_search(number)
+    return numbers, search, int(match[6] or 32) if match[5] else 0
 
 
 def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
@@ -317,12 +345,12 @@ def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> 
         rq = _residual(d, codes, metric)
         return IndexIVFResidualQuantizer(coarse, d, nlist, rq.M, list(rq.nbits), metric, rq.search_type)
     if match := _ADDITIVE.fullmatch(codes):
-        made: dict[str, Callable[..., IndexIVF]] = {
-            "LSQ": IndexIVFLocalSearchQuantizer,
-            "PRQ": IndexIVFProductResidualQuantizer,
-            "PLSQ": IndexIVFProductLocalSearchQuantizer,
-        }
-        return made[match[1]](coarse, d, nlist, *_additive(match, metric))
+        numbers, search, bbs = _additive(match, metric)
+        if not bbs:
+            return _ADDITIVE_LISTS[match[1]](coarse, d, nlist, *numbers, metric, search)
+        in_blocks = _ADDITIVE_BLOCK_LISTS[match[1]](coarse, d, nlist, *numbers, metric, search, bbs)
+        in_blocks.by_residual = match[5] == "fsr"
+        return in_blocks
     raise _Unknown
 
 

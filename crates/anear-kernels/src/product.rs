@@ -14,6 +14,8 @@ pub(crate) const TILE_ROWS: usize = 12;
 /// For each row of a tile, one bit per query: whether the pair has to be measured. At most 32 queries.
 pub(crate) type Tile = [u32; TILE_ROWS];
 
+type Least = unsafe fn(&[f32], &[&[f32]], &[f32], &mut [f32]);
+
 /// The product of one instruction set: compares a panel of `queries` with `rows` rows at a time.
 ///
 /// A panel holds component 0 of every query, then component 1, and so on.
@@ -25,7 +27,7 @@ pub(crate) struct Product {
     /// Adds the inner products to a matrix of one row of `queries` floats per row. Arguments as for `tile`.
     pub(crate) multiply: unsafe fn(&[f32], &[&[f32]], &mut [f32]),
     /// As [`least`]. Arguments: a panel, as many rows as `rows` says, the weight of each, a float per query.
-    pub(crate) least: unsafe fn(&[f32], &[&[f32]], &[f32], &mut [f32]),
+    pub(crate) least: Least,
     /// Lanes of a register.
     pub(crate) lanes: usize,
     /// Arguments: a panel with what goes with it, as many rows as `rows` says, the running minima of each.

@@ -195,3 +195,55 @@ def test_matrices_are_described_in_faisss_words() -> None:
             return [line for line in module.MatrixStats(matrix).comments.split("\n") if "hash" not in line]
 
         both(lambda module, call=call: " ".join(call(module)))
+
+
+def test_single_distances_are_those_of_faiss() -> None:
+    base, queries = vectors(200), vectors(2, 2)
+
+    def distances(module: Any, index: Any, metric: int) -> Any:
+        filled = index(module, metric)
+        filled.add(base)
+        computer = filled.get_distance_computer()
+        computer.set_query(module.swig_ptr(queries[1]))
+        return np.array([computer(3), computer(199), computer.symmetric_dis(3, 4)], np.float32)
+
+    for metric in (0, 1, 2):
+        both(lambda m, metric=metric: distances(m, lambda m, metric: m.IndexFlat(D, metric), metric))
+    both(lambda m: distances(m, lambda m, metric: m.IndexHNSWFlat(D, 8), 1))
+
+
+def test_tables_of_a_product_quantizer_are_those_of_faiss() -> None:
+    centroids = vectors(16, 5).ravel()
+
+    def tables(module: Any) -> Any:
+        pq = module.ProductQuantizer(D, 4, 4)
+        pq.train(vectors(400))
+        module.copy_array_to_vector(centroids, pq.centroids)
+        query, code = vectors(1, 2)[0], np.zeros(2, np.uint8)
+        near, like = np.zeros((4, 16), np.float32), np.zeros((4, 16), np.float32)
+        pq.compute_distance_table(module.swig_ptr(query), module.swig_ptr(near))
+        pq.compute_inner_prod_table(module.swig_ptr(query), module.swig_ptr(like))
+        pq.compute_code(module.swig_ptr(query), module.swig_ptr(code))
+        pq.compute_sdc_table()
+        one = module.rev_swig_ptr(pq.get_centroids(1, 3), 4).copy()
+        return near, like, code, one, module.vector_to_array(pq.sdc_table)
+
+    both(tables)
+
+
+def test_sums_at_pointers_are_those_of_faiss() -> None:
+    x, y = vectors(2)
+
+    def sums(module: Any) -> Any:
+        found = [np.zeros(D, np.float32) for _ in range(3)]
+        one, two, out = module.swig_ptr(x), module.swig_ptr(y), [module.swig_ptr(each) for each in found]
+        module.fvec_madd(D, one, 2.5, two, out[0])
+        module.fvec_add(D, one, two, out[1])
+        module.fvec_sub(D, one, two, out[2])
+        between = np.zeros((3, 5), np.float32)
+        module.pairwise_L2sqr(
+            D, 3, module.swig_ptr(vectors(3)), 5, module.swig_ptr(vectors(5, 2)), module.swig_ptr(between)
+        )
+        return (*found, between)
+
+    both(sums)

@@ -286,3 +286,24 @@ def test_a_refused_change_leaves_lists_as_they_were() -> None:
     with pytest.raises((RuntimeError, ValueError)):
         lists.merge_from(source.invlists, 0)
     assert source.ntotal == filled(anear).ntotal
+
+
+def test_codes_of_vectors_in_given_lists_are_those_of_faiss() -> None:
+    base, queries = vectors(200), vectors(20, 2)
+
+    def coded(module: Any) -> Any:
+        coarse = module.IndexFlatL2(D)
+        coarse.add(base[:8])
+        index = module.IndexIVFFlat(coarse, D, 8)
+        index.train(base)
+        lists, number = coarse.assign(queries, 1).ravel(), np.zeros(1, np.uint8)
+        codes, with_lists = np.zeros((20, 4 * D), np.uint8), np.zeros((20, 4 * D + 1), np.uint8)
+        x, at, out = module.swig_ptr(queries), module.swig_ptr(lists), module.swig_ptr(codes)
+        index.encode_vectors(20, x, at, out)
+        index.encode_vectors(20, x, at, module.swig_ptr(with_lists), True)
+        again = np.zeros_like(queries)
+        index.decode_vectors(20, out, at, module.swig_ptr(again))
+        index.encode_listno(5, module.swig_ptr(number))
+        return codes, with_lists, again, number, np.array(index.decode_listno(module.swig_ptr(number)))
+
+    both(coded)

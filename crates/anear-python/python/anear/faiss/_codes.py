@@ -7,8 +7,9 @@ import re
 from typing import Any, SupportsIndex
 
 from .. import _native
-from ._arrays import Float32Vector
+from ._arrays import Float32Vector, Floats, Ids
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
+from ._globals import PQ_STATS
 from ._index import IndexFlatCodes, Knobs
 from ._params import RaBitQSearchParameters, SearchParameters
 from ._quantizers import (
@@ -66,6 +67,12 @@ class IndexPQ(IndexFlatCodes):
         self.pq = ProductQuantizer(d, M, nbits, self)
         self.polysemous_ht = self.pq.nbits * self.pq.M + 1
         self._start()
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        super()._search(x, params, distances, labels)
+        if PQ_STATS._counts:
+            PQ_STATS.nq += len(x)
+            PQ_STATS.ncode += len(x) * self.ntotal
 
     def _spec(self) -> str:
         return self.pq._token()

@@ -36,6 +36,10 @@ class _Wrapper(Index):
     def is_trained(self, value: bool) -> None:
         self.index.is_trained = value
 
+    def get_distance_computer(self) -> Any:
+        """What compares one query after the other with vectors of the index within, by its positions."""
+        return self.index.get_distance_computer()
+
     def _count(self) -> int:
         return self.index.ntotal
 

@@ -19,8 +19,26 @@ from ._codes import (
     IndexScalarQuantizer,
     unnormed_search,
 )
+from ._coarse import MultiIndexQuantizer, ResidualCoarseQuantizer
+from ._coded import (
+    IndexIVFLocalSearchQuantizer,
+    IndexIVFProductLocalSearchQuantizer,
+    IndexIVFProductResidualQuantizer,
+    IndexLocalSearchQuantizer,
+    IndexProductLocalSearchQuantizer,
+    IndexProductResidualQuantizer,
+)
+from ._coded_blocks import (
+    IndexIVFLocalSearchQuantizerFastScan,
+    IndexIVFProductLocalSearchQuantizerFastScan,
+    IndexIVFProductResidualQuantizerFastScan,
+    IndexLocalSearchQuantizerFastScan,
+    IndexProductLocalSearchQuantizerFastScan,
+    IndexProductResidualQuantizerFastScan,
+)
 from ._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ._constants import METRIC_L2, metric_number
+from ._encoders import Index2Layer, IndexRowwiseMinMax, IndexRowwiseMinMaxFP16
 from ._graph import (
     IndexHNSW,
     IndexHNSWFlat,
@@ -42,7 +60,8 @@ from ._ivf import (
     IndexIVFResidualQuantizer,
     IndexIVFScalarQuantizer,
 )
-from ._quantizers import SCALAR_NUMBERS, ResidualQuantizer
+from ._panorama import IndexHNSWFlatPanorama, IndexIVFFlatPanorama, of_panorama
+from ._quantizers import SCALAR_NUMBERS, SEARCHES, ResidualQuantizer
 from ._transforms import (
     CenteringTransform,
     HadamardRotation,
@@ -58,14 +77,40 @@ from ._transforms import (
 
 _TRANSFORM = re.compile(r"(PCAW?R?|L2norm|L2Norm|RR|HR|ITQ|OPQ|Pad|Center)(\d*)(?:_(\d+))?")
 _COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_HNSW(\d*)|\((.*)\))?")
+_PANORAMA = re.compile(r"(Flat|FlatL2|FlatIP)Panorama(\d*)(?:_(\d+))?")
+_MULTI = re.compile(r"IMI(\d+)x(\d+)")
+_RCQ = re.compile(r"RCQ(\d+x\d+(?:_\d+x\d+)*)")
+_TWO_LAYERS = re.compile(r"Residual(?:(\d+)|(\d+)x(\d+)),PQ(\d+)(?:x(\d+))?")
 _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
 _NSG = re.compile(r"NSG(\d*)(?:[,_](.+))?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
 _RQ = re.compile(r"RQ\d+x\d+(?:_\d+x\d+)*(?:_N\w+)?")
+_ADDITIVE = re.compile(r"(LSQ|PRQ|PLSQ)(\d+)x(\d+)(?:x(\d+))?(?:(fsr?)(?:_(\d+))?)?(?:_(N\w+))?")
 _LSH = re.compile(r"LSH(\d*)(r?)(t?)")
 _REFINE = re.compile(r"(.+),Refine\((.+)\)")
+# Additive quantizers: alone, in lists, and both in blocks.
+_ADDITIVE_CODES: dict[str, Callable[..., Index]] = {
+    "LSQ": IndexLocalSearchQuantizer,
+    "PRQ": IndexProductResidualQuantizer,
+    "PLSQ": IndexProductLocalSearchQuantizer,
+}
+_ADDITIVE_LISTS: dict[str, Callable[..., IndexIVF]] = {
+    "LSQ": IndexIVFLocalSearchQuantizer,
+    "PRQ": IndexIVFProductResidualQuantizer,
+    "PLSQ": IndexIVFProductLocalSearchQuantizer,
+}
+_ADDITIVE_BLOCKS: dict[str, Callable[..., Index]] = {
+    "LSQ": IndexLocalSearchQuantizerFastScan,
+    "PRQ": IndexProductResidualQuantizerFastScan,
+    "PLSQ": IndexProductLocalSearchQuantizerFastScan,
+}
+_ADDITIVE_BLOCK_LISTS: dict[str, Callable[..., IndexIVF]] = {
+    "LSQ": IndexIVFLocalSearchQuantizerFastScan,
+    "PRQ": IndexIVFProductResidualQuantizerFastScan,
+    "PLSQ": IndexIVFProductLocalSearchQuantizerFastScan,
+}
 _SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
 
 
@@ -81,11 +126,21 @@ def index_factory(
         RuntimeError: it names none.
     """
     try:
-        return _index(operator.index(d), description, metric)
+        return _owning(_index(operator.index(d), description, metric))
     except _Unknown:
         # The engine says what is wrong, and where.
         _native.check_spec(description)
         raise RuntimeError(f"could not parse index string {description}") from None
+
+
+def _owning(index: Index) -> Index:
+    """Says of an index around others that they are its own."""
+    for name in ("index", "base_index"):
+        inner = vars(index).get(name)
+        if inner is not None:
+            index.own_fields = True
+            _owning(inner)
+    return index
 
 
 class _Unknown(Exception):
@@ -93,6 +148,7 @@ class _Unknown(Exception):
 
 
 def _index(d: int, text: str, metric: int | str) -> Index:
+    kind: Callable[[Index], Index]
     for kind, token in ((IndexIDMap2, "IDMap2"), (IndexIDMap, "IDMap")):
         if text.endswith("," + token):
             return kind(_index(d, text.removesuffix("," + token), metric))
@@ -103,6 +159,9 @@ def _index(d: int, text: str, metric: int | str) -> Index:
     refined = _REFINE.fullmatch(text)
     if refined and refined[2].count("(") == refined[2].count(")"):
         return IndexRefine(_index(d, refined[1], metric), _index(d, refined[2], metric))
+    for kind, token in ((IndexRowwiseMinMax, "MinMax,"), (IndexRowwiseMinMaxFP16, "MinMaxFP16,")):
+        if text.startswith(token):
+            return kind(_index(d, text.removeprefix(token), metric))
     head, comma, rest = text.partition(",")
     transform = _TRANSFORM.fullmatch(head) if comma else None
     if transform:
@@ -112,7 +171,7 @@ def _index(d: int, text: str, metric: int | str) -> Index:
             inner.prepend_transform(before)
             return inner
         return IndexPreTransform(before, inner)
-    return _in_lists(d, text, metric) if text.startswith("IVF") else _plain(d, text, metric)
+    return _in_lists(d, text, metric) if text.startswith(("IVF", "IMI")) else _plain(d, text, metric)
 
 
 def _transform(d: int, match: re.Match[str]) -> VectorTransform:
@@ -153,6 +212,21 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if _RQ.fullmatch(text):
         rq = _residual(d, text, metric)
         return IndexResidualQuantizer(d, rq.M, list(rq.nbits), metric, rq.search_type)
+    if match := _RCQ.fullmatch(text):
+        pairs = [part.split("x") for part in match[1].split("_")]
+        return ResidualCoarseQuantizer(d, [int(bits) for count, bits in pairs for _ in range(int(count))], None, metric)
+    if match := _PANORAMA.fullmatch(text):
+        found = of_panorama(match[1], int(match[2] or 8), int(match[3] or 1024), d, metric) if match[2] else None
+        if found is None:
+            raise _Unknown
+        return found
+    if match := _TWO_LAYERS.fullmatch(text):
+        return _two_layers(d, match, metric)
+    if match := _ADDITIVE.fullmatch(text):
+        numbers, search, bbs = _additive(match, metric)
+        if bbs:
+            return _ADDITIVE_BLOCKS[match[1]](d, *numbers, metric, search, bbs)
+        return _ADDITIVE_CODES[match[1]](d, *numbers, metric, search)
     if match := _LSH.fullmatch(text):
         if metric not in (METRIC_L2, "l2"):
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
@@ -170,9 +244,29 @@ def _residual(d: int, text: str, metric: int | str) -> ResidualQuantizer:
     return ResidualQuantizer._of(d, text, unnormed_search(number))
 
 
+def _two_layers(d: int, match: re.Match[str], metric: int | str) -> Index2Layer:
+    combined = MultiIndexQuantizer(d, int(match[2]), int(match[3])) if match[2] else None
+    nlist = 1 << int(match[2]) * int(match[3]) if match[2] else int(match[1])
+    made = Index2Layer(combined or IndexFlat(d, metric), nlist, int(match[4]), int(match[5] or 8), metric)
+    made.q1.quantizer_trains_alone = 1 if combined else 0
+    return made
+
+
+def _additive(match: re.Match[str], metric: int | str) -> tuple[list[int], int, int]:
+    """The numbers that these quantizers are made with, the type of the search, and codes in a block, if they lie in some."""
+    numbers = [int(number) for number in match.group(2, 3, 4) if number]
+    if len(numbers) != (2 if match[1] == "LSQ" else 3) or (match[7] and match[7] not in SEARCHES):
+        raise _Unknown
+    number = metric_number(metric)[0] if isinstance(metric, str) else metric
+    search = SEARCHES[match[7]] if match[7] else unnormed_search(number)
+    return numbers, search, int(match[6] or 32) if match[5] else 0
+
+
 def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
     if codes == "Flat":
         return IndexHNSWFlat(d, m, metric)
+    if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
+        return IndexHNSWFlatPanorama(d, m, int(match[2] or 8), metric)
     if codes in SCALAR_NUMBERS:
         return IndexHNSWSQ(d, SCALAR_NUMBERS[codes], m, metric)
     if match := _PQ.fullmatch(codes):
@@ -193,6 +287,12 @@ def _nsg(d: int, r: int, codes: str, metric: int | str) -> Index:
 def _in_lists(d: int, text: str, metric: int | str) -> Index:
     """An inverted file."""
     head, codes = _split(text)
+    multi = _MULTI.fullmatch(head)
+    if multi and codes and metric in (METRIC_L2, "l2"):
+        m, nbits = int(multi[1]), int(multi[2])
+        combined = _lists(MultiIndexQuantizer(d, m, nbits), d, 1 << m * nbits, codes, metric)
+        combined.own_fields, combined.quantizer_trains_alone = True, 1
+        return combined
     match = _COARSE.fullmatch(head)
     if not match or not codes:
         raise _Unknown
@@ -206,7 +306,7 @@ def _in_lists(d: int, text: str, metric: int | str) -> Index:
     found = _lists(coarse, d, nlist, codes, metric)
     found.own_fields = True
     if not isinstance(coarse, IndexFlat):
-        found.quantizer_trains_alone = 2
+        found.quantizer_trains_alone = 1 if isinstance(coarse, ResidualCoarseQuantizer) else 2
     return found
 
 
@@ -223,6 +323,9 @@ def _split(text: str) -> tuple[str, str]:
 def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> IndexIVF:
     if codes == "Flat":
         return IndexIVFFlat(coarse, d, nlist, metric)
+    if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
+        levels, batch_size = int(match[2] or 8), int(match[3] or 1024)
+        return IndexIVFFlatPanorama(coarse, d, nlist, levels, metric, True, batch_size)
     if codes == "FlatDedup":
         return IndexIVFFlatDedup(coarse, d, nlist, metric)
     if codes in SCALAR_NUMBERS:
@@ -241,6 +344,13 @@ def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> 
     if _RQ.fullmatch(codes):
         rq = _residual(d, codes, metric)
         return IndexIVFResidualQuantizer(coarse, d, nlist, rq.M, list(rq.nbits), metric, rq.search_type)
+    if match := _ADDITIVE.fullmatch(codes):
+        numbers, search, bbs = _additive(match, metric)
+        if not bbs:
+            return _ADDITIVE_LISTS[match[1]](coarse, d, nlist, *numbers, metric, search)
+        in_blocks = _ADDITIVE_BLOCK_LISTS[match[1]](coarse, d, nlist, *numbers, metric, search, bbs)
+        in_blocks.by_residual = match[5] == "fsr"
+        return in_blocks
     raise _Unknown
 
 

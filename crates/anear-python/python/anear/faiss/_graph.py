@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _native
 from ._arrays import Array, Floats, Int32Vector, UInt64Vector, pointed
-from ._codes import IndexPQ, IndexScalarQuantizer
+from ._codes import IndexPQ, IndexScalarQuantizer, numbers_in
 from ._constants import METRIC_L2
 from ._index import EngineIndex, Index, IndexFlat, Knobs
 from ._known import Known
@@ -126,6 +126,7 @@ class _Linked(EngineIndex):
     """Codes that are linked."""
 
     _token = "Flat"
+    own_fields = True
 
     @classmethod
     def _family(cls) -> type:
@@ -156,7 +157,8 @@ class _Linked(EngineIndex):
         elif self._token in SCALAR_NUMBERS:
             flat = IndexScalarQuantizer(self.d, SCALAR_NUMBERS[self._token], self.metric_type)
         else:
-            raise self._cannot("storage")
+            m, *nbits = numbers_in(self._token)
+            flat = IndexPQ(self.d, m, nbits[0] if nbits else 8, self.metric_type)
         if self.is_trained and self.ntotal:
             vectors = self.reconstruct_n()
             flat.train(vectors)

@@ -224,6 +224,12 @@ class Index(Raw, Known):
             self._rows(args[0], args[2])[:] = residuals
         return residuals
 
+    def get_distance_computer(self) -> Any:
+        """What compares one query after the other with vectors of one's choice, as they are given back."""
+        from ._computer import DistanceComputer
+
+        return DistanceComputer(self)
+
     def remove_ids(self, x: Any) -> int:
         """Removes the vectors with these ids, an array or a selector; says how many there were.
 

@@ -13,8 +13,9 @@ from ._arrays import Array, Codes, Floats, Ids, ids_for, output, pointed, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
 from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
-from ._index import EngineIndex, Index, Knobs
-from ._lists import DirectMap, Listed
+from ._globals import IVF_STATS
+from ._index import EngineIndex, Index, Knobs, Range
+from ._lists import DirectMap, InLists, Listed
 from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersIVF
 from ._quantizers import (
     SCALAR_NUMBERS,
@@ -27,10 +28,7 @@ from ._quantizers import (
 
 
 class IndexIVF(Listed, EngineIndex):
-    """An inverted file: vectors in the list of their nearest centroid.
-
-    A search that finds too few vectors in `nprobe` lists goes on to further ones, where Faiss answers -1.
-    """
+    """An inverted file: vectors in the list of their nearest centroid."""
 
     nprobe = 1
     max_codes = 0
@@ -167,6 +165,24 @@ class IndexIVF(Listed, EngineIndex):
         self._tell_quantizer()
         self._live.add_with_ids(x, ids)
 
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        super()._search(x, params, distances, labels)
+        self._count_visits(x, params)
+
+    def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
+        found = super()._range_search(x, radius, params)
+        self._count_visits(x, params)
+        return found
+
+    def _count_visits(self, x: Floats, params: SearchParameters | None) -> None:
+        """For `cvar`, if it was asked for what searches visit."""
+        if not IVF_STATS._counts:
+            return
+        own: Any = self if params is None else params
+        given = own.lists[None] if isinstance(own, InLists) else None
+        lists = self.quantizer.assign(x, min(own.nprobe, self.nlist)) if given is None else given
+        IVF_STATS._count(lists, self.invlists._sizes(), own.max_codes)
+
     def _knobs(self, params: SearchParameters | None) -> Knobs:
         if params is not None and not isinstance(params, SearchParametersIVF):
             raise RuntimeError(f"'params' of an inverted file must be SearchParametersIVF, got {type(params).__name__}")
@@ -175,6 +191,8 @@ class IndexIVF(Listed, EngineIndex):
             raise RuntimeError(f"nprobe must be at least 1, got {own.nprobe}")
         coarse = self._coarse_knobs(None if params is None else params.quantizer_params)
         knobs = {"nprobe": float(min(own.nprobe, self.nlist)), **coarse}
+        if not isinstance(params, InLists):
+            knobs["ensure_topk_full"] = 0.0  # The engine would go on to further lists where too few are found.
         if own.max_codes:
             knobs["max_codes"] = float(own.max_codes)
         return knobs
@@ -244,6 +262,33 @@ class IndexIVF(Listed, EngineIndex):
     def _list_bytes(self, lists: Ids) -> Codes:
         """Numbers of lists, in as many bytes as they need."""
         return lists.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : self.coarse_code_size()]
+
+    def encode_vectors(
+        self, n: SupportsIndex, x: Any, list_nos: Any, codes: Any, include_listno: bool = False
+    ) -> None:
+        """Writes the codes of `n` vectors in these lists, behind the number of the list if that is wanted."""
+        count = operator.index(n)
+        lists = pointed(list_nos, count, np.int64)
+        found = self._codes_in(self._rows(n, x), lists)
+        if include_listno:
+            found = np.hstack([self._list_bytes(lists), found])
+        pointed(codes, found.size, np.uint8).reshape(found.shape)[:] = found
+
+    def decode_vectors(self, n: SupportsIndex, codes: Any, list_nos: Any, x: Any) -> None:
+        """Writes the vectors of `n` codes in these lists."""
+        count = operator.index(n)
+        lists = pointed(list_nos, count, np.int64)
+        given = pointed(codes, count * self.code_size, np.uint8).reshape(count, self.code_size)
+        self._rows(n, x)[:] = self._decode(np.hstack([self._list_bytes(lists), given]))
+
+    def encode_listno(self, list_no: SupportsIndex, code: Any) -> None:
+        """Writes the number of a list in as many bytes as `coarse_code_size` says."""
+        number = np.array([operator.index(list_no)], np.int64)
+        pointed(code, self.coarse_code_size(), np.uint8)[:] = self._list_bytes(number)[0]
+
+    def decode_listno(self, code: Any) -> int:
+        """The number of the list that `encode_listno` wrote."""
+        return int(self._list_numbers(pointed(code, self.coarse_code_size(), np.uint8)[None])[0])
 
     def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
         """Adds the vectors of codes, which `sa_encode` made; their ids are counted on if none are given.

@@ -452,6 +452,12 @@ class DirectMap:
         return self.type == self.NoMap
 
 
+class InLists(SearchParametersIVF):
+    """A search of lists that are given."""
+
+    lists: Any = None
+
+
 class Listed:
     """What inverted files do with their lists, of vectors of numbers or of bits."""
 
@@ -554,13 +560,13 @@ class Listed:
         assert lists.shape == shape, f"expected nprobe lists of each query: the shape {shape}, got {lists.shape}"
         return lists
 
-    def _everywhere(self, lists: Ids, params: SearchParameters | None) -> SearchParametersIVF:
+    def _everywhere(self, lists: Ids, params: SearchParameters | None) -> InLists:
         """Parameters for a search of what is in some lists."""
         ids = [self._list_at(number)[0] for number in lists.tolist() if number >= 0]
         chosen: Any = IDSelectorArray(np.concatenate([np.empty(0, np.int64), *ids]))
         if params is not None and params.sel is not None:
             chosen = IDSelectorAnd(chosen, params.sel)
-        return SearchParametersIVF(sel=chosen, nprobe=self.nlist)
+        return InLists(sel=chosen, nprobe=self.nlist, lists=lists)
 
     def _own_ids(self) -> Ids:
         lists = range(self.nlist if self._index is not None else 0)

@@ -72,6 +72,26 @@ def fvec_renorm_L2(d: int, nx: int, x: Any) -> None:
     normalize_L2(_floats(x, nx, d))
 
 
+def fvec_madd(n: int, a: Any, bf: float, b: Any, c: Any) -> None:
+    """Writes `a + bf * b` to `c`, all of `n` numbers."""
+    pointed(c, n, np.float32)[:] = pointed(a, n, np.float32) + np.float32(bf) * pointed(b, n, np.float32)
+
+
+def fvec_add(d: int, a: Any, b: Any, c: Any) -> None:
+    """Writes `a + b` to `c`, all of `d` numbers; `b` may be one number."""
+    pointed(c, d, np.float32)[:] = pointed(a, d, np.float32) + (b if np.isscalar(b) else pointed(b, d, np.float32))
+
+
+def fvec_sub(d: int, a: Any, b: Any, c: Any) -> None:
+    """Writes `a - b` to `c`, all of `d` numbers."""
+    pointed(c, d, np.float32)[:] = pointed(a, d, np.float32) - pointed(b, d, np.float32)
+
+
+def pairwise_L2sqr(d: int, nq: int, xq: Any, nb: int, xb: Any, dis: Any) -> None:
+    """Writes the squared distance of each of `nq` vectors to each of `nb` others."""
+    pointed(dis, nq * nb, np.float32)[:] = pairwise_distances(_floats(xq, nq, d), _floats(xb, nb, d)).ravel()
+
+
 def fvec_argsort(n: int, vals: Any, perm: Any) -> None:
     """Writes the positions of numbers, the smallest first."""
     pointed(perm, n, np.uint64)[:] = np.argsort(pointed(vals, n, np.float32), kind="stable")

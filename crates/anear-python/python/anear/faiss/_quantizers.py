@@ -10,8 +10,9 @@ from typing import Any, SupportsIndex, TypeVar
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Codes, Float32Vector, Floats, UInt64Vector, output, rows
+from ._arrays import Array, Codes, Float32Vector, Floats, Pointer, UInt64Vector, output, pointed, rows
 from ._clustering import ClusteringParameters
+from ._functions import pairwise_distances
 from ._index import EngineIndex
 from ._known import Known
 
@@ -175,6 +176,36 @@ class ProductQuantizer(Quantizer):
         tables = ((queries[:, :, None, :] - centroids[None]) ** 2).sum(-1)
         return np.asarray(tables, dtype=np.float32)
 
+    def compute_distance_table(self, x: Any, dis_table: Any) -> None:
+        """Writes the squared distance of each part of a vector to each centroid."""
+        table = self.compute_distance_tables(pointed(x, self.d, np.float32)[None])
+        pointed(dis_table, table.size, np.float32)[:] = table.ravel()
+
+    def compute_inner_prod_table(self, x: Any, dis_table: Any) -> None:
+        """Writes the inner product of each part of a vector with each centroid."""
+        table = self.compute_inner_prod_tables(pointed(x, self.d, np.float32)[None])
+        pointed(dis_table, table.size, np.float32)[:] = table.ravel()
+
+    def compute_code(self, x: Any, code: Any) -> None:
+        """Writes the code of a vector."""
+        pointed(code, self.code_size, np.uint8)[:] = self.compute_codes(pointed(x, self.d, np.float32)[None])[0]
+
+    def get_centroids(self, m: SupportsIndex, i: SupportsIndex) -> Pointer:
+        """What stands for a pointer to centroid `i` of part `m`: a copy of it and of those behind it."""
+        start = (operator.index(m) * self.ksub + operator.index(i)) * self.dsub
+        return Pointer(self.centroids._values[start:])
+
+    @property
+    def sdc_table(self) -> Float32Vector:
+        """The squared distances between the centroids of each part; nothing before it is trained."""
+        if not self.is_trained:
+            return Float32Vector()
+        books = self.centroids._values.reshape(self.M, self.ksub, self.dsub)
+        return Float32Vector(np.concatenate([pairwise_distances(book, book).ravel() for book in books]))
+
+    def compute_sdc_table(self) -> None:
+        """Nothing to do: the table is made when it is asked for."""
+
     def compute_inner_prod_tables(self, x: Any) -> Floats:
         """The inner product of each part of each vector with each centroid."""
         queries, centroids = self._tables(x)
@@ -277,6 +308,18 @@ _NORMS = {
 }
 
 
+# The ways to search that factory strings name.
+SEARCHES = {
+    "Nfloat": AdditiveQuantizer.ST_norm_float,
+    "Nqint8": AdditiveQuantizer.ST_norm_qint8,
+    "Nqint4": AdditiveQuantizer.ST_norm_qint4,
+    "Ncqint8": AdditiveQuantizer.ST_norm_cqint8,
+    "Ncqint4": AdditiveQuantizer.ST_norm_cqint4,
+    "Nlsq2x4": AdditiveQuantizer.ST_norm_lsq2x4,
+    "Nrq2x4": AdditiveQuantizer.ST_norm_rq2x4,
+}
+
+
 class ResidualQuantizer(AdditiveQuantizer):
     """Each codebook encodes what those before it left (Chen, Guan and Wang 2010)."""
 
@@ -322,6 +365,16 @@ class ResidualQuantizer(AdditiveQuantizer):
     def _token(self) -> str:
         runs = [f"{len(list(run))}x{bits}" for bits, run in itertools.groupby(self.nbits)]
         return f"RQ{'_'.join(runs)}{_NORMS[self.search_type][0]}"
+
+    @property
+    def codebook_offsets(self) -> UInt64Vector:
+        """Before which entry each codebook begins, and how many entries there are."""
+        return UInt64Vector(np.cumsum([0, *(1 << bits for bits in self.nbits)]))
+
+    @property
+    def total_codebook_size(self) -> int:
+        """Entries of all codebooks."""
+        return sum(1 << bits for bits in self.nbits)
 
     @property
     def codebooks(self) -> Float32Vector:

@@ -8,8 +8,9 @@ use anear_kernels::Rows;
 use crate::clusters::Clusters;
 use crate::error::{Result, check_finite, check_k};
 use crate::kmeans::{KMeans, TooFewPoints};
+use crate::parallel;
 use crate::params::{KMeansParams, Training};
-use crate::{parallel, random::Random};
+use crate::random::stream;
 use anear_pool::Pool;
 
 /// The parameters of a clustering in two levels.
@@ -54,7 +55,7 @@ impl HierarchicalParams {
         check_finite("vector", vectors)?;
         let warning = TooFewPoints::check(&self.level, vectors.len());
         let most = k.saturating_mul(self.level.max_points_per_centroid);
-        let sample = Random::new(self.level.seed, 0).sorted_sample(vectors.len(), vectors.len().min(most));
+        let sample = stream(self.level.seed, 0).sorted_sample(vectors.len(), vectors.len().min(most));
         let sample: Vec<f32> = sample.iter().flat_map(|&i| vectors.row(i)).copied().collect();
         let trained = self.train_parts(Rows::new(&sample, vectors.dim()).expect("whole rows"), pool)?;
         Ok(KMeans { warning, ..trained })

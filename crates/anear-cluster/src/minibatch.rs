@@ -1,6 +1,6 @@
 //! Mini-batch k-means: each step sees a few vectors only. For more vectors than anyone wants to pass over many times.
 
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{Metric, Random, Rows};
 use anear_pool::Pool;
 
 use crate::assign::nearest;
@@ -10,7 +10,7 @@ use crate::kmeans::KMeans;
 use crate::kmeans::init::Choice;
 use crate::kmeans::stats::{IterationStats, imbalance_factor, objective};
 use crate::params::{Init, check_metric};
-use crate::random::Random;
+use crate::random::stream;
 
 /// The parameters of mini-batch k-means (Sculley, *Web-scale k-means clustering*, 2010).
 ///
@@ -68,7 +68,7 @@ impl MiniBatchParams {
         check("niter", "at least 1", self.niter as f64, self.niter > 0)?;
         check_k(self.k, vectors)?;
         check_finite("vector", vectors)?;
-        let mut random = Random::new(self.seed, 0);
+        let mut random = stream(self.seed, 0);
         let mut centroids = self.first_centroids(vectors, &mut random, pool);
         let mut masses = vec![0.0; self.k];
         let mut stats = Vec::new();

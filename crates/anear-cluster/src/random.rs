@@ -1,53 +1,10 @@
 //! Random numbers from a seed: the same everywhere, and the same for any number of threads.
 
-/// SplitMix64 (Steele, Lea & Flood, *Fast splittable pseudorandom number generators*, 2014).
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+use anear_kernels::Random;
 
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl Random {
-    /// Stream `stream` of `seed`; different streams have nothing in common.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let mut random = Self(seed);
-        let start = random.bits();
-        Self(start ^ stream.wrapping_mul(0xbf58_476d_1ce4_e5b9))
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GAMMA);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ x >> 31
-    }
-
-    /// Uniform in 0..1.
-    pub(crate) fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Uniform in `0..n`, of a positive `n`; the bias is below `n / 2^64`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.bits()) * n as u128) >> 64) as usize
-    }
-
-    /// `count` different numbers of `0..n`, in random order.
-    pub(crate) fn sample(&mut self, n: usize, count: usize) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..n).collect();
-        for i in 0..count {
-            let j = i + self.below(n - i);
-            all.swap(i, j);
-        }
-        all.truncate(count);
-        all
-    }
-
-    /// [`sample`](Self::sample), ascending.
-    pub(crate) fn sorted_sample(&mut self, n: usize, count: usize) -> Vec<usize> {
-        let mut sample = self.sample(n, count);
-        sample.sort_unstable();
-        sample
-    }
+/// Stream `stream` of `seed`; different streams have nothing in common.
+pub(crate) fn stream(seed: u64, stream: u64) -> Random {
+    Random::new(Random::new(seed).bits() ^ stream.wrapping_mul(0xbf58_476d_1ce4_e5b9))
 }
 
 /// Numbers drawn with a probability each.
@@ -85,22 +42,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_has_no_number_twice_and_every_number_can_be_in_it() {
-        let mut random = Random::new(1, 0);
-        let mut seen = [false; 20];
-        for _ in 0..100 {
-            let mut sample = random.sample(20, 5);
-            sample.iter().for_each(|&i| seen[i] = true);
-            sample.sort_unstable();
-            sample.dedup();
-            assert_eq!(sample.len(), 5);
-        }
-        assert_eq!(seen, [true; 20]);
-    }
-
-    #[test]
     fn numbers_are_drawn_in_proportion_to_their_shares() {
-        let mut random = Random::new(2, 0);
+        let mut random = stream(2, 0);
         let lottery = Lottery::new([0.0, 1.0, 0.0, 3.0, 0.0]).unwrap();
         let mut drawn = [0; 5];
         (0..4000).for_each(|_| drawn[lottery.draw(&mut random)] += 1);

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_frontier_is_what_no_point_beats() {
-        let mut random = crate::random::Random::new(1, 0);
+        let mut random = crate::random::stream(1, 0);
         let mut points = OperatingPoints::default();
         for i in 0..300 {
             let mut coarse = || random.below(12) as f64 + 1.0;

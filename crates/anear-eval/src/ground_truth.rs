@@ -206,7 +206,7 @@ mod tests {
 
     /// Small whole components, so that equal distances are everywhere.
     fn vectors(n: usize, dim: usize, seed: u64) -> Vectors {
-        let mut random = crate::random::Random::new(seed, 0);
+        let mut random = crate::random::stream(seed, 0);
         let data = (0..n * dim).map(|_| random.below(4) as f32 - 1.0).collect();
         Vectors::new(data, dim).unwrap()
     }

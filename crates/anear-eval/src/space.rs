@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anear_index::{IndexSpec, Knobs, VectorIndex};
 
-use crate::random::Random;
+use crate::random::{permutation, stream};
 use crate::{OperatingPoint, OperatingPoints};
 
 /// One search parameter and the values to try, from fast to thorough.
@@ -157,9 +157,9 @@ impl ParameterSpace {
         if experiments == 0 || n <= 2 {
             return (0..n).collect();
         }
-        let mut random = Random::new(seed, 0);
+        let mut random = stream(seed, 0);
         let between = match n - 2 {
-            few @ ..LISTED_MAX => random.permutation(few),
+            few @ ..LISTED_MAX => permutation(few, &mut random),
             many => (0..LISTED_MAX).map(|_| random.below(many)).collect(),
         };
         [0, n - 1]

@@ -24,6 +24,7 @@
 //! | compare bit vectors | [`Bits`], [`hamming`] |
 //! | restrict | [`IdSelector`], [`Bitmap`] |
 //! | prepare | [`normalize()`], [`first_non_finite`], [`weighted_sum`] |
+//! | draw | [`Random`] |
 //! | know the machine | [`isa()`], [`isa_report`], [`Isa`] |
 
 mod batch;
@@ -43,6 +44,7 @@ mod pairwise;
 mod prefetch;
 mod product;
 mod quantize;
+mod random;
 mod rows;
 mod scan;
 mod select;
@@ -69,6 +71,7 @@ pub use normalize::{first_non_finite, normalize};
 pub use packed::{PackedQuery, Packing};
 pub use prefetch::prefetch;
 pub use quantize::{halves, quantize};
+pub use random::Random;
 pub use rows::{Bits, Rows, RowsMut};
 pub use scan::{scan, scan_range};
 pub use select::{Neighbor, TopK, faiss_tie_order};

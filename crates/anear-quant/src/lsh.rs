@@ -5,7 +5,7 @@
 //! 2002).
 
 use anear_bytes::AlignedBytes;
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{Metric, Random, Rows};
 
 use crate::{Error, Quantizer, QuantizerSpec, Result, Scorer, Training};
 
@@ -362,7 +362,7 @@ impl Scorer for Hamming<'_> {
 /// A matrix of this many rows and columns, of which those that are fewer are orthonormal; random, from the seed.
 fn orthonormal(rows: usize, columns: usize, seed: u64) -> Vec<f32> {
     let (few, long) = (rows.min(columns), rows.max(columns));
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(few);
     while basis.len() < few {
         let mut vector: Vec<f64> = (0..long).map(|_| random.normal()).collect();
@@ -393,25 +393,6 @@ fn orthonormal(rows: usize, columns: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ x >> 31
-    }
-
-    /// Nearly normal: twelve uniform numbers of 16 bits, without a function whose last digits differ between systems.
-    fn normal(&mut self) -> f64 {
-        let twelve = [self.bits(), self.bits(), self.bits()];
-        let sum: u64 = (0..12).map(|i| twelve[i / 4] >> (i % 4 * 16) & 0xffff).sum();
-        sum as f64 / 65536.0 - 6.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,7 +401,7 @@ mod tests {
     const DIM: usize = 40;
 
     fn vectors(count: usize) -> Vec<f32> {
-        let mut random = Random(7);
+        let mut random = Random::new(7);
         (0..count * DIM).map(|_| random.normal() as f32 + 0.3).collect()
     }
 

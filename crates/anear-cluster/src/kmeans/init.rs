@@ -1,12 +1,12 @@
 //! The first centroids: random vectors, k-means++, or an approximation of it.
 
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{Metric, Random, Rows};
 use anear_pool::Pool;
 
 use crate::assign::nearest;
 use crate::parallel;
 use crate::params::Init;
-use crate::random::{Lottery, Random};
+use crate::random::Lottery;
 
 /// What centroids are chosen from.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Lloyd's loop: every vector to its nearest centroid, every centroid to the mean of its vectors.
 
-use anear_kernels::{Rows, RowsMut, normalize};
+use anear_kernels::{Random, Rows, RowsMut, normalize};
 
 use super::KMeans;
 use super::init::Choice;
@@ -10,7 +10,7 @@ use super::stats::{IterationStats, imbalance_factor, objective};
 use crate::assign::{Assignment, nearest};
 use crate::clusters::Clusters;
 use crate::params::{KMeansParams, Training};
-use crate::random::Random;
+use crate::random::stream;
 
 /// What stays the same while centroids are moved.
 pub(super) struct Lloyd<'a> {
@@ -29,7 +29,7 @@ impl Lloyd<'_> {
 
     /// One run, from choosing the first centroids to the last iteration.
     pub(super) fn run(&self, redo: usize) -> KMeans {
-        let mut random = Random::new(self.params.seed, 1 + redo as u64);
+        let mut random = stream(self.params.seed, 1 + redo as u64);
         let mut centroids = self.first_centroids(&mut random);
         let mut stats: Vec<IterationStats> = Vec::new();
         let mut assigner = Assigner::new(self.vectors, self.params.metric, self.training.pool);

@@ -14,7 +14,7 @@ pub use stats::IterationStats;
 use crate::assign::{Assignment, assign};
 use crate::error::{Error, Result, check_dim, check_finite, check_k};
 use crate::params::{KMeansParams, Training};
-use crate::random::Random;
+use crate::random::stream;
 use lloyd::Lloyd;
 
 /// A finished clustering: the centroids, and how they came about.
@@ -109,7 +109,7 @@ impl KMeansParams {
         let warning = TooFewPoints::check(self, vectors.len());
         let most = self.k.saturating_mul(self.max_points_per_centroid);
         let trained = if vectors.len() > most {
-            let chosen = Random::new(self.seed, 0).sorted_sample(vectors.len(), most);
+            let chosen = stream(self.seed, 0).sorted_sample(vectors.len(), most);
             let sample: Vec<f32> = chosen.iter().flat_map(|&i| vectors.row(i)).copied().collect();
             let weights: Option<Vec<f32>> = training
                 .weights

@@ -157,12 +157,12 @@ fn cost(dim: usize, k: usize, measured: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::random::stream;
 
     #[test]
     fn sketches_are_used_for_vectors_near_a_subspace_and_not_for_noise() {
         let (n, dim, k) = (3000, 128, 64);
-        let mut random = Random::new(1, 0);
+        let mut random = stream(1, 0);
         let mut floats = |n: usize| -> Vec<f32> { (0..n).map(|_| random.unit() as f32 - 0.5).collect() };
         let directions = floats(4 * dim);
         for (noise, is_sketched) in [(0.05, true), (10.0, false)] {

@@ -1,6 +1,8 @@
 //! Empty clusters: each takes a half of a big one.
 
-use crate::random::{Lottery, Random};
+use anear_kernels::Random;
+
+use crate::random::Lottery;
 
 /// By how much the two halves of a split centroid move apart, in each component.
 const EPSILON: f32 = 1.0 / 1024.0;
@@ -49,12 +51,13 @@ fn share(dim: usize, donor: usize, empty: usize, centroids: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::stream;
 
     #[test]
     fn every_empty_cluster_takes_a_half_of_one_that_has_two() {
         let (mut sizes, mut masses) = (vec![8, 0, 1, 0], vec![8.0, 0.0, 1.0, 0.0]);
         let mut centroids = vec![1.0, 1.0, 0.0, 0.0, 5.0, 5.0, 0.0, 0.0];
-        let splits = split_empty(2, 0, &mut sizes, &mut masses, &mut centroids, &mut Random::new(1, 0));
+        let splits = split_empty(2, 0, &mut sizes, &mut masses, &mut centroids, &mut stream(1, 0));
         assert_eq!(splits, 2);
         assert_eq!(masses.iter().sum::<f64>(), 9.0);
         assert_eq!(sizes.iter().sum::<usize>(), 9);
@@ -67,7 +70,7 @@ mod tests {
     fn nothing_is_taken_from_frozen_or_single_clusters() {
         let (mut sizes, mut masses) = (vec![8, 0, 1], vec![8.0, 0.0, 1.0]);
         let mut centroids = vec![1.0, 2.0, 3.0];
-        let splits = split_empty(1, 1, &mut sizes, &mut masses, &mut centroids, &mut Random::new(1, 0));
+        let splits = split_empty(1, 1, &mut sizes, &mut masses, &mut centroids, &mut stream(1, 0));
         assert_eq!((splits, centroids), (0, vec![1.0, 2.0, 3.0]));
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::random::Random;
+use crate::random;
 use crate::{Blocks, Error, Result, Vectors};
 
 /// A data set made from a seed: each vector depends on the seed and its number alone, so it may be larger than memory
@@ -74,8 +74,8 @@ impl Synthetic {
     }
 
     fn normals(&self, stream: u64, count: usize) -> Vec<f32> {
-        let mut random = Random::new(self.seed, stream);
-        (0..count).map(|_| random.normal()).collect()
+        let mut random = random::stream(self.seed, stream);
+        (0..count).map(|_| random.normal() as f32).collect()
     }
 }
 
@@ -163,16 +163,16 @@ impl SyntheticBlocks {
 
     /// Appends vector `number`.
     fn make(&self, number: usize, out: &mut Vec<f32>) {
-        let mut random = Random::new(
+        let mut random = random::stream(
             self.seed ^ (number as u64).wrapping_mul(0xd6e8_feb8_6659_fd93),
             self.stream,
         );
         let center = self.centers.rows().row(random.below(self.centers.rows().len()));
         let start = out.len();
-        out.extend((0..self.dim()).map(|_| NOISE * random.normal()));
+        out.extend((0..self.dim()).map(|_| NOISE * random.normal() as f32));
         let vector = &mut out[start..];
         for (center, row) in center.iter().zip(self.map.rows()) {
-            let coordinate = center + WIDTH * random.normal();
+            let coordinate = center + WIDTH * random.normal() as f32;
             vector
                 .iter_mut()
                 .zip(row)

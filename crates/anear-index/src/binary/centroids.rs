@@ -3,7 +3,7 @@
 //! Centroids that are bits in every round (k-majority) need a tenth of the arithmetic, but far worse ones come out: in
 //! bench `binary` one probe of 256 then finds 68 % of the neighbors, with these 89 %.
 
-use anear_kernels::{Bits, Metric, Neighbor, Rows};
+use anear_kernels::{Bits, Metric, Neighbor, Random, Rows};
 use anear_pool::Pool;
 
 use super::{BinaryFlat, BinaryIndex as _};
@@ -31,7 +31,7 @@ pub(super) fn train(sample: Bits<'_>, k: usize, seed: u64, pool: Option<&Pool>) 
         });
     }
     let code_len = sample.dim();
-    let picked = pick(sample.len(), k.saturating_mul(SAMPLE_PER_CENTROID), seed);
+    let picked = Random::new(seed).sample(sample.len(), k.saturating_mul(SAMPLE_PER_CENTROID));
     let sample: Vec<u8> = picked.iter().flat_map(|i| sample.row(*i)).copied().collect();
     let sample = Bits::new(&sample, code_len).expect("whole vectors");
     // In random order, any of them will do to begin with.
@@ -114,36 +114,6 @@ fn count_ones(vector: &[u8], ones: &mut [u32]) {
     }
 }
 
-/// `min(n, count)` different numbers below `n` in random order.
-fn pick(n: usize, count: usize, seed: u64) -> Vec<usize> {
-    let mut numbers: Vec<usize> = (0..n).collect();
-    let mut random = SplitMix(seed);
-    let count = count.min(n);
-    for i in 0..count {
-        numbers.swap(i, i + random.below(n - i));
-    }
-    numbers.truncate(count);
-    numbers
-}
-
-/// Random numbers from a seed (Steele, Lea and Flood, 2014).
-#[derive(Clone, Debug)]
-pub(super) struct SplitMix(pub(super) u64);
-
-impl SplitMix {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ x >> 31
-    }
-
-    /// A number below `n`, which is at least 1.
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +121,7 @@ mod tests {
     /// Vectors around four corners, three bits of each turned over.
     fn clusters(per_cluster: u64) -> (Vec<[u8; 4]>, Vec<u8>) {
         let corners = vec![[0; 4], [0xff; 4], [0xf0; 4], [0, 0xff, 0, 0xff]];
-        let mut random = SplitMix(3);
+        let mut random = Random::new(3);
         let mut vectors = Vec::new();
         for _ in 0..per_cluster {
             for corner in &corners {

@@ -8,9 +8,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
-use anear_kernels::{Bitmap, Neighbor};
-
-use super::centroids::SplitMix;
+use anear_kernels::{Bitmap, Neighbor, Random};
 
 /// A place for a link that is not there; -1 in files.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -183,8 +181,7 @@ impl Graph {
 
     /// The level of a new node: higher ones for ever fewer, by its number.
     fn draw_level(&self, node: u32) -> usize {
-        let mut random = SplitMix(LEVEL_SEED ^ u64::from(node) << 20);
-        let mut left = (random.next() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut left = Random::new(LEVEL_SEED ^ u64::from(node) << 20).unit();
         let level = self.level_shares.iter().position(|share| {
             left -= share;
             left < 0.0

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use anear_kernels::{Bits, IdSelector};
 
-use super::ids::Ids;
 use super::index::{check_width, mismatch};
 use super::{BinaryIndex, BinarySpec};
+use crate::ids::{Ids, check_count};
 use crate::{Error, IdMapKind, Knob, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// A binary index whose ids are the caller's: any `u64` below 2^63, each once.
@@ -48,7 +48,8 @@ impl BinaryIdMap {
             });
         }
         let mut map = Ids::default();
-        map.check_new(inner.len(), ids)?;
+        check_count(inner.len(), ids)?;
+        map.check_new(ids)?;
         map.append(ids);
         Ok(Self { kind, inner, ids: map })
     }
@@ -69,10 +70,7 @@ impl BinaryIdMap {
         selector: &IdSelector<'_>,
         search: impl FnOnce(IdSelector<'_>) -> Result<Neighbors>,
     ) -> Result<Neighbors> {
-        let mut found = match selector {
-            IdSelector::All => search(IdSelector::All)?,
-            _ => search(IdSelector::Bitmap(&self.ids.selected(selector)))?,
-        };
+        let mut found = search(self.ids.selected(selector).selector())?;
         for neighbor in found.all_mut() {
             neighbor.id = self.ids()[neighbor.id as usize];
         }
@@ -138,7 +136,8 @@ impl BinaryIndex for BinaryIdMap {
 
     fn add_with_ids(&mut self, vectors: Bits<'_>, ids: &[u64]) -> Result<()> {
         check_width(self.dim(), vectors)?;
-        self.ids.check_new(vectors.len(), ids)?;
+        check_count(vectors.len(), ids)?;
+        self.ids.check_new(ids)?;
         self.inner.add(vectors)?;
         self.ids.append(ids);
         Ok(())
@@ -152,7 +151,8 @@ impl BinaryIndex for BinaryIdMap {
 
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         let removed = self.ids.selected(ids);
-        let count = self.inner.remove(&IdSelector::Bitmap(&removed))?;
+        let removed = removed.selector();
+        let count = self.inner.remove(&removed)?;
         self.ids.remove(&removed);
         Ok(count)
     }
@@ -161,7 +161,7 @@ impl BinaryIndex for BinaryIdMap {
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>();
         let other = other.filter(|other| other.dim() == self.dim()).ok_or(refused)?;
-        self.ids.check_new(other.len(), other.ids())?;
+        self.ids.check_new(other.ids())?;
         self.inner.merge(&mut *other.inner)?;
         self.ids.append(std::mem::take(&mut other.ids).as_slice());
         Ok(())

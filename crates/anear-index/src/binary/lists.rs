@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use anear_kernels::{Bits, IdSelector, Neighbor, TopK, hamming};
 
-use super::ids;
-use crate::{Error, Result};
+use crate::{Error, Result, ids};
 
 /// Codes of one list and the id of each.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +85,8 @@ impl Lists {
 
     /// Checks ids for vectors to come.
     pub(super) fn check_new(&self, vectors: usize, ids: &[u64]) -> Result<()> {
-        ids::check(vectors, ids, |id| self.places.contains_key(&id))
+        ids::check_count(vectors, ids)?;
+        ids::check_new(ids, |id| self.places.contains_key(&id))
     }
 
     /// Appends a vector; its id was checked.

@@ -47,7 +47,6 @@ mod graph;
 mod hash;
 mod hnsw;
 mod id_map;
-mod ids;
 mod index;
 mod ivf;
 mod lists;

@@ -1,13 +1,13 @@
 //! Ids of the caller's over an index that numbers by position (Faiss: `IndexIDMap`, `IndexIDMap2`).
 
 use std::any::Any;
-use std::collections::HashMap;
 
 use anear_bytes::{Container, ContainerWriter};
-use anear_kernels::{Bitmap, IdSelector, Metric, Rows, TopK};
+use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 
 use crate::flat::mismatch;
+use crate::ids::{GONE, Ids, check_count};
 use crate::index::{VectorIndexExt as _, unsupported};
 use crate::{
     AddWithIds, Error, IdMapKind, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
@@ -16,12 +16,6 @@ use crate::{
 
 /// The section that holds the ids.
 pub(crate) const IDS: [u8; 4] = *b"ids ";
-
-/// Stands in the list of ids where the index within has no vector any more.
-const GONE: u64 = u64::MAX;
-
-/// Ids above this do not fit Faiss's signed ones.
-const MAX_ID: u64 = i64::MAX as u64;
 
 /// An index whose ids are the caller's: any `u64` below 2^63, each once.
 ///
@@ -45,8 +39,7 @@ const MAX_ID: u64 = i64::MAX as u64;
 pub struct IdMap {
     kind: IdMapKind,
     inner: Box<dyn VectorIndex>,
-    ids: Vec<u64>,
-    positions: HashMap<u64, u64>,
+    ids: Ids,
 }
 
 impl IdMap {
@@ -67,8 +60,7 @@ impl IdMap {
         let mut index = Self {
             kind,
             inner,
-            ids: Vec::new(),
-            positions: HashMap::new(),
+            ids: Ids::default(),
         };
         if index.inner.as_add().is_none() {
             return Err(Error::Unsupported {
@@ -79,19 +71,19 @@ impl IdMap {
         // The next vector must be the next in the list: removed ones may be missing behind the last, none before it.
         let next = usize::try_from(index.inner.merge_offset()).unwrap_or(usize::MAX);
         if next > ids.len() {
-            index.check_count(next, &ids)?;
+            check_count(next, &ids)?;
         }
         ids.truncate(next);
         let living: Vec<u64> = ids.iter().copied().filter(|id| *id != GONE).collect();
-        index.check_count(index.inner.len(), &living)?;
-        index.check_new(&living)?;
-        index.append(&ids);
+        check_count(index.inner.len(), &living)?;
+        index.ids.check_new(&living)?;
+        index.ids.append(&ids);
         Ok(index)
     }
 
     /// The id of each vector, by its id in the index within; `u64::MAX` where that has none any more.
     pub fn ids(&self) -> &[u64] {
-        &self.ids
+        self.ids.as_slice()
     }
 
     /// The index that numbers by position.
@@ -108,92 +100,11 @@ impl IdMap {
         Self::with_ids(kind, inner, ids.iter().map(|id| u64::from_le_bytes(*id)).collect())
     }
 
-    fn check_count(&self, vectors: usize, ids: &[u64]) -> Result<()> {
-        if vectors == ids.len() {
-            return Ok(());
-        }
-        Err(Error::IdCount {
-            vectors,
-            ids: ids.len(),
-        })
-    }
-
-    /// Refuses ids that are too large, that repeat, or that are taken.
-    fn check_new(&self, ids: &[u64]) -> Result<()> {
-        if let Some(&id) = ids.iter().find(|id| **id > MAX_ID) {
-            return Err(Error::IdTooLarge { id });
-        }
-        if let Some(&id) = ids.iter().find(|id| self.positions.contains_key(id)) {
-            return Err(Error::DuplicateId { id });
-        }
-        let mut sorted = ids.to_vec();
-        sorted.sort_unstable();
-        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::RepeatedId { id: pair[0] }),
-            None => Ok(()),
-        }
-    }
-
-    /// Numbers the newest vectors; the ids were checked.
-    fn append(&mut self, ids: &[u64]) {
-        let first = self.ids.len() as u64;
-        let numbered = ids.iter().copied().zip(first..).filter(|(id, _)| *id != GONE);
-        self.positions.extend(numbered);
-        self.ids.extend_from_slice(ids);
-    }
-
-    /// The positions whose ids are selected.
-    fn selected(&self, selector: &IdSelector<'_>) -> Positions {
-        match selector {
-            IdSelector::All => Positions::All,
-            IdSelector::Sorted(ids) => {
-                let mut listed: Vec<u64> = ids.iter().filter_map(|id| self.position(*id)).collect();
-                listed.sort_unstable();
-                Positions::Listed(listed)
-            }
-            _ => {
-                let marked = (0..self.ids.len()).filter(|i| selector.contains(self.ids[*i]));
-                Positions::Marked(Bitmap::from_indices(self.ids.len(), marked))
-            }
-        }
-    }
-
-    /// Where an id is. Many are their own positions: those need no lookup.
-    fn position(&self, id: u64) -> Option<u64> {
-        let own = usize::try_from(id).ok().and_then(|place| self.ids.get(place));
-        match own {
-            Some(own) if *own == id => Some(id),
-            _ => self.positions.get(&id).copied(),
-        }
-    }
-
-    fn to_id(&self, position: u64) -> u64 {
-        self.ids[position as usize]
-    }
-
     fn rename(&self, mut found: Neighbors) -> Neighbors {
         for neighbor in found.all_mut() {
-            neighbor.id = self.to_id(neighbor.id);
+            neighbor.id = self.ids()[neighbor.id as usize];
         }
         found
-    }
-}
-
-/// Positions in the index within.
-enum Positions {
-    All,
-    /// Ascending.
-    Listed(Vec<u64>),
-    Marked(Bitmap),
-}
-
-impl Positions {
-    fn selector(&self) -> IdSelector<'_> {
-        match self {
-            Self::All => IdSelector::All,
-            Self::Listed(positions) => IdSelector::Sorted(positions),
-            Self::Marked(positions) => IdSelector::Bitmap(positions),
-        }
     }
 }
 
@@ -215,7 +126,7 @@ impl VectorIndex for IdMap {
     }
 
     fn len(&self) -> usize {
-        self.positions.len()
+        self.ids.len()
     }
 
     fn memory(&self) -> Memory {
@@ -250,7 +161,7 @@ impl VectorIndex for IdMap {
     }
 
     fn search(&self, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
-        let selected = self.selected(&request.selector);
+        let selected = self.ids.selected(&request.selector);
         let request = SearchRequest {
             selector: selected.selector(),
             ..request.clone()
@@ -261,13 +172,13 @@ impl VectorIndex for IdMap {
     fn check_merge(&self, other: &dyn VectorIndex, add_id: u64) -> Result<()> {
         let refused = mismatch(self, other);
         let other = (other as &dyn Any).downcast_ref::<Self>().ok_or(refused)?;
-        let raised = other.positions.keys().map(|id| id.saturating_add(add_id));
-        self.check_new(&raised.collect::<Vec<_>>())?;
+        let raised = other.ids.iter().map(|id| id.saturating_add(add_id));
+        self.ids.check_new(&raised.collect::<Vec<_>>())?;
         self.inner.check_merge(&*other.inner, self.inner.merge_offset())
     }
 
     fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
-        let ids: Vec<u8> = self.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+        let ids: Vec<u8> = self.ids().iter().flat_map(|id| id.to_le_bytes()).collect();
         self.inner.save(out.section(IDS, ids))
     }
 
@@ -276,7 +187,6 @@ impl VectorIndex for IdMap {
             kind: self.kind,
             inner: self.inner.boxed_clone(),
             ids: self.ids.clone(),
-            positions: self.positions.clone(),
         })
     }
 
@@ -284,20 +194,13 @@ impl VectorIndex for IdMap {
         Box::new(Self {
             kind: self.kind,
             inner: self.inner.emptied(),
-            ids: Vec::new(),
-            positions: HashMap::new(),
+            ids: Ids::default(),
         })
     }
 
     fn renumber(&mut self) -> Result<()> {
         self.inner.renumber()?;
-        let mut old: Vec<u64> = self.positions.keys().copied().collect();
-        old.sort_unstable();
-        self.ids.retain(|id| *id != GONE);
-        for id in &mut self.ids {
-            *id = old.partition_point(|other| other < id) as u64;
-        }
-        self.positions = self.ids.iter().copied().zip(0..).collect();
+        self.ids = self.ids.renumbered();
         Ok(())
     }
 
@@ -324,40 +227,31 @@ impl VectorIndex for IdMap {
 
 impl AddWithIds for IdMap {
     fn add_with_ids_on(&mut self, vectors: Rows<'_>, ids: &[u64], pool: Option<&Pool>) -> Result<()> {
-        self.check_count(vectors.len(), ids)?;
-        self.check_new(ids)?;
+        check_count(vectors.len(), ids)?;
+        self.ids.check_new(ids)?;
         let missing = unsupported(self.inner.kind(), "adding");
         self.inner.as_add().ok_or(missing)?.add_on(vectors, pool)?;
-        self.append(ids);
+        self.ids.append(ids);
         Ok(())
     }
 }
 
 impl Remove for IdMap {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        let removed = self.selected(ids);
+        let removed = self.ids.selected(ids);
         let removed = removed.selector();
         let count = self.inner.remove(&removed)?;
-        if self.inner.keeps_ids() {
-            for position in removed.matches_in(0..self.ids.len() as u64) {
-                self.positions
-                    .remove(&std::mem::replace(&mut self.ids[position as usize], GONE));
-            }
-            return Ok(count);
+        match self.inner.keeps_ids() {
+            true => self.ids.vacate(&removed),
+            false => self.ids.remove(&removed),
         }
-        let mut position = 0;
-        self.ids.retain(|_| {
-            position += 1;
-            !removed.contains(position - 1)
-        });
-        self.positions = self.ids.iter().copied().zip(0..).collect();
         Ok(count)
     }
 }
 
 impl RangeSearch for IdMap {
     fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
-        let selected = self.selected(&request.selector);
+        let selected = self.ids.selected(&request.selector);
         let request = RangeRequest {
             selector: selected.selector(),
             ..request.clone()
@@ -371,7 +265,7 @@ impl RangeSearch for IdMap {
 impl Reconstruct for IdMap {
     fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()> {
         let len = self.len();
-        let position = self.position(id).ok_or(Error::UnknownId { id, len })?;
+        let position = self.ids.position(id).ok_or(Error::UnknownId { id, len })?;
         out.extend(self.inner.reconstruct(position)?);
         Ok(())
     }
@@ -384,12 +278,8 @@ impl Merge for IdMap {
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         self.inner.merge_on(&mut *other.inner, pool)?;
         let ids = std::mem::take(&mut other.ids);
-        let ids: Vec<u64> = ids
-            .into_iter()
-            .map(|id| if id == GONE { GONE } else { id + add_id })
-            .collect();
-        self.append(&ids);
-        other.positions = HashMap::new();
+        let raised = |id: &u64| if *id == GONE { GONE } else { id + add_id };
+        self.ids.append(&ids.as_slice().iter().map(raised).collect::<Vec<_>>());
         Ok(())
     }
 }

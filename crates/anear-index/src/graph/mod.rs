@@ -14,10 +14,11 @@ use anear_quant::{Codes, Layout, Quantizer};
 
 use self::link::Linker;
 use self::select::{Selector, Space};
-use self::slots::{MAX_ID, Slots};
+use self::slots::Slots;
 use self::walk::Walker;
 use crate::error::{check_dim, check_finite};
 use crate::flat::{check_metric, encode_for, is_same_quantizer};
+use crate::ids::MAX_ID;
 use crate::index::unsupported;
 use crate::{Error, Result};
 

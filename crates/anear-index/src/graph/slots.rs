@@ -3,6 +3,7 @@
 use anear_bytes::Cursor;
 use anear_kernels::{Bitmap, IdSelector};
 
+use crate::ids::MAX_ID;
 use crate::{Error, Result};
 
 /// The ids of slots, ascending, and which of them hold a vector that was not removed.
@@ -167,9 +168,6 @@ impl Slots {
         })
     }
 }
-
-/// Ids above this do not fit Faiss's signed ones.
-pub(crate) const MAX_ID: u64 = i64::MAX as u64;
 
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let (numbers, _) = bytes.as_chunks();

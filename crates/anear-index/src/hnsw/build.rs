@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use anear_kernels::Rows;
+use anear_kernels::{Random, Rows};
 use anear_pool::Pool;
 
 use super::Hnsw;
@@ -60,12 +60,9 @@ fn draw_level(random: u64, m: u64, levels_max: usize) -> usize {
         .count()
 }
 
-/// A number that looks random, another for each (Steele, Lea and Flood, SplitMix64, 2014).
+/// A number that looks random, another for each.
 fn mix(number: u64) -> u64 {
-    let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
+    Random::new(number).bits()
 }
 
 struct Builder<'a> {

@@ -7,7 +7,7 @@ use std::ops::Add as _;
 use anear_kernels::IdSelector;
 use anear_quant::{Codes, Quantizer};
 
-use super::MAX_ID;
+use crate::ids::check_new;
 use crate::{Error, Memory, Result};
 
 /// The vectors of one list.
@@ -167,21 +167,7 @@ impl Lists {
 
     /// Refuses ids that are too large, that repeat, or that are taken.
     pub(super) fn check_new(&self, ids: &[u64]) -> Result<()> {
-        if let Some(&id) = ids.iter().find(|id| **id > MAX_ID) {
-            return Err(Error::IdTooLarge { id });
-        }
-        if let Some(&id) = ids.iter().find(|id| self.place(**id).is_some()) {
-            return Err(Error::DuplicateId { id });
-        }
-        if ids.is_sorted_by(|one, next| one < next) {
-            return Ok(());
-        }
-        let mut sorted = ids.to_vec();
-        sorted.sort_unstable();
-        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::RepeatedId { id: pair[0] }),
-            None => Ok(()),
-        }
+        check_new(ids, |id| self.place(id).is_some())
     }
 
     /// Appends to list `lists[i]` the `i`-th of `codes` under the id `ids[i]`, with the `i`-th of `terms` if there are

@@ -17,6 +17,7 @@ use self::router::Router;
 use self::terms::Terms;
 use crate::error::{check_dim, check_finite};
 use crate::flat::{check_metric, encode, encode_by, is_same_quantizer, mismatch};
+use crate::ids::{MAX_ID, check_count};
 use crate::request::{as_count, unknown_knob};
 use crate::{
     Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
@@ -33,9 +34,6 @@ mod train;
 
 pub use lists::List;
 pub(crate) use persist::{COARSE, ENTRIES, LISTS};
-
-/// Ids above this do not fit Faiss's signed ones.
-const MAX_ID: u64 = i64::MAX as u64;
 
 /// Lists that are visited.
 static NPROBE: Knob = Knob {
@@ -442,12 +440,7 @@ impl AddWithIds for Ivf {
     fn add_with_ids_on(&mut self, vectors: Rows<'_>, ids: &[u64], pool: Option<&Pool>) -> Result<()> {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
-        if vectors.len() != ids.len() {
-            return Err(Error::IdCount {
-                vectors: vectors.len(),
-                ids: ids.len(),
-            });
-        }
+        check_count(vectors.len(), ids)?;
         self.lists.check_new(ids)?;
         self.insert(vectors, ids, pool)
     }

@@ -1,11 +1,11 @@
 //! Training: k-means for each part of the components (Faiss: 25 iterations on at most 256 vectors per centroid).
 
 use anear_cluster::KMeansParams;
-use anear_kernels::Rows;
+use anear_kernels::{Random, Rows};
 use anear_pool::Pool;
 
 use super::{NBITS_MAX, Product};
-use crate::{Error, QuantizerSpec, Result, Training, random::Random};
+use crate::{Error, QuantizerSpec, Result, Training};
 
 /// What a product quantizer is trained with.
 ///
@@ -44,7 +44,7 @@ impl ProductParams {
             });
         }
         let most = needed.saturating_mul(KMeansParams::new(needed).max_points_per_centroid);
-        let chosen = Random::new(training.seed).sample(sample.len(), most);
+        let chosen = Random::new(training.seed).sorted_sample(sample.len(), most);
         let chosen: Vec<f32> = chosen.into_iter().flat_map(|row| sample.row(row)).copied().collect();
         let dim = sample.dim() / self.m;
         let (mut centroids, mut parts) = (Vec::new(), Vec::new());

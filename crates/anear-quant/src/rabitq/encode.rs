@@ -227,8 +227,10 @@ pub(super) fn decode(rabitq: &RaBitQ, code: &[u8], vectors: &mut Vec<f32>) {
 
 #[cfg(test)]
 mod tests {
+    use anear_kernels::Random;
+
     use super::*;
-    use crate::random::Random;
+    use crate::random::gaussian;
 
     fn angle(levels: &[u16], x: &[f32]) -> f64 {
         let centers: Vec<f32> = levels.iter().map(|level| f32::from(*level) + 0.5).collect();
@@ -250,7 +252,7 @@ mod tests {
         for rest in 1..=8 {
             // Of few components, some scale fits all by luck, and only trying every scale finds it.
             for (dim, worse) in [(2, 4.0), (16, 2.0), (48, 1.2)] {
-                let magnitudes: Vec<f32> = (0..dim).map(|_| random.gaussian().abs() as f32 + 1e-3).collect();
+                let magnitudes: Vec<f32> = (0..dim).map(|_| gaussian(&mut random).abs() as f32 + 1e-3).collect();
                 let mut found = Vec::new();
                 levels(&magnitudes, 1 << rest, &mut found);
                 assert!(found.iter().all(|level| *level < 1 << rest));

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use anear_cluster::KMeansParams;
-use anear_kernels::Rows;
+use anear_kernels::{Random, Rows};
 
 use super::norms::{NormKind, Norms};
 use super::{Beam, Residual, squared_norm};
-use crate::{Error, QuantizerSpec, Result, Training, product::codebook, random::Random, spec::number};
+use crate::{Error, QuantizerSpec, Result, Training, product::codebook, spec::number};
 
 /// The widest codebook: 65536 entries.
 const NBITS_MAX: u32 = 16;
@@ -75,7 +75,7 @@ impl ResidualParams {
             });
         }
         let most = needed.saturating_mul(KMeansParams::new(needed).max_points_per_centroid);
-        let chosen = Random::new(training.seed).sample(sample.len(), most);
+        let chosen = Random::new(training.seed).sorted_sample(sample.len(), most);
         let chosen: Vec<f32> = chosen.into_iter().flat_map(|row| sample.row(row)).copied().collect();
         let chosen = Rows::new(&chosen, sample.dim()).expect("whole rows");
         let (mut entries, mut rest) = (Vec::new(), chosen.as_slice().to_vec());

@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{Metric, Random, Rows};
 use anear_pool::Pool;
 
-use crate::random::Random;
+use crate::random::gaussian;
 
 /// Vectors that are multiplied before single precision is left for double: in 32 running totals, 32 numbers each.
 const BLOCK: usize = 1024;
@@ -254,7 +254,7 @@ pub(super) fn random_rotation(n: usize, random: &mut Random, pool: Option<&Pool>
     let mut signs = Vec::with_capacity(n);
     let mut reflections = Vec::with_capacity(n);
     for skip in 0..n {
-        let (reflection, image) = Reflection::of(skip, (skip..n).map(|_| random.gaussian()).collect());
+        let (reflection, image) = Reflection::of(skip, (skip..n).map(|_| gaussian(random)).collect());
         signs.push(if image < 0.0 { -1.0 } else { 1.0 });
         reflections.push(reflection);
     }
@@ -486,7 +486,7 @@ mod tests {
 
     fn random(rows: usize, cols: usize, seed: u64) -> Matrix {
         let mut random = Random::new(seed);
-        Matrix::new((0..rows * cols).map(|_| random.gaussian()).collect(), cols)
+        Matrix::new((0..rows * cols).map(|_| gaussian(&mut random)).collect(), cols)
     }
 
     fn farthest(a: &Matrix, b: &Matrix) -> f64 {

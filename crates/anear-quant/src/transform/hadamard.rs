@@ -1,10 +1,9 @@
 //! Randomized Hadamard transforms (Faiss: `HadamardRotation`).
 
-use anear_kernels::Rows;
+use anear_kernels::{Random, Rows};
 
 use super::{Transform, TransformSpec, check_dim};
 use crate::Result;
-use crate::random::Random;
 
 /// Three rounds of random signs and a Hadamard transform of vectors padded with zeros to a power of two: close to a
 /// random rotation, at `d log d` instead of `d^2` (Ailon & Chazelle, *The fast Johnson-Lindenstrauss transform*, 2009).

@@ -1,12 +1,11 @@
 //! Iterative quantization (Faiss: `ITQTransform`).
 
 use anear_bytes::Cursor;
-use anear_kernels::{Rows, RowsMut, normalize};
+use anear_kernels::{Random, Rows, RowsMut, normalize};
 
 use super::algebra::{self, Matrix};
 use super::pca::{Principal, check_finite, subsample};
 use super::{Linear, Transform, TransformSpec, check_floats, mean, put_floats, take_floats};
-use crate::random::Random;
 use crate::{Error, Result, Training};
 
 /// Rounds of signs and rotation, as in Faiss.
@@ -169,6 +168,7 @@ impl Transform for Itq {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::gaussian;
 
     #[test]
     fn signs_keep_more_than_those_of_a_random_rotation() {
@@ -176,7 +176,7 @@ mod tests {
         // Two clusters along each of four axes, far from a corner of the cube after a rotation.
         let mut vector = || -> Vec<f64> {
             (0..8)
-                .map(|i| random.gaussian() * 0.1 + ((i < 4) as u8 as f64) * random.gaussian().signum())
+                .map(|i| gaussian(&mut random) * 0.1 + ((i < 4) as u8 as f64) * gaussian(&mut random).signum())
                 .collect()
         };
         let turn = algebra::random_rotation(8, &mut Random::new(6), None);

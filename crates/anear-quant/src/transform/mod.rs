@@ -124,16 +124,18 @@ fn check_dim(dim: usize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use anear_kernels::Random;
+
     use super::*;
     use crate::Training;
-    use crate::random::Random;
+    use crate::random::gaussian;
 
     const DIM: usize = 24;
 
     fn sample() -> Vec<f32> {
         let mut random = Random::new(9);
         (0..400 * DIM)
-            .map(|i| (random.gaussian() * (1 + i % DIM) as f64) as f32 + 2.0)
+            .map(|i| (gaussian(&mut random) * (1 + i % DIM) as f64) as f32 + 2.0)
             .collect()
     }
 

@@ -1,11 +1,10 @@
 //! Optimized product quantization (Faiss: `OPQMatrix`).
 
-use anear_kernels::{self as kernels, Rows};
+use anear_kernels::{self as kernels, Random, Rows};
 use anear_pool::Pool;
 
 use super::pca::{check_finite, subsample};
 use super::{Linear, Transform, TransformSpec, algebra};
-use crate::random::Random;
 use crate::{Error, Result, Training};
 
 /// Rounds of codebooks and rotation, as in Faiss.
@@ -79,7 +78,7 @@ impl Codebooks {
         let width = vectors.dim() / self.m;
         let parts: Vec<Vec<f32>> = (0..self.m).map(|part| columns(vectors, part * width, width)).collect();
         if self.centroids.is_empty() {
-            let chosen = random.sample(vectors.len(), CENTROIDS);
+            let chosen = random.sorted_sample(vectors.len(), CENTROIDS);
             let start = |part: &Vec<f32>| {
                 chosen
                     .iter()
@@ -153,6 +152,7 @@ fn nearest(vectors: &[f32], width: usize, centroids: &[f32]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::gaussian;
 
     /// What a product quantizer loses of the vectors that `rotation` made.
     fn loss(transform: &dyn Transform, sample: Rows<'_>, m: usize) -> f32 {
@@ -171,7 +171,7 @@ mod tests {
     fn a_product_quantizer_loses_less_than_after_a_random_rotation() {
         let mut random = Random::new(2);
         let sample: Vec<f32> = (0..3000 * 16)
-            .map(|i| (random.gaussian() / (1 + i % 16) as f64) as f32)
+            .map(|i| (gaussian(&mut random) / (1 + i % 16) as f64) as f32)
             .collect();
         let sample = Rows::new(&sample, 16).unwrap();
         let loss = |token: &str| {

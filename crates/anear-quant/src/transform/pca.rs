@@ -1,11 +1,10 @@
 //! Principal components (Faiss: `PCAMatrix`).
 
 use anear_bytes::Cursor;
-use anear_kernels::Rows;
+use anear_kernels::{Random, Rows};
 
 use super::algebra::{self, Matrix};
 use super::{Linear, Transform, TransformSpec, check_floats, put_floats, take_floats};
-use crate::random::Random;
 use crate::{Error, Result, Training};
 
 /// Vectors per component that are learned from, as in Faiss.
@@ -210,7 +209,7 @@ pub(super) fn subsample(vectors: Rows<'_>, count: usize, random: &mut Random) ->
     if vectors.len() <= count {
         return vectors.as_slice().to_vec();
     }
-    let chosen = random.sample(vectors.len(), count);
+    let chosen = random.sorted_sample(vectors.len(), count);
     chosen.iter().flat_map(|i| vectors.row(*i)).copied().collect()
 }
 

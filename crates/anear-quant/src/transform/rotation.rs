@@ -1,7 +1,8 @@
 //! Random rotations (Faiss: `RandomRotationMatrix`).
 
+use anear_kernels::Random;
+
 use super::{Linear, TransformSpec, algebra, check_dim};
-use crate::random::Random;
 use crate::{Result, Training};
 
 /// A rotation, uniformly distributed; of its larger side, the first rows or columns where it makes fewer or more

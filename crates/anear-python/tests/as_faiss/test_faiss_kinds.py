@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faiss_twins import D, check_alike, known, outcome, recall, upstream, vectors
+from faiss_twins import D, both, check_alike, known, outcome, recall, upstream, vectors
 
 import anear
 
@@ -201,3 +201,20 @@ def test_reading_what_is_no_index_is_refused(tmp_path: Path) -> None:
     ):
         ours, theirs = outcome(lambda: call(anear)), outcome(lambda: call(upstream()))
         assert type(ours) is type(theirs), (ours, theirs)
+
+
+def test_a_graph_is_built_of_vectors_and_their_neighbors() -> None:
+    base = vectors(500)
+    graph = anear.knn(base, base, 33)[1][:, 1:]
+
+    def built(module: Any, near: Any, twice: bool = False) -> Any:
+        index = module.IndexNSGFlat(D, 16)
+        index.build(base, near)
+        if twice:
+            index.build(base, near)
+        return index.ntotal, index.is_built, index.search(base[:20], 1)[1]
+
+    both(lambda m: built(m, graph))
+    both(lambda m: built(m, graph, twice=True))
+    both(lambda m: built(m, graph[:100]))
+    both(lambda m: built(m, np.full_like(graph, -1)))

@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Floats, Int32Vector, UInt64Vector, pointed
+from ._arrays import Array, Floats, Ids, Int32Vector, UInt64Vector, pointed, rows
 from ._codes import IndexPQ, IndexScalarQuantizer, numbers_in
 from ._constants import METRIC_L2
 from ._index import EngineIndex, Index, IndexFlat, Knobs
@@ -281,6 +281,28 @@ class IndexNSG(_Linked):
     def is_built(self) -> bool:
         """Whether there are links."""
         return self.nsg.is_built
+
+    def build(self, x: Any, graph: Any) -> None:
+        """Links vectors; `graph`, the positions of neighbors in a row for each, is checked and not needed.
+
+        Raises:
+            AssertionError: there is not one row per vector.
+            RuntimeError: vectors are linked already, or the graph is none of theirs.
+        """
+        vectors = rows(x, self.d)
+        near: Ids = np.ascontiguousarray(graph, dtype=np.int64)
+        assert near.ndim == 2 and len(near) == len(vectors), f"{len(vectors)} vectors, a graph of {near.shape}"
+        if self.ntotal:
+            raise RuntimeError("the vectors are linked already; reset() the index first")
+        self._check_graph(near)
+        self.add(vectors)
+
+    @staticmethod
+    def _check_graph(near: Ids) -> None:
+        own = np.arange(len(near))[:, None]
+        wrong = int(((near < 0) | (near >= len(near)) | (near == own)).sum())
+        if wrong >= len(near) / 10:
+            raise RuntimeError(f"{wrong} entries of the graph of {len(near)} vectors are no other vector's positions")
 
 
 class IndexNSGFlat(IndexNSG):

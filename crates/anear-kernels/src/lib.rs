@@ -8,8 +8,9 @@
 //! 32 running totals (component `i` goes to total `i % 32`), plain multiplication and addition, then one fixed tree.
 //! Batches find their candidates by a faster product, but only as a filter with a proven margin;
 //! what passes is measured again in the canonical order. Packed codes are compared in the same order with fused
-//! multiplication and addition. The power in Lp and the logarithm in Jensen-Shannon are the operating system's: those two
-//! agree between instruction sets, and between machines as far as their systems do.
+//! multiplication and addition, and so are products with a [`Matrix`], in the order of components. The power in Lp and the
+//! logarithm in Jensen-Shannon are the operating system's: those two agree between instruction sets, and between machines
+//! as far as their systems do.
 //!
 //! | to | use |
 //! |---|---|

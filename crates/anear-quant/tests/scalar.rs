@@ -1,8 +1,8 @@
 //! Scalar quantizers: Faiss's codes, the distances of what codes stand for, ranges that are what they say.
 
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 use anear_pool::Pool;
-use anear_quant::{Quantizer, RangeStat, Scalar, ScalarKind, ScalarParams, Training};
+use anear_quant::{CodeRun, Quantizer, RangeStat, Scalar, ScalarKind, ScalarParams, Training};
 
 const DIM: usize = 37;
 
@@ -340,5 +340,37 @@ fn senseless_training_is_refused_with_its_reason() {
     );
     for bad in [f32::MAX, f32::INFINITY] {
         assert!(sq8(&[bad, -f32::MAX]).is_err(), "{bad}");
+    }
+}
+
+/// More codes than are compared with several queries while they are in the cache.
+#[test]
+fn many_queries_find_what_each_finds_alone() {
+    let (count, dim, first_id) = (6000, 64, 50);
+    let base = vectors(count, dim, 1);
+    let scalar = train(ScalarKind::Sq8, &base, dim);
+    let codes = scalar.codes_of(Rows::new(&base, dim).unwrap()).unwrap();
+    let queries = vectors(21, dim, 2);
+    let queries = Rows::new(&queries, dim).unwrap();
+    let run = CodeRun {
+        codes: &codes,
+        slots: 7..count - 5,
+        first_id,
+    };
+    let keep = IdSelector::Range(60..5900);
+    let mut tops: Vec<_> = queries.iter().map(|_| TopK::new(9)).collect();
+    scalar.scan(Metric::L2, queries, &run, &keep, &mut tops);
+    for (query, top) in queries.iter().zip(tops) {
+        let mut distances = vec![0.0; count];
+        scalar
+            .scorer(Metric::L2, query)
+            .score_block(codes.as_bytes(), &mut distances);
+        let mut plain = TopK::new(9);
+        for (id, &distance) in (first_id..).zip(&distances[run.slots.clone()]) {
+            if keep.contains(id) {
+                plain.push(Neighbor { id, distance });
+            }
+        }
+        assert_eq!(top.into_sorted(), plain.into_sorted());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::TryReserveError;
 
 /// [`Vec::try_reserve`], on large pages where there is much to reserve and the system gives them on request (Linux).
 ///
-/// Walks of a graph of 60,000 nodes take 0.78 times as long when vectors and links lie on large pages.
+/// Searches of a graph of 60,000 vectors of 512 bytes took 0.8 times as long, building it 0.87 times (Sapphire Rapids).
 ///
 /// ```
 /// let mut links: Vec<u32> = Vec::new();

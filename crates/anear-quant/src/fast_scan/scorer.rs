@@ -84,7 +84,10 @@ pub(super) fn scan_together(
     keep: &IdSelector<'_>,
     tops: &mut [TopK],
 ) {
-    let blocks = ids.len().div_ceil(BLOCK_LEN).max(1);
+    if ids.is_empty() {
+        return;
+    }
+    let blocks = ids.len().div_ceil(BLOCK_LEN);
     let (mut bounds, mut masks) = ([0; TOGETHER * BLOCKS], [0; TOGETHER * BLOCKS]);
     for (scorers, tops) in scorers.chunks(TOGETHER).zip(tops.chunks_mut(TOGETHER)) {
         let tables: [&[u8]; TOGETHER] =

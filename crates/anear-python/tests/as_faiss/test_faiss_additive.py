@@ -99,6 +99,7 @@ def test_numbers_that_are_not_finite_and_codes_of_other_codebooks_are_refused(sp
     strange[1, 2] = np.nan
     for call, reason in (
         (lambda: index.add(strange), "vector 1 has NaN at component 2"),
+        (lambda: anear.LocalSearchQuantizer(D, 1, 1).train(strange), "vector 1 has NaN at component 2"),
         (lambda: index.merge_from(other), "codebooks differ"),
     ):
         with pytest.raises(RuntimeError, match=reason):

@@ -14,10 +14,10 @@ from ._additive import (
     ProductLocalSearchQuantizer,
     ProductResidualQuantizer,
 )
-from ._arrays import Array, Codes, Floats, Ids, ids_for, rows
+from ._arrays import Array, Codes, Floats, Ids, check_finite, ids_for, rows
 from ._constants import METRIC_L2
 from ._functions import knn, pairwise_distances
-from ._held import HeldCodes, check_finite
+from ._held import HeldCodes
 from ._index import Index, Range
 from ._ivf import IndexIVF, train_level1
 from ._lists import ArrayInvertedLists

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Codes, Floats, Ids, UInt8Vector, rows
+from ._arrays import Codes, Floats, Ids, UInt8Vector, check_finite, rows
 from ._index import Index
 
 
@@ -54,12 +54,3 @@ class HeldCodes(Index):
 
     def _reset(self) -> None:
         self._held = self._held[:0]
-
-
-def check_finite(x: Floats) -> None:
-    """Refuses vectors with NaN or infinity, as the engine does."""
-    wrong = np.argwhere(~np.isfinite(x))
-    if len(wrong):
-        row, column = wrong[0].tolist()
-        value = str(x[row, column]).replace("nan", "NaN")
-        raise RuntimeError(f"vector {row} has {value} at component {column}; only finite numbers can be compared")

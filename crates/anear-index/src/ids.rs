@@ -62,9 +62,9 @@ impl Ids {
         &self.by_position
     }
 
-    /// All ids, in no order.
+    /// All ids, by position.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.positions.keys().copied()
+        self.by_position.iter().copied().filter(|id| *id != GONE)
     }
 
     /// Where an id is. Many are their own positions: those need no lookup.
@@ -110,10 +110,8 @@ impl Ids {
     pub(crate) fn renumbered(&self) -> Self {
         let mut old: Vec<u64> = self.iter().collect();
         old.sort_unstable();
-        let living = self.by_position.iter().filter(|id| **id != GONE);
-        let new: Vec<u64> = living
-            .map(|id| old.partition_point(|other| other < id) as u64)
-            .collect();
+        let new = self.iter().map(|id| old.partition_point(|other| *other < id) as u64);
+        let new: Vec<u64> = new.collect();
         let mut ids = Self::default();
         ids.append(&new);
         ids
@@ -152,5 +150,21 @@ impl Positions {
             Self::Listed(positions) => IdSelector::Sorted(positions),
             Self::Marked(positions) => IdSelector::Bitmap(positions),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_by_position_without_those_that_are_gone() {
+        let mut ids = Ids::default();
+        ids.append(&[50, GONE, 3, 40]);
+        assert!(ids.iter().eq([50, 3, 40]));
+        assert_eq!((ids.len(), ids.position(40), ids.position(GONE)), (3, Some(3), None));
+        assert_eq!(ids.renumbered().as_slice(), [2, 0, 1]);
+        ids.vacate(&IdSelector::Range(0..1));
+        assert!(ids.iter().eq([3, 40]));
     }
 }

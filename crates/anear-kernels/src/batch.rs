@@ -185,7 +185,9 @@ impl Batch<'_> {
             .map(|(start, tops)| self.panel(queries.slice(start..start + tops.len()), tops))
             .collect();
         let mut block = Block::default();
-        let block_len = (BLOCK_BYTES / size_of_val(queries.row(0))).next_multiple_of(self.product.rows);
+        let block_len = (BLOCK_BYTES / size_of_val(queries.row(0)))
+            .max(1)
+            .next_multiple_of(self.product.rows);
         for (id, row) in candidates {
             self.add(&mut block, id, row);
             if block.ids.len() == block_len {
@@ -203,7 +205,8 @@ impl Batch<'_> {
 
     fn pass_all(&self, panels: &mut [Panel<'_>], block: &Block<'_>) {
         for panel in panels {
-            if panel.tops.iter().any(|top| top.threshold() == f32::INFINITY) {
+            // A query without any bound so far, which can have one: not by cosine, and not of NaN.
+            if panel.offset.contains(&f32::NEG_INFINITY) {
                 self.limit(panel, block);
             }
             self.pass(panel, block);
@@ -215,11 +218,8 @@ impl Batch<'_> {
         block.ids.push(id);
         block.rows.push(row);
         block.weights.push(self.margin.weight(squared_norm));
-        block.largest = if squared_norm <= block.largest {
-            block.largest
-        } else {
-            squared_norm
-        };
+        // A row whose norm is NaN proves nothing, and counts for nothing.
+        block.largest = block.largest.max(squared_norm);
     }
 
     fn panel<'q>(&self, queries: Rows<'q>, tops: &'q mut [TopK]) -> Panel<'q> {
@@ -258,7 +258,7 @@ impl Batch<'_> {
         let (size, width) = (self.product.rows, self.product.queries);
         let tiles = LIMIT_TILES.saturating_mul(panel.tops.iter().map(TopK::k).max().unwrap_or(0));
         // The last rows of the last block repeat, and count for nothing.
-        if self.metric == Metric::Cosine || tiles > block.ids.len() / size {
+        if tiles > block.ids.len() / size {
             return;
         }
         let weights = &block.weights[..tiles * size];
@@ -278,7 +278,8 @@ impl Batch<'_> {
             values.clear();
             values.extend(least.chunks_exact(width).map(|least| least[q]));
             let (_, value, _) = values.select_nth_unstable_by(k - 1, f32::total_cmp);
-            panel.limits[q] = self.margin.at_most(panel.norms[q], block.largest, *value);
+            let limit = self.margin.at_most(panel.norms[q], block.largest, *value);
+            panel.limits[q] = limit.min(panel.limits[q]);
             self.tighten(panel, q);
         }
     }
@@ -329,7 +330,7 @@ struct Block<'r> {
     ids: Vec<u64>,
     rows: Vec<&'r [f32]>,
     weights: Vec<f32>,
-    /// The largest squared norm of a row; NaN once there is one.
+    /// The largest squared norm of a row.
     largest: f32,
 }
 

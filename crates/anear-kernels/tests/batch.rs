@@ -126,6 +126,28 @@ fn what_was_found_before_counts() {
     }
 }
 
+/// Products of the long rows cancel out, and are what rounding makes of them; the short ones' are about the same.
+#[test]
+fn a_row_that_is_no_number_hides_no_long_one() {
+    let (mut random, dim) = (Random(11), 24);
+    for _ in 0..20 {
+        let direction = random.floats(dim);
+        let product = |row: &[f32]| row.iter().zip(&direction).map(|(x, y)| x * y).sum::<f32>();
+        let mut rows: Vec<f32> = random.floats(24 * dim).into_iter().map(|x| x * 1e5).collect();
+        for row in rows.chunks_exact_mut(dim) {
+            row[0] -= (product(row) - 5.0) / direction[0];
+        }
+        rows.extend(vec![f32::NAN; dim]);
+        for i in 0..40 {
+            let mut row = random.floats(dim);
+            row[0] -= (product(&row) - 5.0 - 0.002 * i as f32) / direction[0];
+            rows.extend(row);
+        }
+        let queries = (1..13).flat_map(|i| direction.iter().map(move |x| x * i as f32 / 7.0));
+        check(&queries.collect::<Vec<_>>(), &rows, dim, &IdSelector::All);
+    }
+}
+
 fn any_component() -> impl Strategy<Value = f32> {
     prop_oneof![
         4 => -2.0..2.0_f32,

@@ -264,7 +264,9 @@ impl<'a> CodeRun<'a> {
     /// Its parts that stay in the cache.
     fn cached(&self) -> impl Iterator<Item = Self> {
         let Range { start, end } = self.slots;
-        let len = (CACHED_BYTES / self.codes.code_len().max(1)).next_multiple_of(BLOCK);
+        let len = (CACHED_BYTES / self.codes.code_len().max(1))
+            .max(1)
+            .next_multiple_of(BLOCK);
         (start..end).step_by(len).map(move |from| Self {
             slots: from..end.min(from + len),
             first_id: self.first_id + (from - start) as u64,

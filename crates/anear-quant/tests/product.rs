@@ -202,6 +202,17 @@ fn fast_scan_finds_what_the_plain_quantizer_finds() {
 }
 
 #[test]
+fn among_no_codes_nothing_is_found() {
+    let (plain, fast) = (product(8, 4, 4), FastScan::from_parts(8, 4, floats(8 << 4, 1)).unwrap());
+    for quantizer in [&plain as &dyn Quantizer, &fast] {
+        let (scorer, mut top) = (quantizer.scorer(Metric::L2, &[0.5; 8]), TopK::new(3));
+        scorer.scan(&[], &[], &IdSelector::All, &mut top);
+        scorer.scan_with_terms(&[], &[], 1.0, 0.0, &[], &IdSelector::All, &mut top);
+        assert!(top.is_empty());
+    }
+}
+
+#[test]
 fn fast_scan_with_terms_finds_what_the_plain_quantizer_finds() {
     for twins in Twins::all() {
         let query = floats(twins.dim(), 3);

@@ -374,3 +374,15 @@ fn many_queries_find_what_each_finds_alone() {
         assert_eq!(top.into_sorted(), plain.into_sorted());
     }
 }
+
+#[test]
+fn codes_that_are_longer_than_a_share_of_the_cache_are_found() {
+    let dim = 200_000;
+    let base = vectors(3, dim, 1);
+    let (scalar, base) = (train(ScalarKind::Sq8, &base, dim), Rows::new(&base, dim).unwrap());
+    let codes = scalar.codes_of(base).unwrap();
+    let mut tops = vec![TopK::new(1); 3];
+    scalar.scan(Metric::L2, base, &CodeRun::all(&codes), &IdSelector::All, &mut tops);
+    let nearest: Vec<u64> = tops.into_iter().map(|top| top.into_sorted()[0].id).collect();
+    assert_eq!(nearest, [0, 1, 2]);
+}

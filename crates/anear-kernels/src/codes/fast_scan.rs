@@ -109,7 +109,7 @@ impl Kernels {
             return;
         };
         assert!(
-            first.len().is_multiple_of(LEN) && first.len() <= stride,
+            first.len().is_multiple_of(LEN) && (1..=stride).contains(&first.len()),
             "tables of pairs"
         );
         assert!(
@@ -121,7 +121,7 @@ impl Kernels {
             "as many blocks for each query"
         );
         assert!(
-            blocks.len() >= masks.len() / tables.len() * stride,
+            blocks.len() / stride >= masks.len() / tables.len(),
             "as many blocks as places"
         );
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.

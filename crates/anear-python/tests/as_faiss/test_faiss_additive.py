@@ -90,6 +90,23 @@ def test_vectors_are_selected_removed_merged_and_copied(spec: str) -> None:
     assert isinstance(outcome(lambda: anear.serialize_index(index)), RuntimeError)
 
 
+@pytest.mark.parametrize("spec", ["PRQ2x2x4", "IVF8,PRQ2x2x4_Nqint4"])
+def test_numbers_that_are_not_finite_and_codes_of_other_codebooks_are_refused(spec: str) -> None:
+    index, other = filled(anear, spec), anear.index_factory(D, spec)
+    other.train(BASE[:400])
+    other.add(BASE)
+    strange = BASE[:3].copy()
+    strange[1, 2] = np.nan
+    for call, reason in (
+        (lambda: index.add(strange), "vector 1 has NaN at component 2"),
+        (lambda: anear.LocalSearchQuantizer(D, 1, 1).train(strange), "vector 1 has NaN at component 2"),
+        (lambda: index.merge_from(other), "codebooks differ"),
+    ):
+        with pytest.raises(RuntimeError, match=reason):
+            call()
+    assert (index.ntotal, other.ntotal) == (800, 800)
+
+
 @pytest.mark.parametrize("spec", BLOCKS)
 def test_codes_in_blocks_find_about_as_much_as_faisss(spec: str) -> None:
     ours, theirs = (filled(module, spec) for module in (anear, upstream()))

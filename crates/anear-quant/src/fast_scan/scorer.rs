@@ -11,7 +11,7 @@ use crate::{BLOCK, BLOCK_LEN, Scorer, product::Table, push_wanted, terms};
 const BLOCKS: usize = BLOCK / BLOCK_LEN;
 
 /// Queries whose sums are in registers together.
-const TOGETHER: usize = 4;
+const IN_REGISTERS: usize = 4;
 
 /// From so many codes of a block on it is less work to compute the distances of all: 32 take about as long as three alone
 /// (row `IVF1024,PQ32x4fs` of `benches/faiss_vs_anear.py`).
@@ -84,10 +84,13 @@ pub(super) fn scan_together(
     keep: &IdSelector<'_>,
     tops: &mut [TopK],
 ) {
-    let blocks = ids.len().div_ceil(BLOCK_LEN).max(1);
-    let (mut bounds, mut masks) = ([0; TOGETHER * BLOCKS], [0; TOGETHER * BLOCKS]);
-    for (scorers, tops) in scorers.chunks(TOGETHER).zip(tops.chunks_mut(TOGETHER)) {
-        let tables: [&[u8]; TOGETHER] =
+    if ids.is_empty() {
+        return;
+    }
+    let blocks = ids.len().div_ceil(BLOCK_LEN);
+    let (mut bounds, mut masks) = ([0; IN_REGISTERS * BLOCKS], [0; IN_REGISTERS * BLOCKS]);
+    for (scorers, tops) in scorers.chunks(IN_REGISTERS).zip(tops.chunks_mut(IN_REGISTERS)) {
+        let tables: [&[u8]; IN_REGISTERS] =
             array::from_fn(|i| scorers.get(i).map_or(&[][..], |scorer| &scorer.rounded.bytes));
         let (bounds, masks) = (
             &mut bounds[..scorers.len() * blocks],

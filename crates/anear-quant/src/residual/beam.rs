@@ -2,9 +2,11 @@
 //!
 //! Many vectors go together: a codebook is compared with what all their ways leave in one product of matrices.
 
+use std::ops::Range;
+
 use anear_kernels::{Neighbor, Rows, TopK};
 
-use super::{Residual, squared_norm};
+use super::{Book, Residual, squared_norm};
 
 /// Numbers of a product: a megabyte, which stays in the cache.
 const PRODUCTS: usize = 1 << 18;
@@ -70,43 +72,60 @@ impl<'a> Beam<'a> {
 
     /// Extends each way by each entry of a codebook and keeps the best of each vector.
     fn extend(&mut self, stage: usize) {
-        let book = &self.residual.books[stage];
-        let len = book.norms.len();
-        let rests = Rows::new(&self.paths.rests, self.residual.dim).expect("whole vectors");
-        self.products.resize(rests.len() * len, 0.0);
-        book.matrix.multiply(rests, &mut self.products);
-        self.extended.clear();
-        for ways in self.paths.starts.windows(2) {
-            let mut top = TopK::new(self.residual.params.beam);
-            for way in ways[0]..ways[1] {
-                let distances = &mut self.products[way * len..][..len];
-                let norm = squared_norm(rests.row(way));
-                for (distance, entry) in distances.iter_mut().zip(&book.norms) {
-                    *distance = norm + (entry - 2.0 * *distance);
-                }
-                offer(&mut top, (way * len) as u64, distances);
+        let Self {
+            residual,
+            paths,
+            extended,
+            products,
+        } = self;
+        let (book, entries) = (&residual.books[stage], residual.params.entries_of(stage));
+        let entries = residual.entries().slice(entries);
+        let rests = Rows::new(&paths.rests, residual.dim).expect("whole vectors");
+        products.resize(rests.len() * entries.len(), 0.0);
+        book.matrix.multiply(rests, products);
+        extended.clear();
+        for ways in paths.starts.windows(2) {
+            for (way, number) in best(book, rests, ways[0]..ways[1], products, residual.params.beam) {
+                extended.numbers.extend(&paths.numbers[way * stage..][..stage]);
+                extended.numbers.push(number as u32);
+                let rest = rests.row(way).iter().zip(entries.row(number));
+                extended.rests.extend(rest.map(|(x, y)| x - y));
             }
-            let mut kept = top.into_sorted();
-            if kept.is_empty() {
-                // What has no distance to anything (NaN) is encoded as something nevertheless.
-                let id = (ways[0] * len) as u64;
-                kept.push(Neighbor { id, distance: 0.0 });
-            }
-            for kept in kept {
-                let (way, number) = (kept.id as usize / len, kept.id as usize % len);
-                let entry = self.residual.params.entries_of(stage).start + number;
-                let entry = self.residual.entries().row(entry);
-                self.extended
-                    .numbers
-                    .extend(&self.paths.numbers[way * stage..][..stage]);
-                self.extended.numbers.push(number as u32);
-                let rest = rests.row(way).iter().zip(entry);
-                self.extended.rests.extend(rest.map(|(x, y)| x - y));
-            }
-            self.extended.starts.push(self.extended.numbers.len() / (stage + 1));
+            extended.starts.push(extended.numbers.len() / (stage + 1));
         }
-        std::mem::swap(&mut self.paths, &mut self.extended);
+        std::mem::swap(paths, extended);
     }
+}
+
+/// The best of these ways with an entry behind each: the way and the number of the entry. `products` are those of what all
+/// ways leave with all entries.
+fn best(
+    book: &Book,
+    rests: Rows<'_>,
+    ways: Range<usize>,
+    products: &mut [f32],
+    beam: usize,
+) -> impl Iterator<Item = (usize, usize)> {
+    let len = book.norms.len();
+    // What has no distance to anything (NaN) is encoded as something nevertheless.
+    let anything = Neighbor {
+        id: (ways.start * len) as u64,
+        distance: 0.0,
+    };
+    let mut top = TopK::new(beam);
+    for way in ways {
+        let distances = &mut products[way * len..][..len];
+        let norm = squared_norm(rests.row(way));
+        for (distance, entry) in distances.iter_mut().zip(&book.norms) {
+            *distance = norm + (entry - 2.0 * *distance);
+        }
+        offer(&mut top, (way * len) as u64, distances);
+    }
+    if top.is_empty() {
+        top.push(anything);
+    }
+    let kept = top.into_sorted().into_iter();
+    kept.map(move |kept| (kept.id as usize / len, kept.id as usize % len))
 }
 
 impl Paths {

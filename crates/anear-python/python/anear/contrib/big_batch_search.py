@@ -58,11 +58,12 @@ def big_batch_search(
         if number == crash_at:
             raise ZeroDivisionError(f"stopped before list {number}, as asked by crash_at")
         who = np.flatnonzero((visited == number).any(axis=1))
-        ids, vectors = _decoded(index, number)
-        if len(who) and len(ids):
+        size = index.get_list_size(number)
+        if len(who) and size:
+            ids, vectors = _decoded(index, number)
             heap.add_result_subset(who, *_nearest(index, queries[who], ids, vectors, k, method, pairwise_distances, knn))
         if verbose:
-            print(f"list {number} of {index.nlist}: {len(who)} queries, {len(ids)} vectors")
+            print(f"list {number} of {index.nlist}: {len(who)} queries, {size} vectors")
         if checkpoint is not None and time.monotonic() - saved >= checkpoint_freq:
             _save(checkpoint, heap, number + 1)
             saved = time.monotonic()

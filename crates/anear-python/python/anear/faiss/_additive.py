@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, Codes, Float32Vector, Floats, UInt64Vector, output, rows
+from ._arrays import Array, Codes, Float32Vector, Floats, UInt64Vector, check_finite, output, rows
 from ._quantizers import AdditiveQuantizer, Quantizer, ResidualQuantizer
 
 Entries = npt.NDArray[np.int64]
@@ -59,9 +59,10 @@ class LearnedAdditiveQuantizer(AdditiveQuantizer):
         """Learns codebooks from vectors like those to come.
 
         Raises:
-            RuntimeError: there are fewer vectors than entries of a codebook.
+            RuntimeError: there are fewer vectors than entries of a codebook, or numbers are not finite.
         """
         vectors = rows(x, self.d)
+        check_finite(vectors)
         if len(vectors) < self.K:
             raise RuntimeError(f"{len(vectors)} vectors cannot make codebooks of {self.K} entries")
         self._learn(vectors)

@@ -29,6 +29,15 @@ def rows(x: Any, width: int, dtype: npt.DTypeLike = np.float32) -> Array:
     return array
 
 
+def check_finite(x: Floats) -> None:
+    """Refuses vectors with NaN or infinity, as the engine does."""
+    wrong = np.argwhere(~np.isfinite(x))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        value = str(x[row, column]).replace("nan", "NaN")
+        raise RuntimeError(f"vector {row} has {value} at component {column}; only finite numbers can be compared")
+
+
 def bytes_rows(x: Any, width: int) -> Codes:
     """Codes, which are not converted.
 

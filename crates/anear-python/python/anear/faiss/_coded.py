@@ -14,9 +14,10 @@ from ._additive import (
     ProductLocalSearchQuantizer,
     ProductResidualQuantizer,
 )
-from ._arrays import Array, Codes, Floats, Ids, UInt8Vector, ids_for, rows
+from ._arrays import Array, Codes, Floats, Ids, check_finite, ids_for, rows
 from ._constants import METRIC_L2
 from ._functions import knn, pairwise_distances
+from ._held import HeldCodes
 from ._index import Index, Range
 from ._ivf import IndexIVF, train_level1
 from ._lists import ArrayInvertedLists
@@ -71,14 +72,20 @@ def clear(index: Index, distances: Floats, labels: Ids) -> None:
     distances.fill(np.finfo(np.float32).max * (-1 if index._is_similarity() else 1))
 
 
-class IndexAdditiveQuantizer(Index):
+def check_same_codebooks(index: Any, other: Any) -> None:
+    """Refuses codes of other codebooks: they would be decoded as other vectors."""
+    if not np.array_equal(index.aq.codebooks._values, other.aq.codebooks._values):
+        raise RuntimeError(f"cannot merge {other!r} into {index!r}: their codebooks differ; train one and copy it")
+
+
+class IndexAdditiveQuantizer(HeldCodes):
     """Codes of an additive quantizer. It cannot be written to a file; it can be pickled."""
 
     def __init__(self, d: SupportsIndex, aq: LearnedAdditiveQuantizer, metric: int | str = METRIC_L2) -> None:
         """An empty index of vectors of width `d`."""
         super().__init__(d, metric)
         self.aq = aq
-        self._held: Codes = np.empty((0, aq.code_size), np.uint8)
+        self._held = np.empty((0, aq.code_size), np.uint8)
 
     @property
     def is_trained(self) -> bool:  # type: ignore[override]
@@ -90,35 +97,15 @@ class IndexAdditiveQuantizer(Index):
         """Bytes of a vector's code."""
         return self.aq.code_size
 
-    @property
-    def codes(self) -> UInt8Vector:
-        """A copy of all codes, one after the other."""
-        return UInt8Vector(self._held)
-
-    def sa_code_size(self) -> int:
-        """Bytes of a vector's code."""
-        return self.aq.code_size
-
-    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
-        """Adds the vectors of codes, which `sa_encode` made.
-
-        Raises:
-            RuntimeError: ids are given, which are positions here.
-        """
-        if ids is not None:
-            raise self._cannot("add_sa_codes with ids")
-        self._held = np.vstack([self._held, rows(codes, self.code_size, np.uint8)])
-
-    def _count(self) -> int:
-        return len(self._held)
+    def check_compatible_for_merge(self, otherIndex: Index) -> None:
+        """Raises RuntimeError if the other index is of another kind, width or metric, or has learned something else."""
+        super().check_compatible_for_merge(otherIndex)
+        check_same_codebooks(self, otherIndex)
 
     def _train(self, x: Floats) -> None:
         if self.ntotal:
             raise RuntimeError(f"{self!r} holds vectors; reset() it before it is trained anew")
         self.aq.train(x)
-
-    def _add(self, x: Floats) -> None:
-        self.add_sa_codes(self._encode(x))
 
     def _blocks(self, params: SearchParameters | None) -> Iterable[Found]:
         ids = self._own_ids()
@@ -134,12 +121,6 @@ class IndexAdditiveQuantizer(Index):
 
     def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
         return as_range(within_of(self, x, radius, self._blocks(params)))
-
-    def _reconstruct(self, ids: Ids) -> Floats:
-        wrong = (ids < 0) | (ids >= self.ntotal)
-        if wrong.any():
-            raise RuntimeError(f"there is no vector {ids[wrong][0]}; the index holds {self.ntotal}")
-        return self._decode(self._held[ids])
 
     def _remove(self, selector: IDSelector) -> int:
         ids = self._own_ids()
@@ -251,6 +232,11 @@ class IndexIVFAdditiveQuantizer(IndexIVF):
         width = self.coarse_code_size()
         self._put(self._list_numbers(given[:, :width]), self._new_ids(len(given), ids), given[:, width:])
 
+    def check_compatible_for_merge(self, otherIndex: Index) -> None:
+        """Raises RuntimeError if the other index is of another kind, width or metric, or has learned something else."""
+        super().check_compatible_for_merge(otherIndex)
+        check_same_codebooks(self, otherIndex)
+
     def _put(self, lists: Ids, ids: Ids, codes: Codes) -> None:
         for number in np.unique(lists[lists >= 0]).tolist():
             here = lists == number
@@ -281,9 +267,10 @@ class IndexIVFAdditiveQuantizer(IndexIVF):
         self.is_trained = True
 
     def _add(self, x: Floats) -> None:
-        self._add_to_lists(x, self.quantizer.assign(x, 1).ravel())
+        self._add_with_ids(x, None)
 
-    def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+    def _add_with_ids(self, x: Floats, ids: Ids | None) -> None:
+        check_finite(x)
         self._add_to_lists(x, self.quantizer.assign(x, 1).ravel(), ids)
 
     def _blocks(self, number: int, params: SearchParameters | None) -> Iterable[Found]:

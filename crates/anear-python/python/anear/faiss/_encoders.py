@@ -7,9 +7,10 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Codes, Floats, Ids, UInt8Vector, rows
+from ._arrays import Codes, Floats
 from ._composite import _Wrapper
 from ._constants import METRIC_L2
+from ._held import HeldCodes
 from ._index import Index
 from ._ivf import IndexIVFPQ
 from ._quantizers import ProductQuantizer
@@ -71,7 +72,7 @@ class IndexRowwiseMinMaxFP16(IndexRowwiseMinMaxBase):
     _number = np.float16
 
 
-class Index2Layer(Index):
+class Index2Layer(HeldCodes):
     """The number of the nearest centroid and a product code of what is left; encodes and gives back. It can be pickled."""
 
     def __init__(
@@ -85,7 +86,7 @@ class Index2Layer(Index):
         """An empty index; `quantizer` finds the nearest of `nlist` centroids, the rest is cut into `M` parts."""
         super().__init__(quantizer.d, metric)
         self.q1 = IndexIVFPQ(quantizer, quantizer.d, nlist, M, nbit, metric)
-        self._held: Codes = np.empty((0, self.code_size), np.uint8)
+        self._held = np.empty((0, self.code_size), np.uint8)
 
     @property
     def is_trained(self) -> bool:  # type: ignore[override]
@@ -112,25 +113,6 @@ class Index2Layer(Index):
         """Bytes of a vector's code."""
         return self.code_size_1 + self.code_size_2
 
-    @property
-    def codes(self) -> UInt8Vector:
-        """A copy of all codes, one after the other."""
-        return UInt8Vector(self._held)
-
-    def sa_code_size(self) -> int:
-        """Bytes of a vector's code."""
-        return self.code_size
-
-    def add_sa_codes(self, codes: Any, ids: Any = None) -> None:
-        """Adds the vectors of codes, which `sa_encode` made.
-
-        Raises:
-            RuntimeError: ids are given, which are positions here.
-        """
-        if ids is not None:
-            raise self._cannot("add_sa_codes with ids")
-        self._held = np.vstack([self._held, rows(codes, self.code_size, np.uint8)])
-
     def transfer_to_IVFPQ(self, other: IndexIVFPQ) -> None:
         """Adds all vectors to an inverted file, which takes over the quantizers.
 
@@ -143,23 +125,8 @@ class Index2Layer(Index):
         other.is_trained = True
         other.add_sa_codes(self._held)
 
-    def _count(self) -> int:
-        return len(self._held)
-
     def _train(self, x: Floats) -> None:
         self.q1.train(x)
-
-    def _add(self, x: Floats) -> None:
-        self.add_sa_codes(self._encode(x))
-
-    def _reconstruct(self, ids: Ids) -> Floats:
-        wrong = (ids < 0) | (ids >= self.ntotal)
-        if wrong.any():
-            raise RuntimeError(f"there is no vector {ids[wrong][0]}; the index holds {self.ntotal}")
-        return self._decode(self._held[ids])
-
-    def _reset(self) -> None:
-        self._held = self._held[:0]
 
     def _encode(self, x: Floats) -> Codes:
         return self.q1.sa_encode(x)

@@ -358,6 +358,10 @@ class Index(Raw, Known):
     def _decode(self, codes: Codes) -> Floats:
         raise self._cannot("sa_decode")
 
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        """What the engine is told about a search; nothing where another searches."""
+        return {}
+
     def _engine(self) -> _native.VectorIndex:
         """The whole of it as one index of the engine, to be saved or built upon."""
         raise self._cannot("saving")
@@ -471,10 +475,6 @@ class EngineIndex(Index):
 
     def _add(self, x: Floats) -> None:
         self._live.add(x)
-
-    def _knobs(self, params: SearchParameters | None) -> Knobs:
-        """What the engine is told about a search."""
-        return {}
 
     def _rule(self, params: SearchParameters | None) -> _native.Selector | None:
         selector = None if params is None else params.sel

@@ -86,6 +86,11 @@ impl IdMap {
         self.ids.as_slice()
     }
 
+    /// The ids of the vectors there are, by their ids in the index within.
+    pub(crate) fn living(&self) -> impl Iterator<Item = u64> {
+        self.ids.iter()
+    }
+
     /// The index that numbers by position.
     pub fn inner(&self) -> &dyn VectorIndex {
         &*self.inner

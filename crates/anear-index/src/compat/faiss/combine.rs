@@ -26,18 +26,23 @@ pub(super) fn read_id_map(code: [u8; 4], source: &mut Source<'_>) -> Result<IdMa
 }
 
 pub(super) fn write_id_map(index: &IdMap, sink: &mut Sink) -> Result<()> {
-    // Where the index within keeps its ids, those that are gone have no place in Faiss's list.
-    if index.ids().len() != index.len() {
-        return Err(unsupported(index));
+    // Where the index within keeps its ids, those that are gone have no place in Faiss's list: its vectors are numbered anew.
+    let living: Vec<u64> = index.living().collect();
+    let mut renumbered = None;
+    if living.len() != index.ids().len() {
+        let mut inner = index.inner().boxed_clone();
+        inner.renumber()?;
+        renumbered = Some(inner);
     }
+    let inner = renumbered.as_deref().unwrap_or(index.inner());
     sink.put(match index.spec() {
         IndexSpec::IdMap(IdMapKind::IdMap2, _) => ID_MAP_2,
         _ => *b"IxMp",
     });
     Header::of(index).write(sink);
-    write_object(index.inner(), sink)?;
-    sink.u64(index.len());
-    sink.ids(index.ids());
+    write_object(inner, sink)?;
+    sink.u64(living.len());
+    sink.ids(&living);
     Ok(())
 }
 

@@ -17,8 +17,9 @@ from ._constants import METRIC_L2
 from ._index import Index
 from ._known import Known
 from ._lists import DirectMap, Listed
+from ._named import Named
 from ._params import SearchParameters, SearchParametersHNSW, SearchParametersIVF
-from ._selectors import IDSelector, IDSelectorTranslated, selector_of
+from ._selectors import IDSelector, selector_of
 
 Self = TypeVar("Self", bound="IndexBinary")
 Distances = npt.NDArray[np.int32]
@@ -80,6 +81,10 @@ class IndexBinary(Known):
     @ntotal.setter
     def ntotal(self, value: int) -> None:
         """Nothing to do: vectors are counted."""
+
+    def _keeps_ids(self) -> bool:
+        """Whether vectors keep their ids when others are removed, rather than being numbered by position."""
+        return False
 
     def train(self, x: Any) -> None:
         """Learns from vectors like those to come."""
@@ -447,7 +452,7 @@ class IndexBinaryMultiHash(IndexBinary):
         return self._live
 
 
-class IndexBinaryIDMap(IndexBinary):
+class IndexBinaryIDMap(Named, IndexBinary):
     """Ids of the caller's over an index that numbers its vectors."""
 
     def __init__(self, index: IndexBinary) -> None:
@@ -467,10 +472,6 @@ class IndexBinaryIDMap(IndexBinary):
         """Whether the index within is trained."""
         return self.index.is_trained
 
-    @property
-    def _ids(self) -> Ids:
-        return self.id_map._values
-
     def _count(self) -> int:
         return self.index.ntotal
 
@@ -483,33 +484,16 @@ class IndexBinaryIDMap(IndexBinary):
 
     def _add_with_ids(self, x: Codes, ids: Ids) -> None:
         self.index.add(x)
-        self.id_map._values = np.concatenate([self._ids, ids])
-
-    def _inner(self, params: SearchParameters | None) -> SearchParameters | None:
-        if params is None or params.sel is None:
-            return params
-        inner = type(params)(**vars(params))
-        inner.sel = IDSelectorTranslated(self._ids, params.sel)
-        return inner
-
-    def _named(self, positions: Ids) -> None:
-        found = positions >= 0
-        positions[found] = self._ids[positions[found]]
+        self._append(ids)
 
     def _search(self, x: Codes, params: SearchParameters | None, distances: Distances, labels: Ids) -> None:
         self.index.search(x, labels.shape[1], params=self._inner(params), D=distances, I=labels)
-        self._named(labels)
+        self._rename(labels)
 
     def _range_search(self, x: Codes, radius: float, params: SearchParameters | None) -> Range:
         lims, distances, labels = self.index.range_search(x, radius, params=self._inner(params))
-        self._named(labels)
+        self._rename(labels)
         return lims, distances, labels
-
-    def _remove(self, selector: IDSelector) -> int:
-        doomed = selector._over(self._ids).mask(self._ids)
-        count = self.index.remove_ids(np.flatnonzero(doomed))
-        self.id_map._values = self._ids[~doomed]
-        return count
 
     def reset(self) -> None:
         """Removes all vectors."""
@@ -519,7 +503,7 @@ class IndexBinaryIDMap(IndexBinary):
     def _merge(self, other: Any, add_id: int) -> None:
         taken = other._ids + add_id
         self.index.merge_from(other.index)
-        self.id_map._values = np.concatenate([self._ids, taken])
+        self._append(taken)
         other.id_map.clear()
 
     def _reconstruct(self, ids: Ids) -> Codes:
@@ -527,18 +511,14 @@ class IndexBinaryIDMap(IndexBinary):
 
     def _engine(self) -> _native.BinaryIndex:
         two = isinstance(self, IndexBinaryIDMap2)
-        return _native.BinaryIndex.id_map(two, self.index._engine(), self._ids.tolist())
+        return _native.BinaryIndex.id_map(two, self.index._engine(), self._numbers())
 
 
 class IndexBinaryIDMap2(IndexBinaryIDMap):
     """Ids of the caller's over an index that numbers its vectors; gives the vectors back."""
 
     def _reconstruct(self, ids: Ids) -> Codes:
-        places = {id_: position for position, id_ in enumerate(self._ids.tolist())}
-        missing = [id_ for id_ in ids.tolist() if id_ not in places]
-        if missing:
-            raise RuntimeError(f"key {missing[0]} not found")
-        return self.index._reconstruct(np.array([places[id_] for id_ in ids.tolist()], np.int64))
+        return self.index._reconstruct(self._places(ids))
 
     def construct_rev_map(self) -> None:
         """Nothing to do: ids are always found."""

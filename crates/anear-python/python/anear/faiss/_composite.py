@@ -12,8 +12,9 @@ import numpy as np
 from .. import _native
 from ._arrays import Floats, Ids, Int64Vector, Pointer, rev_swig_ptr
 from ._index import Index, IndexFlat, Range, _ranked
+from ._named import Named
 from ._params import IndexRefineSearchParameters, SearchParameters, SearchParametersPreTransform
-from ._selectors import IDSelector, IDSelectorTranslated
+from ._selectors import IDSelector
 from ._transforms import VectorTransform, VectorTransformVector
 
 
@@ -50,7 +51,7 @@ class _Wrapper(Index):
         self.index.reset()
 
 
-class IndexIDMap(_Wrapper):
+class IndexIDMap(Named, _Wrapper):
     """Ids of the caller's over an index that numbers its vectors.
 
     >>> import numpy as np
@@ -71,43 +72,21 @@ class IndexIDMap(_Wrapper):
             raise RuntimeError(f"an id map needs an empty index, got one of {index.ntotal} vectors")
         self.id_map = Int64Vector()
 
-    @property
-    def _ids(self) -> Ids:
-        return self.id_map._values
-
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
         self.index.add(x)
-        self.id_map._values = np.concatenate([self._ids, ids])
+        self._append(ids)
 
     def _add(self, x: Floats) -> None:
         raise RuntimeError("an id map has no ids of its own to give: use add_with_ids(x, ids)")
 
-    def _inner(self, params: SearchParameters | None) -> SearchParameters | None:
-        """The parameters, with a selector of positions."""
-        if params is None or params.sel is None:
-            return params
-        inner = type(params)(**vars(params))
-        inner.sel = IDSelectorTranslated(self._ids, params.sel)
-        return inner
-
-    def _named(self, positions: Ids) -> None:
-        found = positions >= 0
-        positions[found] = self._ids[positions[found]]
-
     def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
         self.index.search(x, labels.shape[1], params=self._inner(params), D=distances, I=labels)
-        self._named(labels)
+        self._rename(labels)
 
     def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
         lims, distances, labels = self.index.range_search(x, radius, params=self._inner(params))
-        self._named(labels)
+        self._rename(labels)
         return lims, distances, labels
-
-    def _remove(self, selector: IDSelector) -> int:
-        doomed = selector._over(self._ids).mask(self._ids)
-        count = self.index.remove_ids(np.flatnonzero(doomed))
-        self.id_map._values = self._ids[~doomed]
-        return count
 
     def _reset(self) -> None:
         self.index.reset()
@@ -116,7 +95,7 @@ class IndexIDMap(_Wrapper):
     def _merge(self, other: IndexIDMap, add_id: int) -> None:
         taken = other._ids + add_id
         self.index.merge_from(other.index)
-        self.id_map._values = np.concatenate([self._ids, taken])
+        self._append(taken)
         other.id_map.clear()
 
     def check_compatible_for_merge(self, otherIndex: Index) -> None:
@@ -125,13 +104,8 @@ class IndexIDMap(_Wrapper):
         if isinstance(otherIndex, IndexIDMap):
             self.index.check_compatible_for_merge(otherIndex.index)
 
-    def _own_ids(self) -> Ids:
-        return self._ids
-
     def _engine(self) -> _native.VectorIndex:
-        if (self._ids < 0).any():
-            raise RuntimeError("ids below 0 cannot be saved")
-        return _native.VectorIndex.id_map(isinstance(self, IndexIDMap2), self.index._engine(), self._ids.tolist())
+        return _native.VectorIndex.id_map(isinstance(self, IndexIDMap2), self.index._engine(), self._numbers())
 
     def sa_code_size(self) -> int:
         """Bytes of a vector's code."""
@@ -148,25 +122,20 @@ class IndexIDMap2(IndexIDMap):
     """Ids of the caller's over an index that numbers its vectors; gives the vectors back."""
 
     def _reconstruct(self, ids: Ids) -> Floats:
-        order = np.argsort(self._ids, kind="stable")
-        places = np.searchsorted(self._ids, ids, sorter=order, side="right") - 1
-        missing = (places < 0) | (self._ids[order[np.maximum(places, 0)]] != ids) if len(order) else ids == ids
-        if missing.any():
-            raise RuntimeError(f"key {ids[missing][0]} not found")
-        return self.index._reconstruct(order[places])
+        return self.index._reconstruct(self._places(ids))
 
     def construct_rev_map(self) -> None:
         """Nothing to do: ids are always found."""
 
     def check_consistency(self) -> None:
         """Raises RuntimeError if there are not as many ids as vectors."""
-        if len(self._ids) != self.index.ntotal:
-            raise RuntimeError(f"{len(self._ids)} ids for {self.index.ntotal} vectors")
+        if len(self._living()) != self.index.ntotal:
+            raise RuntimeError(f"{len(self._living())} ids for {self.index.ntotal} vectors")
 
     @property
     def rev_map(self) -> dict[int, int]:
         """The position of each id."""
-        return {id_: position for position, id_ in enumerate(self._ids.tolist())}
+        return dict(zip(self._own_ids().tolist(), self._living().tolist(), strict=True))
 
 
 class IndexPreTransform(_Wrapper):
@@ -252,6 +221,9 @@ class IndexPreTransform(_Wrapper):
 
     def _remove(self, selector: IDSelector) -> int:
         return self.index.remove_ids(selector)
+
+    def _keeps_ids(self) -> bool:
+        return self.index._keeps_ids()
 
     def _merge(self, other: IndexPreTransform, add_id: int) -> None:
         self.index.merge_from(other.index, add_id)
@@ -348,6 +320,11 @@ class IndexRefine(Index):
         return self.refine_index._reconstruct(ids)
 
     def _remove(self, selector: IDSelector) -> int:
+        if self.base_index._keeps_ids():
+            raise RuntimeError(
+                f"remove_ids not implemented for {type(self).__name__} over {type(self.base_index).__name__}, which keeps "
+                "the ids of the others; stores do it (anear.langchain.FAISS)"
+            )
         ids = self.base_index._own_ids()
         positions = np.flatnonzero(selector._over(ids).mask(ids))
         count = self.base_index.remove_ids(selector)

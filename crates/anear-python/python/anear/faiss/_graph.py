@@ -132,6 +132,9 @@ class _Linked(EngineIndex):
     def _family(cls) -> type:
         return cls
 
+    def _keeps_ids(self) -> bool:
+        return True
+
     def _links(self) -> str:
         """What the factory string begins with."""
         raise NotImplementedError

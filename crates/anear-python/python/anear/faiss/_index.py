@@ -366,6 +366,10 @@ class Index(Raw, Known):
         """The whole of it as one index of the engine, to be saved or built upon."""
         raise self._cannot("saving")
 
+    def _keeps_ids(self) -> bool:
+        """Whether vectors keep their ids when others are removed, rather than being numbered by position."""
+        return False
+
     def _own_ids(self) -> Ids:
         """The ids of all vectors."""
         return np.arange(self.ntotal, dtype=np.int64)

@@ -568,6 +568,9 @@ class Listed:
             chosen = IDSelectorAnd(chosen, params.sel)
         return InLists(sel=chosen, nprobe=self.nlist, lists=lists)
 
+    def _keeps_ids(self) -> bool:
+        return True
+
     def _own_ids(self) -> Ids:
         lists = range(self.nlist if self._index is not None else 0)
         return np.concatenate([np.empty(0, np.int64), *(self._list_at(number)[0] for number in lists)])

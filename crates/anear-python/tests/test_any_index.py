@@ -135,6 +135,18 @@ def test_an_index_object_is_searched_by(kind, whose):
     assert db.similarity_search("two", 1)[0].page_content == "two"
 
 
+@pytest.mark.parametrize("whose", ["anear", "faiss"])
+def test_an_index_of_bit_vectors_is_refused(whose):
+    module = anear_faiss if whose == "anear" else pytest.importorskip("faiss")
+    index = module.IndexBinaryFlat(DIM)
+    with pytest.raises(TypeError, match="bit vectors.*a store takes indexes of float vectors"):
+        FAISS.from_texts(["one"], MODEL, index=index)
+    db = made(None)
+    with pytest.raises(TypeError, match="bit vectors"):
+        db.index = index
+    assert db.count() == 300
+
+
 @pytest.mark.parametrize("index", INDEXES)
 def test_langchain_on_faiss_opens_the_folder(index, tmp_path):
     theirs = pytest.importorskip("langchain_community.vectorstores")

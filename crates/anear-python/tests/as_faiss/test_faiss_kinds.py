@@ -254,3 +254,29 @@ def test_a_graph_is_built_of_vectors_and_their_neighbors() -> None:
     both(lambda m: built(m, graph, twice=True))
     both(lambda m: built(m, graph[:100]))
     both(lambda m: built(m, np.full_like(graph, -1)))
+
+
+@pytest.mark.parametrize("spec", ["SQbf16", "IVF8,RQ3x6_Nqint8", "IVF8,RQ3x6_Nqint4"])
+def test_distances_are_those_of_decoded_vectors(spec: str) -> None:
+    found, labels = filled(anear, spec).search(QUERIES, 5)
+    decoded = filled(anear, spec).reconstruct_n()[labels]
+    assert found == pytest.approx(((QUERIES[:, None] - decoded) ** 2).sum(axis=2), rel=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["Flat", "IVF8,Flat", "HNSW16", "PQ8x4fs", "SQ4"])
+def test_of_equally_near_vectors_those_of_smaller_ids_come_first(spec: str) -> None:
+    index = anear.index_factory(D, spec)
+    index.train(TRAIN)
+    index.add(np.repeat(BASE[:20], 5, axis=0))
+    distances, labels = index.search(QUERIES, 5)
+    tied = (distances[:, 1:] == distances[:, :-1]) & (labels[:, 1:] >= 0)
+    assert tied.any() and (np.diff(labels)[tied] > 0).all()
+
+
+@pytest.mark.parametrize("spec", ["HNSW16", "NSG16"])
+def test_graphs_are_merged_under_ids_that_differ(spec: str) -> None:
+    index, other = filled(anear, spec), filled(anear, spec)
+    with pytest.raises(RuntimeError, match="id 0 is in the index already"):
+        index.merge_from(other)
+    index.merge_from(other, index.ntotal)
+    assert (index.ntotal, other.ntotal) == (2 * len(BASE), 0)

@@ -1,5 +1,6 @@
 """Stores on indexes of every kind: by factory strings, by objects, in LangChain's folders with real Faiss, both ways."""
 
+import copy
 import pickle
 import warnings
 
@@ -53,6 +54,25 @@ def test_a_store_on_any_index_keeps_the_promises(index, strategy):
     again = pickle.loads(pickle.dumps(db))
     assert again._store.index == db._store.index
     assert found(again, params=params) == found(db, params=params)
+
+
+@pytest.mark.parametrize("index", ["RaBitQ", "IVF8,RaBitQ", "LSH64r", "ITQ8,LSH", "HNSW16"])
+@pytest.mark.parametrize("again", [lambda db: pickle.loads(pickle.dumps(db)), copy.deepcopy])
+def test_codes_survive_pickling_as_they_are(index, again):
+    db = made(index)
+    db.delete(IDS[:50])
+    copied = again(db)
+    assert copied.serialize_to_bytes() == db.serialize_to_bytes()
+    assert copied.similarity_search_with_score("text 7", 20) == db.similarity_search_with_score("text 7", 20)
+    copied.add_texts(["new"])
+    assert (copied.count(), db.count()) == (251, 250)
+
+
+def test_what_only_pickle_can_hold_is_pickled_on_any_index_that_gives_vectors_back():
+    db = FAISS.from_texts(TEXTS, MODEL, [{"kind": DistanceStrategy, "n": i} for i in range(300)], IDS, index="IVF8,Flat")
+    copied = pickle.loads(pickle.dumps(db))
+    assert copied.similarity_search("text 7", 1)[0].metadata["kind"] is DistanceStrategy
+    assert found(copied) == found(db)
 
 
 @pytest.mark.asyncio
@@ -113,6 +133,18 @@ def test_an_index_object_is_searched_by(kind, whose):
     assert db._store.index == {"ivf": "IVF8,Flat", "hnsw": "HNSW16,Flat"}[kind]
     db.add_texts(["one", "two"])
     assert db.similarity_search("two", 1)[0].page_content == "two"
+
+
+@pytest.mark.parametrize("whose", ["anear", "faiss"])
+def test_an_index_of_bit_vectors_is_refused(whose):
+    module = anear_faiss if whose == "anear" else pytest.importorskip("faiss")
+    index = module.IndexBinaryFlat(DIM)
+    with pytest.raises(TypeError, match="bit vectors.*a store takes indexes of float vectors"):
+        FAISS.from_texts(["one"], MODEL, index=index)
+    db = made(None)
+    with pytest.raises(TypeError, match="bit vectors"):
+        db.index = index
+    assert db.count() == 300
 
 
 @pytest.mark.parametrize("index", INDEXES)

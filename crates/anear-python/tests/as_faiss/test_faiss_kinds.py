@@ -187,6 +187,42 @@ def test_a_string_that_names_nothing_is_refused() -> None:
         assert type(ours) is type(theirs) is RuntimeError, spec
 
 
+@pytest.mark.parametrize("spec", ["IVF16_NSG8,Flat", "IVF16_NSG8,SQ8nr", "IVF16,SQ8nr", "IVF16,PQ8nr", "IVF16,RQ3x6nr"])
+def test_strings_that_the_engine_knows_make_the_index_that_the_engine_makes(spec: str) -> None:
+    index = anear.index_factory(D, spec)
+    index.train(TRAIN)
+    index.add(BASE)
+    assert index._engine().spec == spec and not index.by_residual
+    again = anear.deserialize_index(anear.serialize_index(index))
+    assert type(again) is type(index) and type(again.quantizer).__name__.startswith(type(index.quantizer).__name__)
+    for one, other in zip(index.search(QUERIES, 5), again.search(QUERIES, 5), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("spec", ["IVF16,Flatnr", "IVF16,PQ8x4fsnr", "SQ8nr", "IVF16_NSG1,Flat", "IVF16_NSG8"])
+def test_strings_that_only_look_alike_are_refused(spec: str) -> None:
+    with pytest.raises(RuntimeError, match="at character"):
+        anear.index_factory(D, spec)
+
+
+@pytest.mark.parametrize("spec", ["IVF99999999999999999999,Flat", "IVF3000000000,SQ8", "IVF9999999M_HNSW8,PQ8"])
+def test_more_lists_than_there_can_be_are_refused_by_the_factory(spec: str) -> None:
+    with pytest.raises(RuntimeError, match="an inverted file has 1 to 1073741824 lists"):
+        anear.index_factory(D, spec)
+
+
+@pytest.mark.parametrize("spec", ["IVF8,Flat", "IVF8_HNSW8,Flat"])
+def test_the_exponent_of_an_inverted_file_is_that_of_its_quantizer(spec: str) -> None:
+    index = anear.index_factory(D, spec, anear.METRIC_Lp)
+    index.metric_arg, index.nprobe = 3, 8
+    index.train(TRAIN)
+    index.add(BASE)
+    assert index.quantizer.metric_arg == 3
+    expected = anear.knn(QUERIES, BASE, 5, anear.METRIC_Lp, metric_arg=3)
+    found = index.search(QUERIES, 5)
+    assert np.array_equal(found[1], expected[1]) and found[0] == pytest.approx(expected[0])
+
+
 def test_reading_what_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nothing").write_bytes(b"nothing at all")
     for call in (
@@ -218,3 +254,29 @@ def test_a_graph_is_built_of_vectors_and_their_neighbors() -> None:
     both(lambda m: built(m, graph, twice=True))
     both(lambda m: built(m, graph[:100]))
     both(lambda m: built(m, np.full_like(graph, -1)))
+
+
+@pytest.mark.parametrize("spec", ["SQbf16", "IVF8,RQ3x6_Nqint8", "IVF8,RQ3x6_Nqint4"])
+def test_distances_are_those_of_decoded_vectors(spec: str) -> None:
+    found, labels = filled(anear, spec).search(QUERIES, 5)
+    decoded = filled(anear, spec).reconstruct_n()[labels]
+    assert found == pytest.approx(((QUERIES[:, None] - decoded) ** 2).sum(axis=2), rel=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["Flat", "IVF8,Flat", "HNSW16", "PQ8x4fs", "SQ4"])
+def test_of_equally_near_vectors_those_of_smaller_ids_come_first(spec: str) -> None:
+    index = anear.index_factory(D, spec)
+    index.train(TRAIN)
+    index.add(np.repeat(BASE[:20], 5, axis=0))
+    distances, labels = index.search(QUERIES, 5)
+    tied = (distances[:, 1:] == distances[:, :-1]) & (labels[:, 1:] >= 0)
+    assert tied.any() and (np.diff(labels)[tied] > 0).all()
+
+
+@pytest.mark.parametrize("spec", ["HNSW16", "NSG16"])
+def test_graphs_are_merged_under_ids_that_differ(spec: str) -> None:
+    index, other = filled(anear, spec), filled(anear, spec)
+    with pytest.raises(RuntimeError, match="id 0 is in the index already"):
+        index.merge_from(other)
+    index.merge_from(other, index.ntotal)
+    assert (index.ntotal, other.ntotal) == (2 * len(BASE), 0)

@@ -76,7 +76,7 @@ from ._transforms import (
 )
 
 _TRANSFORM = re.compile(r"(PCAW?R?|L2norm|L2Norm|RR|HR|ITQ|OPQ|Pad|Center)(\d*)(?:_(\d+))?")
-_COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_HNSW(\d*)|\((.*)\))?")
+_COARSE = re.compile(r"IVF(\d+)([kM]?)(?:_(HNSW|NSG)(\d*)|\((.*)\))?")
 _PANORAMA = re.compile(r"(Flat|FlatL2|FlatIP)Panorama(\d*)(?:_(\d+))?")
 _MULTI = re.compile(r"IMI(\d+)x(\d+)")
 _RCQ = re.compile(r"RCQ(\d+x\d+(?:_\d+x\d+)*)")
@@ -297,10 +297,12 @@ def _in_lists(d: int, text: str, metric: int | str) -> Index:
     if not match or not codes:
         raise _Unknown
     nlist = int(match[1]) * _SCALE[match[2]]
-    if match[3] is not None:
-        coarse: Index = IndexHNSWFlat(d, int(match[3] or 32), metric)
-    elif match[4] is not None:
-        coarse = _index(d, match[4], metric)
+    if nlist:
+        _native.check_spec(f"IVF{nlist},Flat")  # There can be too many.
+    if match[3]:
+        coarse: Index = (IndexHNSWFlat if match[3] == "HNSW" else IndexNSGFlat)(d, int(match[4] or 32), metric)
+    elif match[5] is not None:
+        coarse = _index(d, match[5], metric)
     else:
         coarse = IndexFlat(d, metric)
     found = _lists(coarse, d, nlist, codes, metric)
@@ -323,6 +325,11 @@ def _split(text: str) -> tuple[str, str]:
 def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> IndexIVF:
     if codes == "Flat":
         return IndexIVFFlat(coarse, d, nlist, metric)
+    if codes.endswith("nr"):
+        _native.check_spec(f"IVF{nlist},{codes}")
+        of_vectors = _lists(coarse, d, nlist, codes.removesuffix("nr"), metric)
+        of_vectors.by_residual = False
+        return of_vectors
     if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
         levels, batch_size = int(match[2] or 8), int(match[3] or 1024)
         return IndexIVFFlatPanorama(coarse, d, nlist, levels, metric, True, batch_size)

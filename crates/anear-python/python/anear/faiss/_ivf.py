@@ -12,7 +12,7 @@ from .. import _native
 from ._arrays import Array, Codes, Floats, Ids, ids_for, output, pointed, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
 from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
-from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
+from ._constants import METRIC_INNER_PRODUCT, METRIC_L2, METRIC_Lp
 from ._globals import IVF_STATS
 from ._index import EngineIndex, Index, Knobs, Range
 from ._lists import DirectMap, InLists, Listed
@@ -617,6 +617,8 @@ def train_level1(index: Any, x: Floats) -> None:
     coarse, alone = index.quantizer, index.quantizer_trains_alone
     if coarse.is_trained and coarse.ntotal == index.nlist:
         return
+    if coarse.metric_type == METRIC_Lp and not coarse.metric_arg:
+        coarse.metric_arg = index.metric_arg
     if alone in (1, "\x01"):
         coarse.train(x)
         if coarse.ntotal != index.nlist:

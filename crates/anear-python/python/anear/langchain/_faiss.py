@@ -1014,23 +1014,15 @@ class FAISS(VectorStore):
 
     def __getstate__(self) -> dict[str, Any]:
         state = vars(self).copy()
-        view = state.pop("_store").view()
-        state["_saved"] = {
-            "settings": {
-                "index": self._store.empty_index() or self._store.index,
-                "metric": view.metric,
-                "normalize_l2": self._normalize_L2,
-                "dim": view.dim,
-                "model": _model.name_of(self.embedding_function),
-            },
-            "records": view.records(),
-            "vectors": view.vectors(),
-        }
+        state["_saved"] = _saved(state.pop("_store"), _model.name_of(self.embedding_function))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         saved = state.pop("_saved")
         vars(self).update(state)
+        if "bytes" in saved:
+            self._store = _native.Store.from_bytes(saved["bytes"], **saved["settings"])
+            return
         self._store = _native.Store(**saved["settings"])
         _contents(saved["records"], saved["vectors"]).add_to(self._store)
 
@@ -1068,6 +1060,19 @@ def _behavior_of(compat: str | None) -> Behavior:
     if compat not in _BEHAVIORS:
         raise ValueError(f'compat must be None or "langchain", got {compat!r}')
     return _BEHAVIORS[compat]()
+
+
+def _saved(store: _native.Store, model: str) -> dict[str, Any]:
+    """What a store is pickled as: its bytes, which keep codes as they are; or, if exact or empty, what it was made of."""
+    settings = {"metric": store.metric, "normalize_l2": store.normalize_l2, "model": model}
+    view = store.view()
+    if len(view) and store.index != "Flat":
+        try:
+            return {"settings": settings, "bytes": store.to_bytes()}
+        except ValueError:
+            pass  # Metadata of objects that only a pickle can hold.
+    settings |= {"index": store.empty_index() or store.index, "dim": view.dim}
+    return {"settings": settings, "records": view.records(), "vectors": view.vectors()}
 
 
 def _contents(records: Sequence[_native.Record], vectors: Any) -> Contents:

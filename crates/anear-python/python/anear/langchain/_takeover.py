@@ -52,7 +52,7 @@ def metric_of_index(index: Any) -> str | None:
     """How an index compares; None for no index.
 
     Raises:
-        TypeError: it is no index.
+        TypeError: it is no index, or one of bit vectors.
         ValueError: it compares as anear cannot.
     """
     if index is None or isinstance(index, str):
@@ -147,6 +147,11 @@ def is_store_of_langchain(other: Any) -> bool:
 def _check_is_index(index: Any) -> None:
     if not all(hasattr(index, part) for part in ("d", "ntotal", "metric_type", "reconstruct_n")):
         raise TypeError(f"expected an index of anear or of Faiss, got {type(index).__name__}")
+    if any(kind.__name__ == "IndexBinary" for kind in type(index).__mro__):
+        raise TypeError(
+            f"{type(index).__name__} holds bit vectors, but models make floats; a store takes indexes of float vectors "
+            'and factory strings: index="LSH64r" keeps bits of them'
+        )
 
 
 def _check_match(count: int, docstore: Any, positions: Mapping[int, Any]) -> None:

@@ -483,6 +483,9 @@ class IndexBinaryIDMap(Named, IndexBinary):
         raise RuntimeError("add does not make sense with IndexBinaryIDMap, use add_with_ids")
 
     def _add_with_ids(self, x: Codes, ids: Ids) -> None:
+        if self.index._keeps_ids():
+            # Lists count on from the largest id there is, be it one that was removed before.
+            self.id_map._values = self._ids[: self._living().max(initial=-1) + 1]
         self.index.add(x)
         self._append(ids)
 

@@ -200,7 +200,8 @@ class IndexIVF(Listed, EngineIndex):
     def _tell_quantizer(self) -> None:
         """Hands on what the quantizer was told: the engine has a copy of it."""
         for name, value in self._coarse_knobs(None).items():
-            if self._live.knob(name) != value:
+            # What has no value of its own is told with each search.
+            if self._live.knob(name) not in (None, value):
                 self._live.set_knob(name, value)
 
     def _coarse_knobs(self, params: SearchParameters | None) -> Knobs:

@@ -169,6 +169,7 @@ impl SearchRequest {
     pub(crate) fn check(&self) -> Result<()> {
         at_least_one("k", self.k)?;
         check_threshold(self.score_threshold)?;
+        check_filter(self.filter.as_ref())?;
         if let Ranking::Mmr { fetch_k, lambda_mult } = self.ranking {
             at_least_one("fetch_k", fetch_k)?;
             if !(0.0..=1.0).contains(&lambda_mult) {
@@ -227,8 +228,15 @@ impl SearchBatch {
     /// Bounds that no store can lift.
     pub(crate) fn check(&self) -> Result<()> {
         at_least_one("k", self.k)?;
-        check_threshold(self.score_threshold)
+        check_threshold(self.score_threshold)?;
+        check_filter(self.filter.as_ref())
     }
+}
+
+/// Refuses a filter that is too large where the caller stands: taking apart one that nests deeply takes a stack as deep,
+/// and those of the pool are small.
+pub(crate) fn check_filter(filter: Option<&DocumentFilter>) -> Result<()> {
+    Ok(filter.map_or(Ok(()), DocumentFilter::check)?)
 }
 
 /// Refuses 0.

@@ -364,3 +364,22 @@ async fn a_store_may_be_shared_and_boxed() {
     let store: Arc<dyn VectorStore> = Arc::new(store().await);
     assert_eq!(store.similarity_search("x").await.unwrap().len(), 4);
 }
+
+/// Where the caller stands: the stacks of the pool would not do to take such a filter apart.
+#[test]
+fn filters_that_nest_without_end_are_refused() {
+    let refuse_all = || {
+        let deep = || (0..200_000).fold(Filter::eq("a", 1), |filter, _| !filter);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let words = ["32"];
+            refused(&words, async |store| store.count(Some(deep().into())).await).await;
+            refused(&words, async |store| store.list(Some(deep().into())).await).await;
+            refused(&words, async |store| store.delete_matching(deep()).await).await;
+            let near = || SearchRequest::new(vec![0.0; DIM]).filter(deep());
+            refused(&words, async |store| store.search(near()).await).await;
+        });
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 30).spawn(refuse_all);
+    thread.unwrap().join().unwrap();
+}

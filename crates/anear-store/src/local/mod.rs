@@ -30,7 +30,7 @@ pub use self::census::MemoryUsage;
 use self::gather::Gather;
 pub use self::view::View;
 use crate::error::{Error, Result};
-use crate::request::{Hit, SearchRequest};
+use crate::request::{Hit, SearchRequest, check_filter};
 use crate::score::{RelevanceFn, relevance};
 use crate::snapshot::Snapshot;
 use crate::store::{Deletion, VectorStore};
@@ -479,6 +479,9 @@ impl VectorStore for LocalStore {
     }
 
     async fn delete(&self, which: Deletion) -> Result<usize> {
+        if let Deletion::Matching(filter) = &which {
+            check_filter(Some(filter))?;
+        }
         self.remove(which).await
     }
 
@@ -487,6 +490,7 @@ impl VectorStore for LocalStore {
     }
 
     async fn count(&self, filter: Option<DocumentFilter>) -> Result<usize> {
+        check_filter(filter.as_ref())?;
         self.read(move |view| match &filter {
             None => Ok(view.len()),
             Some(filter) => Ok(view.select(filter)?.len()),
@@ -495,6 +499,7 @@ impl VectorStore for LocalStore {
     }
 
     async fn list(&self, filter: Option<DocumentFilter>) -> Result<Vec<DocumentId>> {
+        check_filter(filter.as_ref())?;
         self.read(move |View { snapshot, .. }| {
             let places = match &filter {
                 None => snapshot.places().collect(),

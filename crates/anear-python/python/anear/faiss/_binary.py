@@ -452,7 +452,7 @@ class IndexBinaryMultiHash(IndexBinary):
         return self._live
 
 
-class IndexBinaryIDMap(Named, IndexBinary):
+class IndexBinaryIDMap(Named[IndexBinary], IndexBinary):
     """Ids of the caller's over an index that numbers its vectors."""
 
     def __init__(self, index: IndexBinary) -> None:

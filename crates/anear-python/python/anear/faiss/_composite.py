@@ -51,7 +51,7 @@ class _Wrapper(Index):
         self.index.reset()
 
 
-class IndexIDMap(Named, _Wrapper):
+class IndexIDMap(Named[Index], _Wrapper):
     """Ids of the caller's over an index that numbers its vectors.
 
     >>> import numpy as np

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,10 +14,23 @@ GONE = -1
 """Stands where the index within has no vector any more, though it keeps the ids of the others."""
 
 
-class Named:
+class Within(Protocol):
+    """An index that an id map is around."""
+
+    def _keeps_ids(self) -> bool: ...
+
+    def remove_ids(self, x: Any) -> int:
+        """Removes what is selected."""
+        ...
+
+
+I = TypeVar("I", bound=Within)
+
+
+class Named(Generic[I]):
     """`id_map[i]` is the id of the vector that the index within calls `i`."""
 
-    index: Any
+    index: I
     id_map: Int64Vector
 
     @property
@@ -51,7 +64,7 @@ class Named:
         living = self._living()
         ids = self._ids[living]
         doomed = living[selector._over(ids).mask(ids)]
-        count: int = self.index.remove_ids(doomed)
+        count = self.index.remove_ids(doomed)
         if self.index._keeps_ids():
             self._ids[doomed] = GONE
         else:
@@ -81,4 +94,5 @@ class Named:
         """
         if (self._own_ids() < 0).any():
             raise RuntimeError("ids below 0 cannot be saved")
-        return self._ids.astype(np.uint64).tolist()
+        numbers: list[int] = self._ids.astype(np.uint64).tolist()
+        return numbers

@@ -19,8 +19,8 @@ const ZERO: Line = Line([0; ALIGNMENT]);
 ///
 /// One that stands on a [`Mapping`] ([`of`](Self::of)) has no memory of its own: its copies share the file, and the first
 /// change of any of them copies what that one holds; [`try_own`](Self::try_own) and [`try_reserve`](Self::try_reserve)
-/// say when there is no memory for that, where other changes end the process. Such bytes are aligned as they are in the file: those of a section
-/// of a [`Container`](crate::Container) to 64, those of a foreign file perhaps to nothing.
+/// say when there is no memory for that, where other changes end the process. Such bytes are aligned as they are in the
+/// file: those of a section of a [`Container`](crate::Container) to 64, those of a foreign file perhaps to nothing.
 ///
 /// ```
 /// # use anear_bytes::AlignedBytes;

@@ -4,8 +4,8 @@
 //! Nothing here knows of vectors or documents, and nothing here is async.
 //!
 //! * [`AlignedBytes`]: a growing buffer that can be viewed as numbers of any width, or a piece of a [`Mapping`].
-//! * [`Mapping`]: a file that is in memory only where it is looked at; the one `unsafe` of this crate beside the advice to the
-//!   system of [`try_reserve_large`].
+//! * [`Mapping`]: a file that is in memory only where it is looked at; the one `unsafe` of this crate beside the advice to
+//!   the system of [`try_reserve_large`].
 //! * [`Container`] and [`ContainerWriter`]: anear's own file format, in which every flipped bit is seen.
 //! * [`Cursor`]: reads files that others wrote, never past their end, never allocating on their word.
 //! * [`Fs`]: the one way to files, so that every fault of a disk is an ordinary test (feature `testing`).

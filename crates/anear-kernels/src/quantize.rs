@@ -15,7 +15,8 @@ pub(crate) struct Entry {
 type Levels = unsafe fn(&[f32], &[f32], &[f32], f32, &mut [u8]);
 
 /// `numbers[i]` = how far the `i`-th component is on its way from `lows[i]` to `lows[i] + spans[i]`, from 0 to `levels`
-/// (255 at most), without the fraction; components beyond either end are at it, and where the span is 0 they are at the beginning.
+/// (255 at most), without the fraction; components beyond either end are at it, and where the span is 0 they are at the
+/// beginning.
 ///
 /// ```
 /// let mut numbers = [0; 3];

@@ -327,11 +327,7 @@ impl VectorIndex for Ivf {
     }
 
     fn knobs(&self) -> Vec<&'static Knob> {
-        let coarse = self.coarse().knobs().into_iter().map(knobs::outer);
-        [&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL]
-            .into_iter()
-            .chain(coarse)
-            .collect()
+        [&[&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL], self.router.knobs()].concat()
     }
 
     fn knob(&self, name: &str) -> Option<f64> {

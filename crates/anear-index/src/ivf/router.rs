@@ -7,13 +7,16 @@ use anear_cluster::assign;
 use anear_kernels::{Metric, Neighbor, Rows};
 use anear_pool::Pool;
 
-use crate::{Flat, Knobs, Neighbors, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
+use super::knobs;
+use crate::{Flat, Knob, Knobs, Neighbors, Result, SearchRequest, VectorIndex, VectorIndexExt as _};
 
 /// The coarse quantizer, and the centroids as it gives them back. Copies share both.
 #[derive(Clone, Debug)]
 pub(super) struct Router {
     coarse: Arc<dyn VectorIndex>,
     centroids: Arc<[f32]>,
+    /// The search parameters of the coarse quantizer, under the names that the inverted file has for them.
+    knobs: Arc<[&'static Knob]>,
 }
 
 impl Router {
@@ -26,9 +29,14 @@ impl Router {
         let mut centroids = Vec::new();
         coarse.reconstruct_n(0..coarse.len() as u64, &mut centroids)?;
         Ok(Self {
+            knobs: coarse.knobs().into_iter().map(knobs::outer).collect(),
             coarse: coarse.into(),
             centroids: centroids.into(),
         })
+    }
+
+    pub(super) fn knobs(&self) -> &[&'static Knob] {
+        &self.knobs
     }
 
     pub(super) fn coarse(&self) -> &dyn VectorIndex {

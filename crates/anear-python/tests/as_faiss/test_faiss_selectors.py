@@ -94,3 +94,19 @@ def test_unknown_parameters_are_refused() -> None:
     both(lambda module: module.SearchParametersIVF(nprob=3))
     assert "did you mean nprobe" in str(outcome(lambda: anear.SearchParametersIVF(nprob=3)))
     assert isinstance(outcome(lambda: setattr(anear.SearchParametersIVF(), "nprob", 3)), AttributeError)
+
+
+def test_only_python_functions_have_the_ids_of_an_index_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(8).random((200, 8), dtype=np.float32)
+    index = anear.index_factory(8, "IVF4,Flat")
+    index.train(vectors)
+    index.add(vectors)
+    gathered: list[int] = []
+    own_ids = type(index)._own_ids
+    monkeypatch.setattr(type(index), "_own_ids", lambda self: gathered.append(1) or own_ids(self))
+    one = anear.IDSelectorNot(anear.IDSelectorAnd(anear.IDSelectorRange(3, 9), anear.IDSelectorBatch([4, 5])))
+    index.search(vectors[:2], 3, params=anear.SearchParametersIVF(sel=one))
+    assert not gathered
+    even = anear.PyCallbackIDSelector(lambda id_: id_ % 2 == 0)
+    found = index.search(vectors[:2], 3, params=anear.SearchParametersIVF(sel=even, nprobe=4))[1]
+    assert gathered and not (found % 2).any()

@@ -220,7 +220,7 @@ class IndexBinary(Known):
 
     def _rule(self, params: SearchParameters | None) -> _native.Selector | None:
         selector = None if params is None else params.sel
-        return None if selector is None else selector._over(np.arange(self.ntotal, dtype=np.int64))
+        return None if selector is None else selector._over(lambda: np.arange(self.ntotal, dtype=np.int64))
 
     def _search(self, x: Codes, params: SearchParameters | None, distances: Distances, labels: Ids) -> None:
         self._live.search(x, distances, labels, self._rule(params), self._knobs(params))

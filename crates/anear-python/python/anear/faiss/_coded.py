@@ -110,7 +110,7 @@ class IndexAdditiveQuantizer(HeldCodes):
     def _blocks(self, params: SearchParameters | None) -> Iterable[Found]:
         ids = self._own_ids()
         if params is not None and params.sel is not None:
-            ids = ids[params.sel._over(ids).mask(ids)]
+            ids = ids[params.sel._over(lambda: ids).mask(ids)]
         for start in range(0, len(ids), BLOCK):
             part = ids[start : start + BLOCK]
             yield part, self._decode(self._held[part])
@@ -124,7 +124,7 @@ class IndexAdditiveQuantizer(HeldCodes):
 
     def _remove(self, selector: IDSelector) -> int:
         ids = self._own_ids()
-        doomed = selector._over(ids).mask(ids)
+        doomed = selector._over(lambda: ids).mask(ids)
         self._held = self._held[~doomed]
         return int(doomed.sum())
 
@@ -276,7 +276,7 @@ class IndexIVFAdditiveQuantizer(IndexIVF):
     def _blocks(self, number: int, params: SearchParameters | None) -> Iterable[Found]:
         ids, codes = self._lists._list(number)
         if params is not None and params.sel is not None:
-            kept = params.sel._over(ids).mask(ids)
+            kept = params.sel._over(lambda: ids).mask(ids)
             ids, codes = ids[kept], codes[kept]
         for start in range(0, len(ids), BLOCK):
             part = slice(start, start + BLOCK)
@@ -336,7 +336,7 @@ class IndexIVFAdditiveQuantizer(IndexIVF):
         count = 0
         for number in range(self.nlist):
             ids, codes = self._lists._list(number)
-            doomed = selector._over(ids).mask(ids)
+            doomed = selector._over(lambda: ids).mask(ids)
             self._lists._replace(number, ids[~doomed], codes[~doomed])
             count += int(doomed.sum())
         return count

@@ -326,7 +326,7 @@ class IndexRefine(Index):
                 "the ids of the others; stores do it (anear.langchain.FAISS)"
             )
         ids = self.base_index._own_ids()
-        positions = np.flatnonzero(selector._over(ids).mask(ids))
+        positions = np.flatnonzero(selector._over(lambda: ids).mask(ids))
         count = self.base_index.remove_ids(selector)
         self.refine_index.remove_ids(positions)
         return count

@@ -482,7 +482,7 @@ class EngineIndex(Index):
 
     def _rule(self, params: SearchParameters | None) -> _native.Selector | None:
         selector = None if params is None else params.sel
-        return None if selector is None else selector._over(self._own_ids())
+        return None if selector is None else selector._over(self._own_ids)
 
     def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
         self._live.search(x, distances, labels, self._rule(params), self._knobs(params))
@@ -496,7 +496,7 @@ class EngineIndex(Index):
         return out
 
     def _remove(self, selector: IDSelector) -> int:
-        return 0 if self._index is None else self._index.remove(selector._over(self._own_ids()))
+        return 0 if self._index is None else self._index.remove(selector._over(self._own_ids))
 
     def _reset(self) -> None:
         if self._needs_training:

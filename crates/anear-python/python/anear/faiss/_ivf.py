@@ -206,8 +206,10 @@ class IndexIVF(Listed, EngineIndex):
 
     def _coarse_knobs(self, params: SearchParameters | None) -> Knobs:
         """What the quantizer is told about one search."""
-        known = {name for row in self._live.knobs() for name in row[:2]}
         told = {f"quantizer_{name}": value for name, value in self.quantizer._knobs(params).items()}
+        if not told:
+            return {}
+        known = {name for row in self._live.knobs() for name in row[:2]}
         return {name: value for name, value in told.items() if name in known}
 
     def _reset(self) -> None:

@@ -63,7 +63,7 @@ class Named(Generic[I]):
     def _remove(self, selector: IDSelector) -> int:
         living = self._living()
         ids = self._ids[living]
-        doomed = living[selector._over(ids).mask(ids)]
+        doomed = living[selector._over(lambda: ids).mask(ids)]
         count = self.index.remove_ids(doomed)
         if self.index._keeps_ids():
             self._ids[doomed] = GONE

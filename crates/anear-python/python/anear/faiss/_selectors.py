@@ -20,8 +20,8 @@ class IDSelector:
         """Whether the rule admits this id."""
         return self._rule.contains(int(id))
 
-    def _over(self, ids: Ids) -> _native.Selector:
-        """The rule, to be asked about `ids` only."""
+    def _over(self, ids: Callable[[], Ids]) -> _native.Selector:
+        """The rule, to be asked about `ids` only; few rules want to know them, and an index may have to gather them."""
         return self._rule
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -106,7 +106,7 @@ class IDSelectorNot(IDSelector):
     def _rule(self) -> _native.Selector:  # type: ignore[override]
         return _native.Selector.negated(self.sel._rule)
 
-    def _over(self, ids: Ids) -> _native.Selector:
+    def _over(self, ids: Callable[[], Ids]) -> _native.Selector:
         return _native.Selector.negated(self.sel._over(ids))
 
 
@@ -119,7 +119,7 @@ class _Pair(IDSelector):
     def _rule(self) -> _native.Selector:  # type: ignore[override]
         return self._combined(self.lhs._rule, self.rhs._rule)
 
-    def _over(self, ids: Ids) -> _native.Selector:
+    def _over(self, ids: Callable[[], Ids]) -> _native.Selector:
         return self._combined(self.lhs._over(ids), self.rhs._over(ids))
 
     def _combined(self, lhs: _native.Selector, rhs: _native.Selector) -> _native.Selector:
@@ -154,7 +154,7 @@ class IDSelectorTranslated(IDSelector):
         """Asks `sel` about the id at each position."""
         ids = np.ascontiguousarray(id_map, dtype=np.int64)
         self.sel = sel or IDSelectorAll()
-        self._rule = self.sel._over(ids).positions(ids)
+        self._rule = self.sel._over(lambda: ids).positions(ids)
 
 
 class PyCallbackIDSelector(IDSelector):
@@ -172,5 +172,6 @@ class PyCallbackIDSelector(IDSelector):
     def _rule(self) -> _native.Selector:  # type: ignore[override]
         raise RuntimeError("a Python function can select only where the ids of an index are known beforehand")
 
-    def _over(self, ids: Ids) -> _native.Selector:
-        return _native.Selector.ids(ids[[self.is_member(id_) for id_ in ids.tolist()]])
+    def _over(self, ids: Callable[[], Ids]) -> _native.Selector:
+        known = ids()
+        return _native.Selector.ids(known[[self.is_member(id_) for id_ in known.tolist()]])

@@ -110,12 +110,17 @@ impl TopK {
 
     /// What is held, nearest first, ties by ascending id.
     pub fn into_sorted(mut self) -> Vec<Neighbor> {
+        if self.kept.len() > self.k {
+            self.settle();
+        }
         self.kept.sort_unstable_by_key(Neighbor::rank);
-        self.kept.truncate(self.k);
         self.kept
     }
 
     fn insert(&mut self, candidate: Neighbor) {
+        if self.kept.is_empty() {
+            self.kept.reserve(self.k.min(SORTED_MAX));
+        }
         if self.k <= SORTED_MAX {
             self.insert_sorted(candidate);
         } else {
@@ -141,10 +146,15 @@ impl TopK {
         self.kept.push(candidate);
         let len = self.kept.len();
         if len == self.k || len == self.k.saturating_mul(2) {
-            let (_, worst, _) = self.kept.select_nth_unstable_by_key(self.k - 1, Neighbor::rank);
-            self.bound = Some(*worst);
-            self.kept.truncate(self.k);
+            self.settle();
         }
+    }
+
+    /// Keeps the `k` best of at least `k`.
+    fn settle(&mut self) {
+        let (_, worst, _) = self.kept.select_nth_unstable_by_key(self.k - 1, Neighbor::rank);
+        self.bound = Some(*worst);
+        self.kept.truncate(self.k);
     }
 }
 

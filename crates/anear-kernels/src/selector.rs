@@ -85,8 +85,11 @@ impl IdSelector<'_> {
 
     /// The accepted ids of `range` as (first id, bits of the 64 ids from there on), ascending, empty words left out.
     pub(crate) fn words_in(&self, range: Range<u64>) -> impl Iterator<Item = (u64, u64)> {
-        let mut next = range.start;
+        let (mut next, mut listed) = (range.start, self.listed_from(range.start));
         std::iter::from_fn(move || {
+            if let Some(ids) = &mut listed {
+                return next_word(ids, range.end);
+            }
             while next < range.end {
                 let start = self.seek(next).filter(|&start| start < range.end)?;
                 let wanted = low_bits(usize::try_from(range.end - start).unwrap_or(usize::MAX));
@@ -100,12 +103,20 @@ impl IdSelector<'_> {
         })
     }
 
+    /// The ids from `start` on, if they are listed.
+    fn listed_from(&self, start: u64) -> Option<&[u64]> {
+        match self {
+            Self::Sorted(ids) => Some(&ids[ids.partition_point(|&id| id < start)..]),
+            _ => None,
+        }
+    }
+
     /// No id in `from..` below the answer is accepted; `None`: none at all. A bound, cheap rather than tight.
     fn seek(&self, from: u64) -> Option<u64> {
         match self {
             Self::All | Self::Not(_) | Self::Custom(_) => Some(from),
             Self::Range(range) => Some(from.max(range.start)).filter(|id| *id < range.end),
-            Self::Sorted(ids) => ids.get(ids.partition_point(|&id| id < from)).copied(),
+            Self::Sorted(_) => self.listed_from(from)?.first().copied(),
             Self::Bitmap(bitmap) => bitmap
                 .next_set(usize::try_from(from).ok()?)
                 .map(|position| position as u64),
@@ -120,7 +131,7 @@ impl IdSelector<'_> {
         match self {
             Self::All => u64::MAX,
             Self::Range(range) => range_word(range, start),
-            Self::Sorted(ids) => sorted_word(ids, start),
+            Self::Sorted(ids) => word_of(&ids[ids.partition_point(|&id| id < start)..], start, u64::MAX).0,
             Self::Bitmap(bitmap) => usize::try_from(start).map_or(0, |position| bitmap.word_at(position)),
             Self::Not(inner) => !inner.word_at(start),
             Self::And(all) => all.iter().fold(u64::MAX, |word, one| word & one.word_at(start)),
@@ -138,12 +149,18 @@ fn range_word(range: &Range<u64>, start: u64) -> u64 {
     below(range.end) & !below(range.start)
 }
 
-fn sorted_word(ids: &[u64], start: u64) -> u64 {
-    ids[ids.partition_point(|&id| id < start)..]
-        .iter()
-        .map(|id| id - start)
-        .take_while(|&offset| offset < 64)
-        .fold(0, |word, offset| word | 1 << offset)
+/// The first of the ids, unless it is `end` or more, with its word; `ids` goes on behind it.
+fn next_word(ids: &mut &[u64], end: u64) -> Option<(u64, u64)> {
+    let start = *ids.first().filter(|id| **id < end)?;
+    let (word, taken) = word_of(ids, start, end);
+    *ids = &ids[taken..];
+    Some((start, word))
+}
+
+/// Which of the 64 ids from `start` on, below `end`, are in the list, and how many places of it they take.
+fn word_of(ids: &[u64], start: u64, end: u64) -> (u64, usize) {
+    let near = ids.iter().take_while(|&&id| id - start < 64 && id < end);
+    near.fold((0, 0), |(word, taken), id| (word | 1 << (id - start), taken + 1))
 }
 
 impl fmt::Debug for IdSelector<'_> {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use anear_bytes::try_reserve_large;
+use anear_kernels::prefetch;
 
 use crate::{Error, Result};
 
@@ -147,6 +148,11 @@ impl Graph {
     pub fn links(&self, node: u32, level: usize) -> &[u32] {
         let places = self.places_of(node, level);
         &places[..places.partition_point(|link| *link != NO_LINK)]
+    }
+
+    /// Hints that links of `node` may be read soon: where they are is the first thing to know then.
+    pub(crate) fn prefetch_place(&self, node: u32) {
+        prefetch(&self.parts.offsets[node as usize..][..1]);
     }
 
     /// The places for links of `node` on `level`, free ones, too.

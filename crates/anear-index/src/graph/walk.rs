@@ -203,6 +203,7 @@ impl Walker {
             self.fresh.clear();
             for &link in towards.graph.links(slot, level) {
                 if self.seen.insert(link) {
+                    towards.graph.prefetch_place(link);
                     self.fresh.push(link);
                 }
             }

@@ -24,7 +24,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct SplitQuery {
-    /// Zeros beyond the dimension.
+    /// Zeros beyond the dimension; empty where numbers have no rest.
     values: Vec<[f32; WIDE]>,
     /// The value of the highest bit times the component.
     highest: Vec<[f32; WIDE]>,
@@ -57,7 +57,7 @@ impl SplitQuery {
             query.chunks(WIDE).map(chunk).collect()
         };
         Self {
-            values: chunks(1.0),
+            values: if rest > 0 { chunks(1.0) } else { Vec::new() },
             highest: chunks((1_u32 << rest) as f32),
             dim,
             rest,

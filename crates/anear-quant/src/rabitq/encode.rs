@@ -17,7 +17,26 @@ pub(super) fn add(x: &[f32], y: &[f32], out: &mut [f32]) {
 }
 
 fn dot(x: &[f32], y: &[f32]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+    total(x, y, |x, y| x * y)
+}
+
+/// The sum of the components.
+pub(super) fn sum(x: &[f32]) -> f64 {
+    total(x, x, |x, _| x)
+}
+
+/// The sum over pairs of components, in parts that do not wait for each other.
+fn total(x: &[f32], y: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+    let term = |x: f32, y: f32| term(x.into(), y.into());
+    let mut parts = [0.0; 8];
+    let ((xs, x), (ys, y)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
+    for (x, y) in xs.iter().zip(ys) {
+        for (i, part) in parts.iter_mut().enumerate() {
+            *part += term(x[i], y[i]);
+        }
+    }
+    let rest: f64 = x.iter().zip(y).map(|(x, y)| term(*x, *y)).sum();
+    parts.iter().sum::<f64>() + rest
 }
 
 /// Makes codes one after the other, with room to compute in.
@@ -49,7 +68,7 @@ impl Encoder {
             self.code[i / 8] |= u8::from(*x > 0.0) << (i % 8);
         }
         let squared = dot(residual, residual);
-        let spread: f64 = residual.iter().map(|x| f64::from(x.abs())).sum();
+        let spread = total(residual, residual, |x, _| x.abs());
         let product = dot(center, residual);
         let inner = self.metric == Metric::InnerProduct;
         // |r|^2 - |x|^2 without the digits that would cancel.

@@ -3,7 +3,7 @@
 use anear_kernels::{Metric, SplitQuery};
 
 use super::{RaBitQ, Shape, encode};
-use crate::Scorer;
+use crate::{Scorer, terms};
 
 /// What is known of a query before the first code around a centre comes.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Prepared {
         if shape.rest == 0 && rabitq.params.query_bits > 0 {
             round(&mut residual, rabitq.params.query_bits);
         }
-        let sum = residual.iter().map(|x| f64::from(*x)).sum::<f64>() as f32;
+        let sum = encode::sum(&residual) as f32;
         let root = (shape.dim as f32).sqrt();
         let mut signs = Line {
             scale: 1.0,
@@ -92,9 +92,8 @@ impl Prepared {
 
 /// Rounds to `2^bits` values at even distances between the smallest and the largest component.
 fn round(components: &mut [f32], bits: u32) {
-    let (least, most) = components
-        .iter()
-        .fold((f32::MAX, f32::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+    let (least, most) = terms::range(components);
+    let (least, most) = (least as f32, most as f32);
     let step = (most - least) / ((1 << bits) - 1) as f32;
     if step > 0.0 {
         components

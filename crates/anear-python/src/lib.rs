@@ -30,8 +30,10 @@ mod _native {
     #[pymodule_export]
     use crate::engine::binary::NativeBinaryIndex;
     #[pymodule_export]
+    use crate::engine::clustering::{balanced_kmeans, hierarchical_kmeans, kmeans, minibatch_kmeans};
+    #[pymodule_export]
     use crate::engine::functions::{
-        check_binary_spec, check_spec, instruction_set, kmeans, normalize_rows, pairwise, pairwise_hamming,
+        check_binary_spec, check_spec, instruction_set, normalize_rows, pairwise, pairwise_hamming,
     };
     #[pymodule_export]
     use crate::engine::index::NativeIndex;

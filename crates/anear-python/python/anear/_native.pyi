@@ -218,6 +218,10 @@ def kmeans(
     x: _F32, params: Mapping[str, Any], weights: _F32 | None = None, init_centroids: _F32 | None = None
 ) -> tuple[_F32, float, list[tuple[float, float, int]], str | None]:
     """Centroids, the objective of the best run, objective, imbalance and splits of each iteration, a warning."""
+def minibatch_kmeans(x: _F32, params: Mapping[str, Any], batch_len: int | None) -> _F32: ...
+def hierarchical_kmeans(x: _F32, params: Mapping[str, Any], parts: int) -> _F32: ...
+def balanced_kmeans(x: _F32, params: Mapping[str, Any], max_size: float) -> tuple[_F32, npt.NDArray[np.uint32]]:
+    """Centroids, and the cluster of each vector."""
 def check_spec(spec: str) -> tuple[str, bool]:
     """The usual spelling of a factory string, and whether its index must be trained; RuntimeError if there is none."""
 def check_binary_spec(spec: str) -> str: ...

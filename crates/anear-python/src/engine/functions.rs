@@ -1,12 +1,10 @@
-//! What works without an index: clustering, normalizing, whole matrices of distances.
+//! What works without an index: normalizing, whole matrices of distances, the grammar of factory strings.
 
 use anear::Pool;
-use anear::cluster::{self, Init, IterationStats, KMeansParams, Training};
 use anear::kernels::{RowsMut, hamming, normalize};
 use anear::{Metric, index::faiss_value};
 use numpy::{
-    IntoPyArray as _, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
-    PyUntypedArrayMethods as _,
+    IntoPyArray as _, PyArray2, PyArrayMethods as _, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods as _,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -77,105 +75,6 @@ pub(crate) fn normalize_rows(py: Python<'_>, mut x: PyReadwriteArray2<'_, f32>) 
     let slice = x.as_slice_mut()?;
     py.detach(|| RowsMut::new(slice, dim).iter_mut().for_each(normalize));
     Ok(())
-}
-
-/// How to cluster, under Faiss's names.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct Clustering {
-    k: usize,
-    niter: usize,
-    nredo: usize,
-    inner_product: bool,
-    spherical: bool,
-    int_centroids: bool,
-    frozen_centroids: bool,
-    min_points_per_centroid: usize,
-    max_points_per_centroid: usize,
-    seed: u64,
-    init_method: u32,
-    afkmc2_chain_length: usize,
-    early_stop_threshold: f64,
-}
-
-impl Clustering {
-    fn params(&self) -> PyResult<KMeansParams> {
-        let init = match self.init_method {
-            0 => Init::Random,
-            1 => Init::PlusPlus,
-            2 => Init::AfkMc2 {
-                chain_length: self.afkmc2_chain_length,
-            },
-            other => return Err(refused(format!("unknown way to choose the first centroids: {other}"))),
-        };
-        let metric = if self.inner_product {
-            Metric::InnerProduct
-        } else {
-            Metric::L2
-        };
-        Ok(KMeansParams {
-            k: self.k,
-            niter: self.niter,
-            nredo: self.nredo,
-            metric,
-            spherical: self.spherical,
-            int_centroids: self.int_centroids,
-            frozen_centroids: self.frozen_centroids,
-            min_points_per_centroid: self.min_points_per_centroid,
-            max_points_per_centroid: self.max_points_per_centroid,
-            seed: self.seed,
-            init,
-            early_stop_threshold: self.early_stop_threshold,
-        })
-    }
-}
-
-/// Objective, imbalance and splits of one iteration.
-type Iteration = (f64, f64, usize);
-
-/// Centroids, the objective of the best run, all iterations, and a warning if there is reason for one.
-type Clusters<'py> = (Bound<'py, PyArray2<f32>>, f64, Vec<Iteration>, Option<String>);
-
-/// k-means.
-#[pyfunction]
-#[pyo3(signature = (x, params, weights = None, init_centroids = None))]
-pub(crate) fn kmeans<'py>(
-    py: Python<'py>,
-    x: PyReadonlyArray2<'_, f32>,
-    params: Clustering,
-    weights: Option<PyReadonlyArray1<'_, f32>>,
-    init_centroids: Option<PyReadonlyArray2<'_, f32>>,
-) -> PyResult<Clusters<'py>> {
-    guarded(|| {
-        let (x, params) = (rows(&x)?, params.params()?);
-        let weights = weights.as_ref().map(|weights| weights.as_slice()).transpose()?;
-        let init_centroids = init_centroids.as_ref().map(rows).transpose()?;
-        let trained = detached(py, |pool| {
-            let training = Training {
-                weights,
-                init_centroids,
-                pool,
-                progress: None,
-            };
-            params.train(x, &training)
-        });
-        let trained = trained.map_err(|error| match error {
-            cluster::Error::NotFinite { .. } => refused(format!("input contains NaN's or Inf's: {error}")),
-            error => refused(error),
-        })?;
-        let iteration = |stats: &IterationStats| (stats.objective, stats.imbalance_factor, stats.splits);
-        let stats = trained.stats().iter().map(iteration).collect();
-        let warning = trained.warning().map(|warning| warning.to_string());
-        let (objective, dim) = (trained.objective(), x.dim());
-        let centroids = trained.into_centroids();
-        let count = centroids.len() / dim;
-        Ok((
-            centroids.into_pyarray(py).reshape([count, dim])?,
-            objective,
-            stats,
-            warning,
-        ))
-    })
 }
 
 /// Fails if the engine cannot build an index of this factory string.

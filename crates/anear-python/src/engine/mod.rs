@@ -12,6 +12,7 @@ use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 pub(crate) mod binary;
+pub(crate) mod clustering;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod parts;

@@ -76,3 +76,41 @@ def test_a_rotation_for_signs_is_learned() -> None:
     rotation.train(BASE)
     assert rotation.is_trained and rotation.is_orthonormal
     np.testing.assert_allclose(rotation.reverse_transform(rotation.apply(BASE[:5])), BASE[:5], rtol=1e-3, atol=1e-3)
+
+
+def test_small_batches_and_two_levels_come_near_the_plain_objective() -> None:
+    plain = anear.Kmeans(D, 20)
+    plain.train(BASE)
+    for centroids in (clustering.minibatch_kmeans(20, BASE), clustering.hierarchical_kmeans(20, BASE, parts=4)):
+        assert centroids.shape == (20, D)
+        assert error(centroids) < 1.1 * error(plain.centroids)
+
+
+def test_similarity_clusters_by_direction() -> None:
+    x = np.repeat(np.eye(3, D, dtype=np.float32), 400, axis=0) * np.linspace(1, 2, 1200, dtype=np.float32)[:, None]
+    found = clustering.minibatch_kmeans(3, x, metric=anear.METRIC_INNER_PRODUCT)
+    assert sorted(found.argmax(1).tolist()) == [0, 1, 2]
+
+
+def test_balanced_clusters_keep_to_their_size() -> None:
+    skewed = np.vstack([BASE[:800] * np.float32(0.01), BASE[800:]])
+    centroids, assign = clustering.balanced_kmeans(10, skewed, max_size=1.2, niter=5)
+    assert centroids.shape == (10, D) and assign.dtype == np.int64
+    assert np.bincount(assign, minlength=10).max() <= 120
+    plain = anear.Kmeans(D, 10)
+    plain.train(skewed)
+    assert np.bincount(plain.assign(skewed)[1], minlength=10).max() > 120, "the data are too even to test this"
+    np.testing.assert_allclose(centroids[3], skewed[assign == 3].mean(0), rtol=1e-4, atol=1e-5)
+
+
+def test_forms_of_clustering_refuse_what_cannot_be() -> None:
+    with pytest.raises(RuntimeError, match="max_size"):
+        clustering.balanced_kmeans(10, BASE, max_size=0.5)
+    with pytest.raises(RuntimeError, match="30"):
+        clustering.hierarchical_kmeans(30, BASE[:10])
+    with pytest.raises(AttributeError, match="nitre"):
+        clustering.balanced_kmeans(10, BASE, nitre=5)
+    with pytest.raises(ValueError, match="two dimensions|shape"):
+        clustering.minibatch_kmeans(3, BASE[0])
+    with pytest.raises(RuntimeError, match="NaN"):
+        clustering.minibatch_kmeans(3, np.full((100, 4), np.nan, np.float32))

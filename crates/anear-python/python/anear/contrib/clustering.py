@@ -1,4 +1,7 @@
-"""k-means over data of one's own, and in two levels."""
+"""k-means over data of one's own, in two levels, by small batches, and of even clusters.
+
+The forms that anear adds to Faiss's: `minibatch_kmeans`, `hierarchical_kmeans`, `balanced_kmeans`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..faiss import IndexFlatL2, Kmeans, extract_index_ivf
+from .. import _native
+from ..faiss import METRIC_INNER_PRODUCT, METRIC_L2, IndexFlatL2, Kmeans, extract_index_ivf
+from ..faiss._arrays import rows
+from ..faiss._clustering import ClusteringParameters, options
 from ..faiss._composite import IndexPreTransform
+from ..faiss._constants import ClusteringInitMethod_KMEANS_PLUS_PLUS
 
 Array = npt.NDArray[Any]
 
@@ -164,3 +171,69 @@ def train_ivf_index_with_2level(index: Any, xt: Any, **args: Any) -> None:
     ivf.quantizer.reset()
     ivf.quantizer.add(centroids)
     ivf.train(vectors)
+
+
+def minibatch_kmeans(
+    k: int, x: Any, niter: int = 100, batch_size: int | None = None, seed: int = 1234, metric: int = METRIC_L2
+) -> Array:
+    """`k` centroids of the rows of `x`, found from `niter` small batches of them (Sculley 2010): for very many vectors.
+
+    `batch_size` is `max(1024, 4 * k)` unless given; `metric` is `METRIC_L2` or `METRIC_INNER_PRODUCT`. The objective is
+    a few percent above that of `Kmeans`, in a time that does not grow with the number of vectors.
+
+    >>> x = np.random.default_rng(1).standard_normal((5000, 8), dtype=np.float32)
+    >>> minibatch_kmeans(16, x).shape
+    (16, 8)
+
+    Raises:
+        RuntimeError: there are fewer vectors than centroids, or numbers are not finite.
+    """
+    cp = ClusteringParameters()
+    cp.niter, cp.seed, cp.init_method = niter, seed, ClusteringInitMethod_KMEANS_PLUS_PLUS
+    return _native.minibatch_kmeans(_rows(x), options(cp, k, metric == METRIC_INNER_PRODUCT), batch_size)
+
+
+def hierarchical_kmeans(k: int, x: Any, parts: int = 0, **args: Any) -> Array:
+    """`k` centroids of the rows of `x`, in two levels: for very many clusters.
+
+    `parts` clusters are found first, `sqrt(k)` unless given, then centroids in each of them, more in larger ones; the
+    time grows with `sqrt(k)`. Other arguments are those of `Kmeans`.
+
+    >>> x = np.random.default_rng(1).standard_normal((5000, 8), dtype=np.float32)
+    >>> hierarchical_kmeans(100, x, niter=10).shape
+    (100, 8)
+
+    Raises:
+        AttributeError: there is no parameter of a name.
+        RuntimeError: there are fewer vectors than centroids, or numbers are not finite.
+    """
+    return _native.hierarchical_kmeans(*_given(k, x, args), parts)
+
+
+def balanced_kmeans(k: int, x: Any, max_size: float = 1.1, **args: Any) -> tuple[Array, Array]:
+    """`k` centroids of the rows of `x`, and the cluster of each row: none has over `max_size` times the average, rounded up.
+
+    A row is not always in the cluster of its nearest centroid. Other arguments are those of `Kmeans`.
+
+    >>> x = np.random.default_rng(1).standard_normal((1000, 8), dtype=np.float32)
+    >>> centroids, assign = balanced_kmeans(10, x)
+    >>> int(np.bincount(assign).max()) <= 110
+    True
+
+    Raises:
+        AttributeError: there is no parameter of a name.
+        RuntimeError: there are fewer vectors than centroids, numbers are not finite, or `max_size` is below 1.
+    """
+    centroids, assign = _native.balanced_kmeans(*_given(k, x, args), max_size)
+    return centroids, assign.astype(np.int64)
+
+
+def _given(k: int, x: Any, args: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
+    """The vectors, and the parameters of clustering that are arguments of `Kmeans`."""
+    vectors = _rows(x)
+    cp = Kmeans(vectors.shape[1], k, **args).cp
+    return vectors, options(cp, k, cp.spherical)
+
+
+def _rows(x: Any) -> Array:
+    return rows(x, np.shape(x)[-1])

@@ -63,7 +63,8 @@ class ClusteringIterationStatsVector(list[ClusteringIterationStats]):
         return self[n]
 
 
-def _options(cp: Any, k: int, inner_product: bool) -> dict[str, Any]:
+def options(cp: Any, k: int, inner_product: bool) -> dict[str, Any]:
+    """The parameters of clustering as the engine takes them."""
     names = (
         "niter",
         "nredo",
@@ -105,7 +106,7 @@ class Clustering(ClusteringParameters):
         if not index.is_trained:
             index.train(vectors)
         found, self._objective, iterations, warning = _native.kmeans(
-            vectors, _options(self, self.k, similar), shares, start
+            vectors, options(self, self.k, similar), shares, start
         )
         if warning:
             print(f"WARNING {warning}", file=sys.stderr)

@@ -52,7 +52,7 @@ const EVAL_EXAMPLES: &str = "Examples:
   anear eval --base base.fvecs --queries query.fvecs --truth gt.ivecs --index IVF1024,Flat";
 
 const TUNE_EXAMPLES: &str = "Examples:
-  anear tune --recall 0.95 --data synthetic:n=100000,d=64 --index IVF256,Flat
+  anear tune --recall 0.95 --data synthetic:n=100000,d=64 --index IVF256,Flat --picture tuned.svg
   anear tune --recall 0.9 --base base.fbin --queries query.fbin --metric inner_product --index IVF1024,Flat";
 
 #[derive(Debug, Args)]
@@ -128,12 +128,8 @@ pub(crate) struct EvalArgs {
     /// Print all settings that were tried, not only those worth having.
     #[arg(long)]
     pub(crate) all: bool,
-    /// Draw recall and speed to this file, .svg or .png.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) picture: Option<PathBuf>,
-    /// Draw on black.
-    #[arg(long, requires = "picture")]
-    pub(crate) dark: bool,
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
     /// Print one JSON object a line for each setting.
     #[arg(long)]
     pub(crate) json: bool,
@@ -159,11 +155,27 @@ pub(crate) struct TuneArgs {
     /// Most settings to try.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = at_least_one)]
     pub(crate) trials: usize,
+    /// Print all settings that were tried, not only those worth having.
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
+}
+
+/// A picture of what was measured.
+#[derive(Debug, Args)]
+pub(crate) struct PictureArgs {
+    /// Draw recall and speed to this file, .svg or .png.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
+    /// Draw on black.
+    #[arg(long, requires = "picture")]
+    pub(crate) dark: bool,
 }
 
 /// What is searched, and for what.

@@ -9,6 +9,7 @@ mod corpus;
 mod error;
 mod model;
 mod output;
+mod picture;
 mod progress;
 mod trial;
 

@@ -52,6 +52,45 @@ pub(crate) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Re
     writeln!(out)
 }
 
+/// Writes rows of a table, as wide as they need: words, in the first `words` columns, begin at the left, numbers end at
+/// the right.
+pub(crate) fn write_aligned<const N: usize>(
+    out: &mut impl Write,
+    words: usize,
+    rows: &[[String; N]],
+) -> io::Result<()> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            line += &match column < words {
+                true => format!("{cell:width$}  "),
+                false => format!("{cell:>width$}  "),
+            };
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A whole number with a comma every three digits.
+pub(crate) fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 impl<'a> Answer<'a> {
     fn new(rank: usize, hit: &'a Hit, relevance: f32) -> Self {
         let Hit { document, score } = hit;
@@ -105,7 +144,7 @@ fn harmless(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use super::{grouped, harmless, write_aligned};
 
     #[test]
     fn control_characters_are_written_out() {
@@ -114,5 +153,22 @@ mod tests {
             "a\\u{1b}[31mred\\u{7}\tb\nc\\u{0}"
         );
         assert_eq!(harmless("한국어, emoji 🦀"), "한국어, emoji 🦀");
+    }
+
+    #[test]
+    fn digits_come_in_threes() {
+        let texts = [0.4, 999.0, 1000.0, 123_456.7, 1e9].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "123,457", "1,000,000,000"]);
+    }
+
+    #[test]
+    fn words_begin_at_the_left_and_numbers_end_at_the_right() {
+        let rows = [["index", "QPS"], ["Flat", "1,243"], ["IVF256,Flat", "9"]].map(|row| row.map(str::to_owned));
+        let mut out = Vec::new();
+        write_aligned(&mut out, 1, &rows).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "index          QPS\nFlat         1,243\nIVF256,Flat      9\n"
+        );
     }
 }

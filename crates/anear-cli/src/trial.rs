@@ -13,6 +13,7 @@ use anear::{Metric, Pool};
 
 use crate::args::{DataArgs, MeasureArgs};
 use crate::error::{Error, Result};
+use crate::output::grouped;
 use crate::progress::When;
 
 /// A data set in memory.
@@ -101,6 +102,27 @@ impl Set {
         let truth = (Some(metric) == file.metric).then_some(file.truth);
         let set = set(file_name(path), Vectors::read(&mut *file.base)?, file.queries);
         Ok((Self { metric, ..set }, truth))
+    }
+
+    /// What it is, in a few words.
+    pub(crate) fn title(&self) -> String {
+        let (rows, name) = (self.base.rows(), &self.name);
+        format!(
+            "{name}, {} vectors of {} components",
+            grouped(rows.len() as f64),
+            rows.dim()
+        )
+    }
+
+    /// What a picture says of how it was measured: `how` queries came, and what searched.
+    pub(crate) fn caption(&self, how: &str, measure: &MeasureArgs) -> String {
+        let queries = grouped(self.queries.rows().len() as f64);
+        let (metric, machine, version) = (self.metric, measure.machine(), env!("CARGO_PKG_VERSION"));
+        let mut caption = format!("{queries} queries {how}, by {metric}; {machine}; anear {version}");
+        if !self.details.is_empty() {
+            caption += &format!("; {}", self.details);
+        }
+        caption
     }
 
     /// Trains an index on the vectors and puts them into it.

@@ -141,6 +141,49 @@ fn a_setting_is_found_that_reaches_the_recall() {
 }
 
 #[test]
+fn what_was_tried_is_shown_and_drawn() {
+    let folder = folder(&[]);
+    let picture = folder.path().join("tuned.svg");
+    let drawn = arg(&picture);
+    let quick = [
+        "tune",
+        "--data",
+        DATA,
+        "--index",
+        "IVF16,Flat",
+        "--seconds",
+        "0",
+        "--recall",
+        "0.9",
+    ];
+    let run = anear(quick.iter().chain(&["--all", "--picture", &drawn]));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let table: Vec<&str> = run
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("setting "))
+        .collect();
+    let chosen: Vec<&&str> = table.iter().filter(|line| line.contains(" chosen ")).collect();
+    assert_eq!(chosen.len(), 1, "{run:?}");
+    let tried = run
+        .stdout
+        .lines()
+        .find_map(|line| line.split_once(" settings tried"))
+        .unwrap()
+        .0;
+    assert_eq!(table.len() - 1, tried.parse::<usize>().unwrap(), "{run:?}");
+    let setting = chosen[0].split_whitespace().next().unwrap();
+    assert!(run.stdout.starts_with(&format!("IVF16,Flat  {setting}\n")), "{run:?}");
+    let svg = fs::read_to_string(picture).unwrap();
+    assert!(
+        svg.contains("IVF16,Flat") && svg.contains(&format!("chosen: {setting}")),
+        "{svg}"
+    );
+    let bad = anear(quick.iter().chain(&["--picture", "tuned.gif"]));
+    bad.complains(2, &["--picture", "tuned.gif"]);
+}
+
+#[test]
 fn progress_is_shown_when_asked_for() {
     let run = anear([
         "eval",

@@ -1,25 +1,21 @@
 //! `anear eval`: indexes and a data set in, recall and speed of their settings out.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 
 use anear::Pool;
-use anear::eval::picture::{Chart, Curve, Theme, to_png};
+use anear::eval::picture::{Chart, Curve};
 use anear::eval::{Latency, ParameterSpace, measure_batch, measure_one_by_one, recall_at_k, wall_clock};
 use anear::index::{IndexSpec, SearchRequest, to_bytes};
 use serde::Serialize;
 
 use crate::args::EvalArgs;
 use crate::error::{Error, Outcome, Result};
-use crate::output::write_json;
+use crate::output::{grouped, write_aligned, write_json};
+use crate::picture::Picture;
 use crate::trial::Set;
 
 /// Fixes which settings are tried where not all are.
 const SEED: u64 = 1234;
-
-/// Pixels of a PNG to one unit of the chart.
-const PIXELS: f32 = 2.0;
 
 /// One setting of one index, as `--json` writes it.
 #[derive(Clone, Debug, Serialize)]
@@ -42,15 +38,15 @@ struct Point {
 }
 
 pub(crate) fn eval(args: &EvalArgs) -> Result<Outcome> {
-    let draw = args.picture.as_deref().map(Picture::at).transpose()?;
+    let picture = Picture::wanted(&args.picture)?;
     let pool = args.measure.pool()?;
     let set = Set::load(&args.data, args.measure.k, args.progress.progress)?;
     let mut groups = Vec::new();
     for spec in &args.index {
         groups.push(points(args, &set, spec, pool.as_ref())?);
     }
-    if let Some(draw) = draw {
-        draw.write(&chart(args, &set, &groups), args.dark)?;
+    if let Some(picture) = picture {
+        picture.write(&chart(args, &set, &groups))?;
     }
     let shown: Vec<Vec<Point>> = groups
         .into_iter()
@@ -118,7 +114,7 @@ fn points(args: &EvalArgs, set: &Set, spec: &IndexSpec, pool: Option<&Pool>) -> 
 
 fn write_table(out: &mut impl Write, args: &EvalArgs, set: &Set, groups: &[Vec<Point>]) -> io::Result<()> {
     let k = args.measure.k;
-    writeln!(out, "{}, by {}, on {}", title(set), set.metric, args.measure.machine())?;
+    writeln!(out, "{}, by {}, on {}", set.title(), set.metric, args.measure.machine())?;
     let mut rows = vec![
         [
             "index",
@@ -152,47 +148,7 @@ fn write_table(out: &mut impl Write, args: &EvalArgs, set: &Set, groups: &[Vec<P
             ]);
         }
     }
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.len().max(*width);
-        }
-    }
-    for row in &rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            // Words begin at the left, numbers end at the right.
-            line += &match column {
-                0 | 1 => format!("{cell:width$}  "),
-                _ => format!("{cell:>width$}  "),
-            };
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-/// The data set in a few words.
-fn title(set: &Set) -> String {
-    let (rows, name) = (set.base.rows(), &set.name);
-    format!(
-        "{name}, {} vectors of {} components",
-        grouped(rows.len() as f64),
-        rows.dim()
-    )
-}
-
-/// A whole number with a comma every three digits.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    write_aligned(out, 2, &rows)
 }
 
 fn chart(args: &EvalArgs, set: &Set, groups: &[Vec<Point>]) -> Chart {
@@ -206,66 +162,9 @@ fn chart(args: &EvalArgs, set: &Set, groups: &[Vec<Point>]) -> Chart {
         others: places(group, false),
     };
     Chart {
-        title: title(set),
-        caption: format!(
-            "{} queries in one call, by {}; {}; anear {}{}",
-            grouped(set.queries.rows().len() as f64),
-            set.metric,
-            args.measure.machine(),
-            env!("CARGO_PKG_VERSION"),
-            if set.details.is_empty() {
-                String::new()
-            } else {
-                format!("; {}", set.details)
-            },
-        ),
+        title: set.title(),
+        caption: set.caption("in one call", &args.measure),
         recall_label: format!("recall@{}", args.measure.k),
         curves: args.index.iter().zip(groups).map(curve).collect(),
-    }
-}
-
-/// Where the chart goes, and as what.
-#[derive(Clone, Copy, Debug)]
-struct Picture<'a> {
-    path: &'a Path,
-    is_png: bool,
-}
-
-impl<'a> Picture<'a> {
-    fn at(path: &'a Path) -> Result<Self> {
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let is_png = match extension.as_str() {
-            "svg" => false,
-            "png" => true,
-            _ => {
-                let path = path.display();
-                return Err(Error::Usage(format!("--picture takes a .svg or a .png, not {path}")));
-            }
-        };
-        Ok(Self { path, is_png })
-    }
-
-    fn write(&self, chart: &Chart, dark: bool) -> Result<()> {
-        let svg = chart.to_svg(if dark { Theme::Dark } else { Theme::Light });
-        let bytes = if self.is_png {
-            to_png(&svg, PIXELS)?
-        } else {
-            svg.into_bytes()
-        };
-        fs::write(self.path, bytes).map_err(|source| Error::Picture {
-            path: self.path.to_owned(),
-            source,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn digits_come_in_threes() {
-        let texts = [0.4, 999.0, 1000.0, 123_456.7, 1e9].map(grouped);
-        assert_eq!(texts, ["0", "999", "1,000", "123,457", "1,000,000,000"]);
     }
 }

@@ -63,10 +63,10 @@ pub enum Theme {
 
 /// The size of the picture; the plot lies between the margins.
 const WIDTH: f64 = 1000.0;
-const HEIGHT: f64 = 620.0;
+const HEIGHT: f64 = 636.0;
 const LEFT: f64 = 84.0;
 const TOP: f64 = 92.0;
-const BOTTOM: f64 = HEIGHT - 96.0;
+const BOTTOM: f64 = HEIGHT - 112.0;
 
 /// Space between two names at the ends of curves.
 const LINE: f64 = 19.0;
@@ -140,6 +140,16 @@ fn is_drawable((recall, qps): (f64, f64)) -> bool {
     (0.0..=1.0).contains(&recall) && qps > 0.0 && qps.is_finite()
 }
 
+/// A text in two lines, broken behind a semicolon, if it has one and is longer than `letters`.
+fn wrapped(text: &str, letters: usize) -> Vec<&str> {
+    let fits = |at: &usize| text[..*at].chars().count() <= letters;
+    let breaks = text.match_indices("; ").map(|(at, found)| at + found.len());
+    match breaks.filter(fits).last() {
+        Some(at) if text.chars().count() > letters => vec![&text[..at], &text[at..]],
+        _ => vec![text],
+    }
+}
+
 /// Where things are.
 struct Frame {
     right: f64,
@@ -200,14 +210,13 @@ impl Frame {
                 format!("fill=\"{ink}\" font-weight=\"600\" text-anchor=\"middle\""),
                 label,
             ),
-            (
-                LEFT,
-                HEIGHT - 18.0,
-                format!("fill=\"{soft}\" font-size=\"12\""),
-                escaped(&chart.caption),
-            ),
         ];
-        for (x, y, style, text) in texts {
+        let caption = wrapped(&chart.caption, ((WIDTH - LEFT) / (12.0 * LETTER)) as usize);
+        let captions = caption.iter().enumerate().map(|(i, line)| {
+            let style = format!("fill=\"{soft}\" font-size=\"12\"");
+            (LEFT, BOTTOM + 78.0 + 17.0 * i as f64, style, escaped(line))
+        });
+        for (x, y, style, text) in texts.into_iter().chain(captions) {
             write_to(
                 svg,
                 format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{text}</text>\n"),
@@ -393,6 +402,14 @@ mod tests {
                 },
             ],
         }
+    }
+
+    #[test]
+    fn a_long_caption_has_two_lines() {
+        assert_eq!(wrapped("one; two; three", 20), ["one; two; three"]);
+        assert_eq!(wrapped("one; two; three", 11), ["one; two; ", "three"]);
+        assert_eq!(wrapped("일; 이; 삼", 4), ["일; ", "이; 삼"]);
+        assert_eq!(wrapped("without a place to break", 5), ["without a place to break"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    byte_rows,
     codes::{
         codebooks::{Codebooks, Tables},
         fast_scan::FastScan,
@@ -33,6 +34,7 @@ pub struct Kernels {
     pub(crate) nearest_entries: unsafe fn(&Codebooks, usize, Rows<'_>, &mut [u32]),
     pub(crate) fast_scan: &'static FastScan,
     pub(crate) quantize: &'static quantize::Entry,
+    pub(crate) bytes: &'static byte_rows::Entry,
     /// Arguments: rows, positions of some, a weight for each of them, where the sum goes.
     pub(crate) weighted_sum: unsafe fn(Rows<'_>, &[usize], &[f32], &mut [f32]),
     pub(crate) packed: packed::Table,

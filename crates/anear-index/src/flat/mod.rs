@@ -12,6 +12,7 @@ use anear_kernels::{IdSelector, Metric, Rows, RowsMut, TopK, normalize};
 use anear_pool::Pool;
 use anear_quant::{Codes, Quantizer, QuantizerSpec, Raw};
 
+use self::preview::Preview;
 pub(crate) use self::search::{on_pool, parts};
 use crate::error::{check_dim, check_finite, check_index_dim, describe};
 use crate::persist;
@@ -20,6 +21,7 @@ use crate::{
     SearchRequest, VectorIndex,
 };
 
+mod preview;
 pub(crate) mod search;
 
 /// The section that holds the vectors.
@@ -33,6 +35,11 @@ const UNIT_TOLERANCE: f32 = 1e-3;
 /// The answer is that of the codes, exact over raw vectors, by position, and the same to the bit for any number of
 /// threads and any batching of queries. A cosine index normalizes what it is given and keeps that; a zero vector stays
 /// zero, at distance 1 from everything.
+///
+/// After some searches by one query or a few, by L2, inner product or cosine, vectors of 4 MiB to 4 GiB together are
+/// rounded to bytes as well: these prove of nearly all that they are too far away, so that a search reads a quarter as
+/// much. The answers stay the same, to the bit; [`memory`](VectorIndex::memory) grows by a quarter. Where they prove it of
+/// too few, they are dropped.
 ///
 /// ```
 /// use anear_index::{Flat, SearchRequest, VectorIndex, VectorIndexExt};
@@ -51,6 +58,8 @@ pub struct Flat {
     metric: Metric,
     quantizer: Arc<dyn Quantizer>,
     codes: Codes,
+    /// Of these codes; another one wherever they change.
+    preview: Arc<Preview>,
 }
 
 impl Flat {
@@ -91,6 +100,7 @@ impl Flat {
             metric,
             quantizer,
             codes,
+            preview: Arc::default(),
         })
     }
 
@@ -122,6 +132,7 @@ impl Flat {
         self.check_match(other)?;
         let ids = 0..other.len() as u64;
         let selected = keep.count_in(ids.clone()) as usize;
+        self.preview = Arc::default();
         self.reserve(selected)?;
         for run in runs(keep.matches_in(ids)) {
             self.codes.extend_from_range(&other.codes, run)?;
@@ -275,7 +286,11 @@ impl VectorIndex for Flat {
     }
 
     fn memory(&self) -> Memory {
-        (&self.codes).into()
+        let codes = Memory::from(&self.codes);
+        Memory {
+            owned: codes.owned + self.preview.memory(),
+            ..codes
+        }
     }
 
     fn search_top(
@@ -314,6 +329,7 @@ impl VectorIndex for Flat {
             metric: self.metric,
             quantizer: self.quantizer.clone(),
             codes: self.quantizer.new_codes(),
+            preview: Arc::default(),
         })
     }
 
@@ -343,6 +359,7 @@ impl Add for Flat {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
         let start = self.len() as u64;
+        self.preview = Arc::default();
         let (quantizer, metric) = (&*self.quantizer, self.metric);
         self.codes.extend_with(vectors.len(), |codes| {
             encode_for(quantizer, metric, vectors, pool, codes)
@@ -355,6 +372,7 @@ impl Remove for Flat {
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
         let len = self.len();
         let kept = IdSelector::Not(Box::new(ids.clone()));
+        self.preview = Arc::default();
         self.codes.keep(runs(kept.matches_in(0..len as u64)))?;
         Ok(len - self.len())
     }
@@ -394,6 +412,7 @@ impl Merge for Flat {
         let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
         self.extend_from(other, &IdSelector::All)?;
         other.codes = other.quantizer.new_codes();
+        other.preview = Arc::default();
         Ok(())
     }
 }

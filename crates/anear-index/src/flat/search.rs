@@ -5,11 +5,12 @@
 
 use std::ops::Range;
 
-use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
+use anear_kernels::{ByteRows, IdSelector, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::{BLOCK_LEN, CodeRun};
 
 use super::Flat;
+use super::preview::Preview;
 use crate::{Neighbors, RangeRequest, SearchRequest, VectorIndex as _};
 
 /// Component products worth a task of their own: some 50 us of one core, several times what handing it over costs.
@@ -31,15 +32,15 @@ pub(crate) struct Tile {
 /// Pushes the nearest of each query, with `first_id` added to the positions.
 pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'_>, first_id: u64, tops: &mut [TopK]) {
     let tiles = tiles(index, queries.len(), request.pool);
+    let preview = Preview::of(index, queries.len(), &request.selector, request.pool);
+    let preview = preview.as_deref();
     let positions_are_ids = first_id == 0 || matches!(request.selector, IdSelector::All);
     if tiles.len() <= 1 && positions_are_ids {
         let run = CodeRun {
             first_id,
             ..CodeRun::all(&index.codes)
         };
-        index
-            .quantizer
-            .scan(index.metric, queries, &run, &request.selector, tops);
+        scan(index, preview, queries, &run, &request.selector, tops);
         return;
     }
     let k = request.k.min(index.len());
@@ -54,9 +55,7 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
             .collect();
         let queries = queries.slice(range.clone());
         let run = run(index, vectors);
-        index
-            .quantizer
-            .scan(index.metric, queries, &run, &request.selector, &mut tops);
+        scan(index, preview, queries, &run, &request.selector, &mut tops);
         tops
     });
     for (tile, found) in tiles.iter().zip(found) {
@@ -74,18 +73,16 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
 /// Everything strictly within the radius, by ascending position.
 pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>) -> Neighbors {
     let tiles = tiles(index, queries.len(), request.pool);
+    let preview = Preview::of(index, queries.len(), &request.selector, request.pool);
+    let preview = preview.as_deref();
     let found = on_pool(request.pool, tiles.len(), |i| {
         let Tile {
             queries: range,
             vectors,
         } = &tiles[i];
         let run = run(index, vectors);
-        let scan = |query| {
-            index
-                .quantizer
-                .scan_range(index.metric, query, &run, &request.selector, request.radius)
-        };
-        queries.slice(range.clone()).iter().map(scan).collect::<Vec<_>>()
+        let within = |query| scan_range(index, preview, query, &run, request);
+        queries.slice(range.clone()).iter().map(within).collect::<Vec<_>>()
     });
     let mut rows = vec![Vec::new(); queries.len()];
     for (tile, found) in tiles.iter().zip(found) {
@@ -94,6 +91,57 @@ pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>
         }
     }
     rows.into_iter().collect()
+}
+
+/// [`Quantizer::scan`](anear_quant::Quantizer::scan), by a preview where there is one.
+fn scan(
+    index: &Flat,
+    preview: Option<&ByteRows>,
+    queries: Rows<'_>,
+    run: &CodeRun<'_>,
+    keep: &IdSelector<'_>,
+    tops: &mut [TopK],
+) {
+    let (Some(bytes), Some(rows)) = (preview, index.rows()) else {
+        return index.quantizer.scan(index.metric, queries, run, keep, tops);
+    };
+    for (i, (query, top)) in queries.iter().zip(tops).enumerate() {
+        match bytes.query(index.metric, query) {
+            Some(query) => {
+                let measured = query.scan(rows, run.slots.clone(), run.first_id, keep, top);
+                index.preview.weigh(run.slots.len(), measured);
+            }
+            None => {
+                let top = std::slice::from_mut(top);
+                index
+                    .quantizer
+                    .scan(index.metric, queries.slice(i..i + 1), run, keep, top);
+            }
+        }
+    }
+}
+
+/// [`Quantizer::scan_range`](anear_quant::Quantizer::scan_range), by a preview where there is one.
+fn scan_range(
+    index: &Flat,
+    preview: Option<&ByteRows>,
+    query: &[f32],
+    run: &CodeRun<'_>,
+    request: &RangeRequest<'_>,
+) -> Vec<Neighbor> {
+    let keep = &request.selector;
+    let prepared = preview
+        .and_then(|bytes| bytes.query(index.metric, query))
+        .zip(index.rows());
+    let Some((prepared, rows)) = prepared else {
+        return index
+            .quantizer
+            .scan_range(index.metric, query, run, keep, request.radius);
+    };
+    let mut found = Vec::new();
+    let measured = prepared.scan_range(rows, run.slots.clone(), run.first_id, keep, request.radius, &mut found);
+    index.preview.weigh(run.slots.len(), measured);
+    found
 }
 
 /// These vectors under their positions.

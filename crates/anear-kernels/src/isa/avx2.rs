@@ -10,6 +10,7 @@ use super::{
     widen::Widen,
 };
 use crate::{
+    byte_rows::{self, Rounded},
     codes::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         fast_scan,
@@ -52,6 +53,10 @@ pub(crate) static KERNELS: Kernels = Kernels {
     quantize: &quantize::Entry {
         levels: to_levels,
         halves: to_halves,
+    },
+    bytes: &byte_rows::Entry {
+        round: round_row,
+        products: byte_rows::avx2::products,
     },
     split: split::Entry {
         run: split_run,
@@ -99,6 +104,11 @@ fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
 #[target_feature(enable = "avx2,fma,f16c")]
 fn fold(minima: &mut [f32], out: &mut [Minimum]) {
     nearest::fold::<Avx2>(minima, out);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn round_row(row: &[f32], code: &mut [u8]) -> Rounded {
+    byte_rows::round(row, code)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

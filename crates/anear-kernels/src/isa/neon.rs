@@ -10,6 +10,7 @@ use super::{
     widen::Widen,
 };
 use crate::{
+    byte_rows::{self, Rounded},
     codes::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         fast_scan,
@@ -50,6 +51,10 @@ pub(crate) static KERNELS: Kernels = Kernels {
     nearest_entries,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
+    bytes: &byte_rows::Entry {
+        round: round_row,
+        products: byte_products,
+    },
     split: split::Entry {
         run: split_run,
         list: split_list,
@@ -96,6 +101,16 @@ fn nearest(columns: &Columns<'_>, rows: &[&[f32]], minima: &mut [f32]) {
 #[target_feature(enable = "neon")]
 fn fold(minima: &mut [f32], out: &mut [Minimum]) {
     nearest::fold::<Neon>(minima, out);
+}
+
+#[target_feature(enable = "neon")]
+fn round_row(row: &[f32], code: &mut [u8]) -> Rounded {
+    byte_rows::round(row, code)
+}
+
+#[target_feature(enable = "neon")]
+fn byte_products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
+    byte_rows::products(numbers, codes, out);
 }
 
 #[target_feature(enable = "neon")]

@@ -4,6 +4,7 @@ use std::array;
 
 use super::{simd::Registers, widen::Widen};
 use crate::{
+    byte_rows,
     codes::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         fast_scan,
@@ -34,6 +35,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     nearest_entries,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
+    bytes: &byte_rows::SCALAR,
     split: split::Entry {
         run: split_run,
         list: split_list,

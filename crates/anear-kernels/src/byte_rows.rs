@@ -1,0 +1,643 @@
+//! Rows rounded to bytes, which prove of nearly all of them that they are too far away: an exact search that reads a
+//! quarter of the memory.
+//!
+//! A row `x` of `d` components is kept as bytes `b`, which stand for `y_i = low + step * b_i`, and with the error
+//! `e >= |x - y|`. A query `q` is rounded to whole numbers `n`, which stand for `p = scale * n`, with the error
+//! `f >= |q - p|`. The product `<n, b>` is a whole number, and so exact: with it,
+//!
+//! ```text
+//! <p, y> = scale * (low * sum(n) + step * <n, b>)
+//! |p - y|^2 = |p|^2 + |y|^2 - 2 <p, y>
+//! ```
+//!
+//! * L2: `|q - x| >= |p - y| - e - f`, so a row is beyond the threshold `t` if `|p - y|^2 > (sqrt(t) + e + f)^2`.
+//! * inner product: `<q, x> <= <p, y> + |q| e + f |y|`, so it is if that is below `-t`.
+//! * cosine: so it is if that is below `(1 - t) |q| |x|`, where `|y| - e <= |x| <= m`.
+//!
+//! Let `m` be `sqrt(d)` times the largest magnitude of a component: `m >= |y|`. All that is computed in `f32` is a sum of
+//! terms that are at most `|p|^2 + m^2` or `|q| m`, in at most `d / 8 + 64` roundings; so much of these is allowed for, the
+//! roundings of canonical distances (see `bounds.rs`) included. What is not finite or too large lets the row pass.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+
+use std::ops::Range;
+
+use crate::{
+    bitmap::{low_bits, ones},
+    bounds::U,
+    kernels::Kernels,
+    metric::{Metric, cosine::SAFE_SQUARED_NORM},
+    rows::Rows,
+    select::{Neighbor, TopK},
+    selector::IdSelector,
+};
+
+/// The largest byte.
+const LEVELS: f32 = 255.0;
+
+/// Bytes of a row are a multiple of this, so that no instruction set has a rest to care for.
+pub(crate) const CHUNK: usize = 32;
+
+/// Rows whose products are taken at a time: the ids in a selector's word.
+const BLOCK: usize = 64;
+
+/// With fewer wanted rows than this among 64, their floats are no more to read than the bytes of all.
+const SPARSE: u32 = 16;
+
+/// Larger whole numbers would say no more: the error is that of the rows by then.
+const LARGEST_NUMBER: i64 = 1 << 14;
+
+/// What underflow takes from an error at most: the root of 2^-149 per component, and more than any dimension makes of it.
+const UNDERFLOW: f64 = 1e-19;
+
+/// The kernels of one instruction set.
+pub(crate) struct Entry {
+    /// The bytes of a row, and what is to be known of it; bytes beyond its components stay.
+    pub(crate) round: unsafe fn(&[f32], &mut [u8]) -> Rounded,
+    /// The products of a query's numbers with the bytes of rows, as many as there are places. Lengths are multiples of
+    /// [`CHUNK`].
+    pub(crate) products: unsafe fn(&[i16], &[u8], &mut [i32]),
+}
+
+/// The [`Entry`] of plain functions.
+pub(crate) static SCALAR: Entry = Entry { round, products };
+
+/// What rounding made of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rounded {
+    low: f32,
+    step: f32,
+    squared_norm: f32,
+    squared_error: f32,
+    largest: f32,
+}
+
+/// Rows rounded to bytes: a quarter of their size, and twenty bytes a row.
+///
+/// ```
+/// use anear_kernels::{ByteRows, IdSelector, Metric, Rows, TopK};
+///
+/// let components: Vec<f32> = (0..2_000).map(|i| (i * 37 % 101) as f32).collect();
+/// let rows = Rows::new(&components, 20).expect("a hundred rows");
+/// let bytes = ByteRows::new(rows).expect("memory");
+/// let mut top = TopK::new(1);
+/// let query = bytes.query(Metric::L2, rows.row(7)).expect("a metric that has a bound");
+/// query.scan(rows, 0..100, 0, &IdSelector::All, &mut top);
+/// assert_eq!(top.into_sorted()[0].id, 7);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ByteRows {
+    dim: usize,
+    stride: usize,
+    codes: Vec<u8>,
+    lows: Vec<f32>,
+    steps: Vec<f32>,
+    /// `|y|^2`, less what rounding may have added to it and to all that is computed from it; NaN if not to be trusted.
+    norms: Vec<f32>,
+    /// `e`, and what rounding may add to it.
+    errors: Vec<f32>,
+    /// `m`.
+    reaches: Vec<f32>,
+}
+
+impl ByteRows {
+    /// Rounds rows. `None` if memory is short.
+    pub fn new(rows: Rows<'_>) -> Option<Self> {
+        Self::on(Kernels::get(), rows)
+    }
+
+    /// As [`new`](Self::new), on the instruction set of `kernels`.
+    #[doc(hidden)]
+    pub fn on(kernels: &Kernels, rows: Rows<'_>) -> Option<Self> {
+        let (len, dim) = (rows.len(), rows.dim());
+        let stride = dim.next_multiple_of(CHUNK);
+        let mut bytes = Self {
+            dim,
+            stride,
+            codes: Vec::new(),
+            lows: Vec::new(),
+            steps: Vec::new(),
+            norms: Vec::new(),
+            errors: Vec::new(),
+            reaches: Vec::new(),
+        };
+        for facts in bytes.facts_mut() {
+            facts.try_reserve_exact(len).ok()?;
+        }
+        bytes.codes.try_reserve_exact(len * stride).ok()?;
+        bytes.codes.resize(len * stride, 0);
+        for i in 0..len {
+            let code = &mut bytes.codes[i * stride..][..dim];
+            // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+            let rounded = unsafe { (kernels.bytes.round)(rows.row(i), code) };
+            bytes.push_facts(&rounded);
+        }
+        Some(bytes)
+    }
+
+    fn push_facts(&mut self, rounded: &Rounded) {
+        let reach = f64::from(rounded.largest) * (self.dim as f64).sqrt();
+        let slack = slack(self.dim);
+        let norm = f64::from(rounded.squared_norm) - slack * reach * reach;
+        let is_trusted = reach * reach <= f64::from(*SAFE_SQUARED_NORM.end());
+        let error = f64::from(rounded.squared_error).sqrt() * (1.0 + slack) + slack * reach + UNDERFLOW;
+        self.lows.push(rounded.low);
+        self.steps.push(rounded.step);
+        self.norms.push(if is_trusted { norm as f32 } else { f32::NAN });
+        self.errors.push(error as f32);
+        self.reaches.push(reach as f32);
+    }
+
+    /// Appends other rows. `false`, and nothing done, if memory is short.
+    ///
+    /// # Panics
+    /// If they are of another length.
+    #[must_use = "memory may be short"]
+    pub fn extend_from(&mut self, other: &Self) -> bool {
+        assert_eq!(self.dim, other.dim, "rows of one length");
+        let is_room = self.codes.try_reserve(other.codes.len()).is_ok()
+            && self
+                .facts_mut()
+                .into_iter()
+                .all(|facts| facts.try_reserve(other.len()).is_ok());
+        if is_room {
+            self.codes.extend_from_slice(&other.codes);
+            let facts = self.facts_mut().into_iter().zip(other.facts());
+            facts.for_each(|(own, other)| own.extend_from_slice(other));
+        }
+        is_room
+    }
+
+    fn facts(&self) -> [&Vec<f32>; 5] {
+        [&self.lows, &self.steps, &self.norms, &self.errors, &self.reaches]
+    }
+
+    fn facts_mut(&mut self) -> [&mut Vec<f32>; 5] {
+        [
+            &mut self.lows,
+            &mut self.steps,
+            &mut self.norms,
+            &mut self.errors,
+            &mut self.reaches,
+        ]
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.lows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lows.is_empty()
+    }
+
+    /// Bytes of memory held.
+    pub fn memory(&self) -> usize {
+        self.codes.len() + 5 * size_of::<f32>() * self.len()
+    }
+
+    /// A query prepared to be compared with the rows. `None` where the metric or the query has no bound that is of use.
+    ///
+    /// # Panics
+    /// If the query is not as long as the rows.
+    pub fn query<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Option<ByteQuery<'a>> {
+        self.query_on(Kernels::get(), metric, query)
+    }
+
+    /// As [`query`](Self::query), on the instruction set of `kernels`.
+    #[doc(hidden)]
+    pub fn query_on<'a>(
+        &'a self,
+        kernels: &'static Kernels,
+        metric: Metric,
+        query: &'a [f32],
+    ) -> Option<ByteQuery<'a>> {
+        assert_eq!(query.len(), self.dim, "a query as long as the rows");
+        let largest = query.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let squared = query.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let least = if metric == Metric::Cosine {
+            (*SAFE_SQUARED_NORM.start()).into()
+        } else {
+            f64::MIN_POSITIVE
+        };
+        let is_trusted = squared >= least && squared * self.dim as f64 <= f64::from(*SAFE_SQUARED_NORM.end());
+        if !is_trusted || !matches!(metric, Metric::L2 | Metric::InnerProduct | Metric::Cosine) {
+            return None;
+        }
+        // Then no sum of products, with bytes of up to 255, is beyond 32 bits.
+        let most = (i64::from(i32::MAX) / (LEVELS as i64 * self.stride as i64)).min(LARGEST_NUMBER - 1);
+        let scale = f64::from(largest) / most as f64;
+        let mut numbers = vec![0; self.stride];
+        let (mut sum, mut squares, mut error) = (0.0, 0.0, 0.0);
+        for (number, x) in numbers.iter_mut().zip(query) {
+            let whole = (f64::from(*x) / scale).round().clamp(-(most as f64), most as f64);
+            *number = whole as i16;
+            sum += whole;
+            squares += whole * whole;
+            error += (f64::from(*x) - scale * whole).powi(2);
+        }
+        Some(ByteQuery {
+            kernels,
+            rows: self,
+            metric,
+            query,
+            numbers,
+            scale,
+            sum,
+            squared_norm: scale * scale * squares,
+            length: squared.sqrt(),
+            error: error.sqrt() * (1.0 + slack(self.dim)),
+        })
+    }
+}
+
+/// How much of the largest terms all roundings together may be.
+fn slack(dim: usize) -> f64 {
+    (dim / 8 + 64) as f64 * U
+}
+
+/// A query that is compared with [`ByteRows`] before it is compared with the rows themselves.
+#[derive(Clone, Debug)]
+pub struct ByteQuery<'a> {
+    kernels: &'static Kernels,
+    rows: &'a ByteRows,
+    metric: Metric,
+    query: &'a [f32],
+    /// `n`; zeros behind.
+    numbers: Vec<i16>,
+    scale: f64,
+    sum: f64,
+    /// `|p|^2`.
+    squared_norm: f64,
+    /// `|q|`.
+    length: f64,
+    /// `f`.
+    error: f64,
+}
+
+impl ByteQuery<'_> {
+    /// As [`scan`](crate::scan) for those of `rows` that are in `range`, with the same answers to the bit: the first of
+    /// them has the id `first_id`. `rows` are those that were rounded. Returns how many had to be measured.
+    ///
+    /// # Panics
+    /// If they are not as many or as long, or the range is beyond them.
+    pub fn scan(
+        &self,
+        rows: Rows<'_>,
+        range: Range<usize>,
+        first_id: u64,
+        keep: &IdSelector<'_>,
+        top: &mut TopK,
+    ) -> usize {
+        self.visit(
+            rows,
+            range,
+            first_id,
+            keep,
+            |id, distance, top: &mut TopK| {
+                if distance <= top.threshold() {
+                    top.push(Neighbor { id, distance });
+                }
+            },
+            TopK::threshold,
+            top,
+        )
+    }
+
+    /// As [`scan_range`](crate::scan_range) for those of `rows` that are in `range`; see [`scan`](Self::scan).
+    ///
+    /// # Panics
+    /// As [`scan`](Self::scan).
+    pub fn scan_range(
+        &self,
+        rows: Rows<'_>,
+        range: Range<usize>,
+        first_id: u64,
+        keep: &IdSelector<'_>,
+        radius: f32,
+        out: &mut Vec<Neighbor>,
+    ) -> usize {
+        self.visit(
+            rows,
+            range,
+            first_id,
+            keep,
+            |id, distance, out: &mut Vec<Neighbor>| {
+                if distance < radius {
+                    out.push(Neighbor { id, distance });
+                }
+            },
+            |_| radius,
+            out,
+        )
+    }
+
+    /// Hands the distances of the wanted rows that may be within the threshold to `found`, ascending by id; returns how
+    /// many they are.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "rows with ids, what to accept, and what becomes of it"
+    )]
+    fn visit<T>(
+        &self,
+        rows: Rows<'_>,
+        range: Range<usize>,
+        first_id: u64,
+        keep: &IdSelector<'_>,
+        mut found: impl FnMut(u64, f32, &mut T),
+        threshold: impl Fn(&T) -> f32,
+        state: &mut T,
+    ) -> usize {
+        assert_eq!(
+            (rows.len(), rows.dim()),
+            (self.rows.len(), self.rows.dim),
+            "the rows that were rounded"
+        );
+        assert!(range.end <= rows.len(), "a range of the rows");
+        let mut distances = [0.0; BLOCK];
+        let mut positions = [0; BLOCK];
+        let mut measured = 0;
+        for (id, word) in keep.words_in(first_id..first_id + range.len() as u64) {
+            let start = range.start + (id - first_id) as usize;
+            let len = BLOCK.min(range.end - start);
+            let near = match word.count_ones() < SPARSE {
+                true => word,
+                false => word & self.near(start, len, threshold(state)),
+            };
+            let count = near.count_ones() as usize;
+            measured += count;
+            positions
+                .iter_mut()
+                .zip(ones(near))
+                .for_each(|(position, bit)| *position = start + bit);
+            let (positions, distances) = (&positions[..count], &mut distances[..count]);
+            self.kernels
+                .distances_at(self.metric, self.query, rows, positions, distances);
+            for (position, distance) in positions.iter().zip(distances) {
+                found(first_id + (position - range.start) as u64, *distance, state);
+            }
+        }
+        measured
+    }
+
+    /// Which of the rows from `start` on may be within the threshold, the first of them in the lowest bit.
+    fn near(&self, start: usize, len: usize, threshold: f32) -> u64 {
+        let mut products = [0; BLOCK];
+        let stride = self.rows.stride;
+        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+        unsafe {
+            (self.kernels.bytes.products)(
+                &self.numbers,
+                &self.rows.codes[start * stride..][..len * stride],
+                &mut products[..len],
+            );
+        }
+        let mut far = [false; BLOCK];
+        let products = &products[..len];
+        match self.metric {
+            Metric::L2 => self.far_by_l2(start, threshold, products, &mut far),
+            Metric::InnerProduct => self.far_by_product(start, threshold, products, &mut far),
+            _ => self.far_by_cosine(start, threshold, products, &mut far),
+        }
+        let far = far.iter().rev().fold(0, |far, &is_far| far << 1 | u64::from(is_far));
+        !far & low_bits(len)
+    }
+
+    fn far_by_l2(&self, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
+        let slack = slack(self.rows.dim);
+        let root = (f64::from(threshold) * (1.0 + slack)).sqrt() + self.error;
+        let root = (root * (1.0 + slack)) as f32;
+        let norm = (self.squared_norm * (1.0 - slack)) as f32;
+        let (of_low, of_step) = ((2.0 * self.scale * self.sum) as f32, (2.0 * self.scale) as f32);
+        let rows = self.rows;
+        let [lows, steps, norms, errors] =
+            [&rows.lows, &rows.steps, &rows.norms, &rows.errors].map(|facts| &facts[start..][..products.len()]);
+        for (i, (far, product)) in far.iter_mut().zip(products).enumerate() {
+            let twice = of_low * lows[i] + of_step * steps[i] * *product as f32;
+            let reach = root + errors[i];
+            *far = norm + norms[i] - twice > reach * reach;
+        }
+    }
+
+    fn far_by_product(&self, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
+        let slack = slack(self.rows.dim);
+        let least = -f64::from(threshold) - f64::from(threshold.abs()) * slack - f64::from(f32::MIN_POSITIVE);
+        let least = least as f32;
+        for (far, most) in far.iter_mut().zip(self.most(start, products)) {
+            *far = most < least;
+        }
+    }
+
+    fn far_by_cosine(&self, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
+        let slack = slack(self.rows.dim);
+        let cosine = 1.0 - f64::from(threshold) - slack;
+        let rows = self.rows;
+        let [norms, errors, reaches] =
+            [&rows.norms, &rows.errors, &rows.reaches].map(|facts| &facts[start..][..products.len()]);
+        let of_length = (cosine * self.length * (1.0 - slack.copysign(cosine))) as f32;
+        for (i, (far, most)) in far.iter_mut().zip(self.most(start, products)).enumerate() {
+            let length = match cosine >= 0.0 {
+                true => norms[i].sqrt() - errors[i],
+                false => reaches[i],
+            };
+            // Digits that underflow lost are missed where what they are compared with is as small.
+            *far = norms[i] >= *SAFE_SQUARED_NORM.start() && most < of_length * length;
+        }
+    }
+
+    /// No inner product with a row from `start` on is larger; NaN where the norm is not to be trusted.
+    fn most<'a>(&'a self, start: usize, products: &'a [i32]) -> impl Iterator<Item = f32> + 'a {
+        let slack = slack(self.rows.dim);
+        let (of_low, of_step) = ((self.scale * self.sum) as f32, self.scale as f32);
+        let (of_error, of_reach) = (
+            (self.length * (1.0 + slack)) as f32,
+            ((self.error + 3.0 * slack * self.length) * (1.0 + slack)) as f32,
+        );
+        let rows = self.rows;
+        let [lows, steps, norms, errors, reaches] = [&rows.lows, &rows.steps, &rows.norms, &rows.errors, &rows.reaches]
+            .map(|facts| &facts[start..][..products.len()]);
+        products.iter().enumerate().map(move |(i, product)| {
+            let rounded = of_low * lows[i] + of_step * steps[i] * *product as f32;
+            rounded + of_error * errors[i] + of_reach * reaches[i] + 0.0 * norms[i]
+        })
+    }
+}
+
+/// Lanes of sums: those of the widest registers.
+const LANES: usize = 16;
+
+#[inline(always)]
+pub(crate) fn round(row: &[f32], code: &mut [u8]) -> Rounded {
+    let (low, high) = (least(row, |x| x), -least(row, |x| -x));
+    let apart = row.iter().fold(0, |apart, x| apart | u32::from(nearest(*x) != *x));
+    // Whole numbers that a byte has room for stay what they are.
+    let step = if apart == 0 && high - low <= LEVELS {
+        1.0
+    } else {
+        (high - low) / LEVELS
+    };
+    let per_step = if step > 0.0 { 1.0 / step } else { 0.0 };
+    let mut sums = [[0.0; LANES]; 2];
+    let (rows, rest) = row.as_chunks::<LANES>();
+    let (codes, codes_rest) = code.as_chunks_mut::<LANES>();
+    for (row, code) in rows.iter().zip(codes) {
+        round_lanes(row, code, low, step, per_step, &mut sums);
+    }
+    // Lanes that are made up are at the low end, where there is no error; their norms are not counted.
+    if !rest.is_empty() {
+        let (mut last, mut bytes, norms) = ([low; LANES], [0; LANES], sums[0]);
+        last[..rest.len()].copy_from_slice(rest);
+        round_lanes(&last, &mut bytes, low, step, per_step, &mut sums);
+        codes_rest.copy_from_slice(&bytes[..rest.len()]);
+        sums[0][rest.len()..].copy_from_slice(&norms[rest.len()..]);
+    }
+    Rounded {
+        low,
+        step,
+        squared_norm: sums[0].iter().sum(),
+        squared_error: sums[1].iter().sum(),
+        largest: low.abs().max(high.abs()),
+    }
+}
+
+/// Rounds some components; adds the squares of what they became, and those of the errors.
+#[inline(always)]
+fn round_lanes(
+    row: &[f32; LANES],
+    code: &mut [u8; LANES],
+    low: f32,
+    step: f32,
+    per_step: f32,
+    [norms, errors]: &mut [[f32; LANES]; 2],
+) {
+    for i in 0..LANES {
+        let whole = nearest((row[i] - low) * per_step).clamp(0.0, LEVELS);
+        code[i] = (whole + WHOLE).to_bits() as u8;
+        let rounded = low + step * whole;
+        norms[i] += rounded * rounded;
+        errors[i] += (row[i] - rounded) * (row[i] - rounded);
+    }
+}
+
+/// From here on floats are whole numbers, and their lowest bits are those of the number.
+const WHOLE: f32 = (1 << 23) as f32;
+
+/// The nearest whole number, for magnitudes up to 2^22; larger floats come out changed or as they are.
+#[inline(always)]
+fn nearest(x: f32) -> f32 {
+    let magnitude = (x.abs() + WHOLE) - WHOLE;
+    magnitude.copysign(x)
+}
+
+/// The smallest of what `of` makes of the components.
+#[inline(always)]
+fn least(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let smaller = |a: f32, b: f32| if b < a { b } else { a };
+    let (rows, rest) = row.as_chunks::<LANES>();
+    let mut lanes = [f32::INFINITY; LANES];
+    for row in rows {
+        for i in 0..LANES {
+            lanes[i] = smaller(lanes[i], of(row[i]));
+        }
+    }
+    let rest = rest.iter().map(|x| of(*x));
+    lanes.into_iter().chain(rest).fold(f32::INFINITY, smaller)
+}
+
+pub(crate) fn products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
+    for (code, out) in codes.chunks_exact(numbers.len()).zip(out) {
+        let products = numbers
+            .iter()
+            .zip(code)
+            .map(|(number, byte)| i32::from(*number) * i32::from(*byte));
+        *out = products.sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{isa::Isa, random::Random};
+
+    fn every_isa() -> impl Iterator<Item = &'static Kernels> {
+        Isa::ALL.iter().filter_map(|isa| Kernels::for_isa(*isa))
+    }
+
+    fn floats(random: &mut Random, len: usize) -> Vec<f32> {
+        (0..len).map(|_| random.unit() as f32 - 0.3).collect()
+    }
+
+    #[test]
+    fn rows_are_rounded_and_multiplied_the_same_on_every_instruction_set() {
+        let mut random = Random::new(1);
+        for dim in [1, 3, 16, 31, 32, 33, 100, 784] {
+            let components = floats(&mut random, 13 * dim);
+            let rows = Rows::new(&components, dim).unwrap();
+            let query = floats(&mut random, dim);
+            let of = |kernels: &'static Kernels| {
+                let bytes = ByteRows::on(kernels, rows).unwrap();
+                let numbers = bytes.query_on(kernels, Metric::L2, &query).unwrap().numbers;
+                let mut found = [0; 13];
+                // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+                unsafe { (kernels.bytes.products)(&numbers, &bytes.codes, &mut found) };
+                (bytes.codes, bytes.norms, bytes.errors, found)
+            };
+            let want = of(Kernels::for_isa(Isa::Scalar).unwrap());
+            for kernels in every_isa() {
+                assert_eq!(of(kernels), want, "{kernels:?}, {dim} components");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_products_fit() {
+        for dim in [784, 8_192, 65_536] {
+            let components: Vec<f32> = (0..2 * dim)
+                .map(|i| if i < dim { 1.0 } else { (i % 2) as f32 * 255.0 })
+                .collect();
+            let rows = Rows::new(&components, dim).unwrap();
+            let bytes = ByteRows::new(rows).unwrap();
+            for kernels in every_isa() {
+                let query = bytes.query_on(kernels, Metric::InnerProduct, rows.row(0)).unwrap();
+                let sum = query.numbers.iter().map(|number| i64::from(*number)).sum::<i64>() / 2 * 255;
+                let mut products = [0; 2];
+                // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+                unsafe { (kernels.bytes.products)(&query.numbers, &bytes.codes, &mut products) };
+                assert_eq!(products.map(i64::from), [0, sum], "{kernels:?}, {dim} components");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_lose_nothing() {
+        let components: Vec<f32> = (0..64).map(|i| (i * 37 % 256) as f32 - 100.0).collect();
+        let bytes = ByteRows::new(Rows::new(&components, 64).unwrap()).unwrap();
+        let decoded = bytes
+            .codes
+            .iter()
+            .map(|byte| bytes.lows[0] + bytes.steps[0] * f32::from(*byte));
+        assert!(decoded.eq(components));
+    }
+
+    #[test]
+    fn most_rows_need_no_second_look() {
+        let mut random = Random::new(2);
+        let components = floats(&mut random, 640 * 48);
+        let rows = Rows::new(&components, 48).unwrap();
+        let bytes = ByteRows::new(rows).unwrap();
+        for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+            let query = floats(&mut random, 48);
+            let prepared = bytes.query(metric, &query).unwrap();
+            let mut distances: Vec<f32> = rows.iter().map(|row| metric.distance(&query, row)).collect();
+            distances.sort_by(f32::total_cmp);
+            let near: u32 = (0..10)
+                .map(|block| prepared.near(64 * block, 64, distances[9]).count_ones())
+                .sum();
+            assert!((10..40).contains(&near), "{metric}: {near}");
+        }
+    }
+}

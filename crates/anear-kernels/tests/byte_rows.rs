@@ -1,0 +1,114 @@
+//! Searches through rounded rows have the answers of those through the rows themselves, to the bit.
+
+mod common;
+
+use anear_kernels::{Bitmap, ByteRows, IdSelector, Kernels, Metric, Neighbor, Rows, TopK};
+use common::{Random, adversarial, every_isa};
+
+const FIRST_ID: u64 = 1_000;
+
+const METRICS: [Metric; 3] = [Metric::L2, Metric::InnerProduct, Metric::Cosine];
+
+fn check(kernels: &'static Kernels, metric: Metric, query: &[f32], rows: Rows<'_>, keep: &IdSelector<'_>, what: &str) {
+    let bytes = ByteRows::on(kernels, rows).unwrap();
+    let Some(prepared) = bytes.query_on(kernels, metric, query) else {
+        return;
+    };
+    let range = rows.len() / 5..rows.len();
+    let part = rows.slice(range.clone());
+    for k in [1, 10, 70] {
+        let [mut want, mut found] = [TopK::new(k), TopK::new(k)];
+        kernels.scan(metric, query, part, FIRST_ID, keep, &mut want);
+        prepared.scan(rows, range.clone(), FIRST_ID, keep, &mut found);
+        let want = want.into_sorted();
+        assert_eq!(found.into_sorted(), want, "{kernels:?}, {metric}, {what}, k = {k}");
+        // A radius that a row meets exactly: the comparison is strict.
+        if let Some(Neighbor { distance, .. }) = want.last() {
+            let [mut want, mut found] = [Vec::new(), Vec::new()];
+            kernels.scan_range(metric, query, part, FIRST_ID, keep, *distance, &mut want);
+            prepared.scan_range(rows, range.clone(), FIRST_ID, keep, *distance, &mut found);
+            assert_eq!(found, want, "{kernels:?}, {metric}, {what}, within {distance}");
+        }
+    }
+}
+
+#[test]
+fn answers_are_those_of_the_rows_on_every_instruction_set() {
+    let mut random = Random(1);
+    for kernels in every_isa() {
+        for kind in 0..10 {
+            for dim in [1, 3, 17, 64, 200] {
+                let components = adversarial(kind, &mut random, 400, dim);
+                let rows = Rows::new(&components, dim).unwrap();
+                let stranger = adversarial(kind, &mut random, 1, dim);
+                for metric in METRICS {
+                    for query in [&stranger, rows.row(200)] {
+                        let what = format!("kind {kind}, {dim} components");
+                        check(kernels, metric, query, rows, &IdSelector::All, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn filters_hold() {
+    let mut random = Random(2);
+    let components = random.floats(500 * 24);
+    let rows = Rows::new(&components, 24).unwrap();
+    let query = random.floats(24);
+    let few: Vec<u64> = (0..500).step_by(37).map(|i| FIRST_ID + i).collect();
+    let many = Bitmap::from_indices(2_000, (0..2_000).filter(|i| i % 3 != 0));
+    let selectors = [
+        IdSelector::Sorted(&few),
+        IdSelector::Bitmap(&many),
+        IdSelector::Range(FIRST_ID + 70..FIRST_ID + 290),
+        IdSelector::Not(Box::new(IdSelector::Sorted(&few))),
+        IdSelector::Sorted(&[]),
+    ];
+    for kernels in every_isa() {
+        for keep in &selectors {
+            for metric in METRICS {
+                check(kernels, metric, &query, rows, keep, &format!("{keep:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn long_rows_and_rows_of_one_number_are_no_exception() {
+    let mut random = Random(3);
+    let components = random.floats(150 * 4_096);
+    let constant = vec![7.5; 150 * 96];
+    for (components, dim) in [(&components, 4_096), (&constant, 96)] {
+        let rows = Rows::new(components, dim).unwrap();
+        let query = random.floats(dim);
+        for kernels in every_isa() {
+            for metric in METRICS {
+                check(
+                    kernels,
+                    metric,
+                    &query,
+                    rows,
+                    &IdSelector::All,
+                    &format!("{dim} components"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_no_bound_is_said_to_have_none() {
+    let rows = Rows::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
+    let bytes = ByteRows::new(rows).unwrap();
+    for (metric, query) in [
+        (Metric::L1, [1.0, 2.0]),
+        (Metric::L2, [0.0, 0.0]),
+        (Metric::L2, [1e30, 0.0]),
+        (Metric::InnerProduct, [f32::NAN, 1.0]),
+    ] {
+        assert!(bytes.query(metric, &query).is_none(), "{metric} {query:?}");
+    }
+}

@@ -1,5 +1,7 @@
 //! What can go wrong in an index, each with the value that was wrong and the way out.
 
+use std::borrow::Cow;
+
 use anear_kernels::{Metric, Rows, first_non_finite};
 
 use crate::MAX_DIM;
@@ -176,7 +178,7 @@ pub enum Error {
         bytes: usize,
     },
     /// A factory string that names no index.
-    #[error("cannot read index `{text}`: {reason} at character {at}")]
+    #[error("cannot read index `{}`: {reason} at character {at}", excerpt(.text))]
     Spec {
         /// The whole string.
         text: String,
@@ -220,7 +222,6 @@ pub enum Error {
     Bytes(#[from] anear_bytes::Error),
 }
 
-/// Refuses vectors of another width than `dim`.
 impl Error {
     /// Whether training failed for want of vectors.
     pub fn wants_more_vectors(&self) -> bool {
@@ -233,6 +234,18 @@ impl Error {
     }
 }
 
+/// Characters of a factory string that a message repeats.
+const EXCERPT_MAX: usize = 200;
+
+/// As much of a factory string as a message repeats.
+fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(EXCERPT_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// Refuses vectors of another width than `dim`.
 pub(crate) fn check_dim(dim: usize, vectors: Rows<'_>) -> Result<()> {
     if vectors.dim() == dim {
         return Ok(());

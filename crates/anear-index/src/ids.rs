@@ -88,6 +88,11 @@ impl Ids {
         self.by_position.extend_from_slice(ids);
     }
 
+    /// Forgets the positions from this one on, which are gone.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.by_position.truncate(len);
+    }
+
     /// Forgets the ids of these positions, which stay empty.
     pub(crate) fn vacate(&mut self, positions: &IdSelector<'_>) {
         for position in positions.matches_in(0..self.by_position.len() as u64) {

@@ -137,6 +137,11 @@ pub trait Quantizer: Any + fmt::Debug + Send + Sync {
     /// When `codes` is not a whole number of codes.
     fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>);
 
+    /// The squared norm that a code keeps of what it stands for, where codes do; rounded, as distances by L2 take it.
+    fn kept_norm(&self, _code: &[u8]) -> Option<f32> {
+        None
+    }
+
     /// Distances from one query. Metric, layout and instruction set are resolved here, once per query.
     ///
     /// # Panics

@@ -7,8 +7,8 @@ use anear_kernels::{Metric, Rows};
 use anear_pool::Pool;
 
 use crate::{
-    FastScan, FastScanParams, Lsh, LshParams, Product, ProductParams, Quantizer, RaBitQ, RaBitQFastScan, RaBitQParams,
-    Raw, Residual, ResidualParams, Result, Scalar, ScalarKind, ScalarParams,
+    BLOCK_LEN, Error, FastScan, FastScanParams, Lsh, LshParams, Product, ProductParams, Quantizer, RaBitQ,
+    RaBitQFastScan, RaBitQParams, Raw, Residual, ResidualParams, Result, Scalar, ScalarKind, ScalarParams,
 };
 
 /// A blueprint of a quantizer.
@@ -34,10 +34,12 @@ pub enum QuantizerSpec {
         /// Bits per component, from 1 to 9.
         bits: u32,
     },
-    /// `RaBitQfs`, `RaBitQfs4`, ...: the same codes, scanned 32 at a time ([`RaBitQFastScan`]).
+    /// `RaBitQfs`, `RaBitQfs4`, `RaBitQfs4_64`, ...: the same codes, scanned 32 at a time ([`RaBitQFastScan`]).
     RaBitQFastScan {
         /// Bits per component, from 1 to 9.
         bits: u32,
+        /// Vectors of a block in Faiss's files; 32 where the token has none.
+        file_block: usize,
     },
     /// `PQ16` or `PQ16x12`: a [`Product`] quantizer.
     Product {
@@ -46,10 +48,12 @@ pub enum QuantizerSpec {
         /// Bits per part; 8 where the token has none.
         nbits: u32,
     },
-    /// `PQ16x4fs`: a product quantizer of 4 bits per part, scanned 32 codes at a time ([`FastScan`]).
+    /// `PQ16x4fs` or `PQ16x4fs_64`: a product quantizer of 4 bits per part, scanned 32 codes at a time ([`FastScan`]).
     FastScan {
         /// Parts of a vector.
         m: usize,
+        /// Vectors of a block in Faiss's files; 32 where the token has none.
+        file_block: usize,
     },
     /// `RQ4x8`, `RQ2x8_4x6_Nfloat`, ...: a sum of entries of several codebooks ([`Residual`]).
     Residual(ResidualParams),
@@ -112,6 +116,18 @@ impl QuantizerSpec {
         }
     }
 
+    /// Refuses what no quantizer can be, whatever the dimension.
+    ///
+    /// # Errors
+    /// [`Error::Parameters`](crate::Error::Parameters).
+    pub fn check(&self) -> Result<()> {
+        match self {
+            &Self::Product { m, nbits } => ProductParams { m, nbits }.check_nbits(),
+            Self::Residual(params) => params.check(),
+            _ => Ok(()),
+        }
+    }
+
     /// Learns a quantizer for vectors like those of `sample`, to be compared by `metric`.
     ///
     /// # Errors
@@ -123,9 +139,15 @@ impl QuantizerSpec {
             Self::Scalar(kind) => Arc::new(ScalarParams::new(*kind).train(sample, training)?),
             Self::Lsh(params) => Arc::new(params.train(sample, training)?),
             &Self::RaBitQ { bits } => Arc::new(rabitq(bits, metric).train(sample)?),
-            &Self::RaBitQFastScan { bits } => Arc::new(RaBitQFastScan::new(rabitq(bits, metric).train(sample)?)),
+            &Self::RaBitQFastScan { bits, file_block } => {
+                let rabitq = rabitq(bits, metric).train(sample)?;
+                Arc::new(RaBitQFastScan::new(rabitq).with_file_block(file_block)?)
+            }
             &Self::Product { m, nbits } => Arc::new(ProductParams { m, nbits }.train(sample, training)?),
-            &Self::FastScan { m } => Arc::new(FastScanParams { m }.train(sample, training)?),
+            &Self::FastScan { m, file_block } => {
+                let quantizer = FastScanParams { m }.train(sample, training)?;
+                Arc::new(quantizer.with_file_block(file_block)?)
+            }
             Self::Residual(params) => Arc::new(params.train(sample, training)?),
         })
     }
@@ -144,7 +166,10 @@ impl QuantizerSpec {
         let uncentered = |bits| RaBitQ::new(rabitq(bits, metric), vec![0.0; sample.dim()]);
         match *self {
             Self::RaBitQ { bits } => Ok(Arc::new(uncentered(bits)?)),
-            Self::RaBitQFastScan { bits } => Ok(Arc::new(RaBitQFastScan::new(uncentered(bits)?))),
+            Self::RaBitQFastScan { bits, file_block } => {
+                let quantizer = RaBitQFastScan::new(uncentered(bits)?);
+                Ok(Arc::new(quantizer.with_file_block(file_block)?))
+            }
             _ => self.train(metric, sample, training),
         }
     }
@@ -159,9 +184,12 @@ impl QuantizerSpec {
             Self::Scalar(kind) => Arc::new(Scalar::load(*kind, dim, saved)?),
             Self::Lsh(params) => Arc::new(Lsh::load(*params, dim, saved)?),
             &Self::RaBitQ { bits } => Arc::new(RaBitQ::load(bits, dim, saved)?),
-            &Self::RaBitQFastScan { bits } => Arc::new(RaBitQFastScan::new(RaBitQ::load(bits, dim, saved)?)),
+            &Self::RaBitQFastScan { bits, file_block } => {
+                let quantizer = RaBitQFastScan::new(RaBitQ::load(bits, dim, saved)?);
+                Arc::new(quantizer.with_file_block(file_block)?)
+            }
             &Self::Product { m, nbits } => Arc::new(Product::load(dim, m, nbits, saved)?),
-            &Self::FastScan { m } => Arc::new(FastScan::load(dim, m, saved)?),
+            &Self::FastScan { m, file_block } => Arc::new(FastScan::load(dim, m, saved)?.with_file_block(file_block)?),
             Self::Residual(params) => Arc::new(Residual::load(dim, params.clone(), saved)?),
         })
     }
@@ -189,24 +217,57 @@ impl fmt::Display for QuantizerSpec {
             Self::Lsh(params) => params.fmt(f),
             Self::RaBitQ { bits: 1 } => f.write_str("RaBitQ"),
             Self::RaBitQ { bits } => write!(f, "RaBitQ{bits}"),
-            Self::RaBitQFastScan { bits: 1 } => f.write_str("RaBitQfs"),
-            Self::RaBitQFastScan { bits } => write!(f, "RaBitQfs{bits}"),
+            Self::RaBitQFastScan { bits: 1, file_block } => write!(f, "RaBitQfs{}", block_suffix(*file_block)),
+            Self::RaBitQFastScan { bits, file_block } => write!(f, "RaBitQfs{bits}{}", block_suffix(*file_block)),
             Self::Product { m, nbits: 8 } => write!(f, "PQ{m}"),
             Self::Product { m, nbits } => write!(f, "PQ{m}x{nbits}"),
-            Self::FastScan { m } => write!(f, "PQ{m}x4fs"),
+            Self::FastScan { m, file_block } => write!(f, "PQ{m}x4fs{}", block_suffix(*file_block)),
             Self::Residual(params) => params.fmt(f),
         }
     }
 }
 
+/// The longest blocks that Faiss's files may have here.
+const FILE_BLOCK_MAX: usize = 1 << 12;
+
+/// Refuses blocks that fast scans of Faiss cannot have.
+pub(crate) fn check_file_block(len: usize) -> Result<()> {
+    match len.is_multiple_of(BLOCK_LEN) && (BLOCK_LEN..=FILE_BLOCK_MAX).contains(&len) {
+        true => Ok(()),
+        false => Err(Error::Parameters(format!(
+            "blocks have a multiple of {BLOCK_LEN} vectors up to {FILE_BLOCK_MAX}, not {len}"
+        ))),
+    }
+}
+
+/// What a token says of the blocks of Faiss's files, unless they are of 32.
+fn block_suffix(len: usize) -> String {
+    match len {
+        BLOCK_LEN => String::new(),
+        _ => format!("_{len}"),
+    }
+}
+
+/// A token without what it says of blocks, and how long those are.
+fn split_block(token: &str) -> Option<(&str, usize)> {
+    let Some((token, digits)) = token.split_once('_') else {
+        return Some((token, BLOCK_LEN));
+    };
+    let len = number(digits).filter(|len| check_file_block(*len).is_ok())?;
+    Some((token, len))
+}
+
 /// `16`, `16x12`, either with `np` behind (no polysemous training: there is none), or `16x4fs`, with the length of Faiss's
 /// blocks behind or not.
 fn parse_product(parts: &str) -> Option<QuantizerSpec> {
-    let fast_scan = ["x4fs", "x4fs_32", "x4fs_64", "x4fs_96"]
-        .iter()
-        .find_map(|end| parts.strip_suffix(end));
-    if let Some(m) = fast_scan {
-        return Some(QuantizerSpec::FastScan { m: number(m)? });
+    if let Some((m, blocks)) = parts.split_once("x4fs") {
+        let ("", file_block) = split_block(blocks)? else {
+            return None;
+        };
+        return Some(QuantizerSpec::FastScan {
+            m: number(m)?,
+            file_block,
+        });
     }
     let parts = parts.strip_suffix("np").unwrap_or(parts);
     let (m, nbits) = parts.split_once('x').unwrap_or((parts, "8"));
@@ -226,9 +287,11 @@ fn parse_rabitq(rest: &str) -> Option<QuantizerSpec> {
     let Some(rest) = rest.strip_prefix("fs") else {
         return Some(QuantizerSpec::RaBitQ { bits: bits(rest)? });
     };
-    let ends = ["_32", "_64", "_96"].iter();
-    let digits = ends.filter_map(|end| rest.strip_suffix(end)).next().unwrap_or(rest);
-    Some(QuantizerSpec::RaBitQFastScan { bits: bits(digits)? })
+    let (digits, file_block) = split_block(rest)?;
+    Some(QuantizerSpec::RaBitQFastScan {
+        bits: bits(digits)?,
+        file_block,
+    })
 }
 
 /// A number as factory strings have it: digits only, not zero.
@@ -256,10 +319,11 @@ mod tests {
             ("PQ16x4", "PQ16x4"),
             ("PQ16x4fs", "PQ16x4fs"),
             ("PQ15x4fs_32", "PQ15x4fs"),
-            ("PQ16x4fs_64", "PQ16x4fs"),
+            ("PQ16x4fs_64", "PQ16x4fs_64"),
             ("RaBitQ1", "RaBitQ"),
             ("RaBitQ9", "RaBitQ9"),
-            ("RaBitQfs_64", "RaBitQfs"),
+            ("RaBitQfs_64", "RaBitQfs_64"),
+            ("RaBitQfs4_96", "RaBitQfs4_96"),
             ("RaBitQfs4_32", "RaBitQfs4"),
             ("RQ4x8", "RQ4x8"),
             ("RQ2x8_1x8_4x6_Nnone", "RQ3x8_4x6"),
@@ -277,6 +341,11 @@ mod tests {
             "PQ4x-1",
             "PQ16x8fs",
             "PQ16x4fs_16",
+            "PQ16x4fs_0",
+            "PQ16x4fs_48",
+            "PQ16x4fs_",
+            "PQ16x4fs_64_64",
+            "PQ16x4fs64",
             "PQ16x4fsr",
             "pq16",
             "RaBitQ0",

@@ -285,6 +285,9 @@ impl Merge for IdMap {
         let ids = std::mem::take(&mut other.ids);
         let raised = |id: &u64| if *id == GONE { GONE } else { id + add_id };
         self.ids.append(&ids.as_slice().iter().map(raised).collect::<Vec<_>>());
+        // Of those that were removed last, the index within may know nothing any more.
+        let next = self.inner.merge_offset();
+        self.ids.truncate(usize::try_from(next).unwrap_or(usize::MAX));
         Ok(())
     }
 }

@@ -72,6 +72,17 @@ impl Refine {
     /// # Errors
     /// [`Error::Mismatch`] when dimension or metric differ, [`Error::IdCount`] when one holds more vectors.
     pub fn with_vectors(base: Box<dyn VectorIndex>, refine: Box<dyn VectorIndex>) -> Result<Self> {
+        let ids = (0..refine.len() as u64).collect();
+        Self::with_ids(base, refine, ids)
+    }
+
+    /// Over two indexes of the same vectors, of which the `i`-th of `refine` has the id `ids[i]` in `base`; where `base`
+    /// numbers by position, or `refine` keeps ids itself, ids are the same in both and `ids` is of no account.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when dimension or metric differ, [`Error::IdCount`] when one holds more vectors or there is not
+    /// one id for each, [`Error::RepeatedId`], [`Error::IdTooLarge`].
+    pub fn with_ids(base: Box<dyn VectorIndex>, refine: Box<dyn VectorIndex>, ids: Vec<u64>) -> Result<Self> {
         if (base.dim(), base.metric()) != (refine.dim(), refine.metric()) {
             return Err(mismatch(&*base, &*refine));
         }
@@ -84,10 +95,7 @@ impl Refine {
         let refine_spec = refine.spec();
         // Where the base keeps its ids, positions would drift away from them with the first removal.
         let refine = match base.keeps_ids() && !refine.keeps_ids() {
-            true => {
-                let ids = (0..refine.len() as u64).collect();
-                Box::new(IdMap::with_ids(IdMapKind::IdMap2, refine, ids)?)
-            }
+            true => Box::new(IdMap::with_ids(IdMapKind::IdMap2, refine, ids)?),
             false => refine,
         };
         Ok(Self {

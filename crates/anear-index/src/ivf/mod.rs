@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anear_bytes::{AlignedBytes, ContainerWriter};
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
-use anear_quant::{Codes, Quantizer, QuantizerSpec};
+use anear_quant::{Quantizer, QuantizerSpec};
 
 use self::lists::{Lists, Place};
 use self::router::Router;
@@ -194,9 +194,9 @@ impl Ivf {
         }
         let list = match &self.terms {
             Some(terms) => {
-                let residuals = self.decoded(list.codes());
-                let mut own = Vec::with_capacity(list.len());
-                terms.extend(self.router.centroid(number), self.rows(&residuals), &mut own);
+                let (mut codes, mut own) = (Vec::new(), Vec::with_capacity(list.len()));
+                list.codes().copy_to(0..list.len(), &mut codes);
+                terms.extend(&*self.quantizer, self.router.centroid(number), &codes, &mut own);
                 list.with_terms(own)
             }
             None => list,
@@ -253,20 +253,10 @@ impl Ivf {
             return Vec::new();
         };
         let mut own = Vec::with_capacity(lists.len());
-        let mut residual = Vec::with_capacity(self.dim());
         for (code, &list) in codes.chunks_exact(self.quantizer.code_len()).zip(lists) {
-            residual.clear();
-            self.quantizer.decode(code, &mut residual);
-            terms.extend(self.router.centroid(list as usize), self.rows(&residual), &mut own);
+            terms.extend(&*self.quantizer, self.router.centroid(list as usize), code, &mut own);
         }
         own
-    }
-
-    fn decoded(&self, codes: &Codes) -> Vec<f32> {
-        let (mut rows, mut vectors) = (Vec::new(), Vec::new());
-        codes.copy_to(0..codes.len(), &mut rows);
-        self.quantizer.decode(&rows, &mut vectors);
-        vectors
     }
 
     fn rows<'v>(&self, vectors: &'v [f32]) -> Rows<'v> {

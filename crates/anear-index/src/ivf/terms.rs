@@ -11,6 +11,7 @@
 //! they make up, and nothing is lost to rounding. Faiss keeps a table of such terms per list and sub-vector instead.
 
 use anear_kernels::{Metric, Rows};
+use anear_quant::Quantizer;
 
 /// The mean of the centroids.
 #[derive(Clone, Debug)]
@@ -35,10 +36,18 @@ impl Terms {
         x.iter().zip(&self.mean).map(|(x, mean)| x - mean).collect()
     }
 
-    /// The term of each residual in the list of this centroid, appended to `out`.
-    pub(super) fn extend(&self, centroid: &[f32], residuals: Rows<'_>, out: &mut Vec<f32>) {
+    /// The term of each of these codes, one after the other, in the list of this centroid, appended to `out`. Where codes
+    /// keep the norm of what they stand for, it is that, as in Faiss.
+    pub(super) fn extend(&self, quantizer: &dyn Quantizer, centroid: &[f32], codes: &[u8], out: &mut Vec<f32>) {
         let centroid = self.shifted(centroid);
         let product = |x: &[f32], y: &[f32]| -Metric::InnerProduct.distance(x, y);
-        out.extend(residuals.iter().map(|r| product(r, r) + 2.0 * product(&centroid, r)));
+        let mut residuals = Vec::new();
+        quantizer.decode(codes, &mut residuals);
+        let residuals = Rows::new(&residuals, quantizer.dim()).expect("whole vectors");
+        let terms = residuals.iter().zip(codes.chunks_exact(quantizer.code_len()));
+        out.extend(terms.map(|(r, code)| {
+            let norm = quantizer.kept_norm(code).unwrap_or_else(|| product(r, r));
+            norm + 2.0 * product(&centroid, r)
+        }));
     }
 }

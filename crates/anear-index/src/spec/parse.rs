@@ -60,7 +60,7 @@ struct Fault {
     reason: String,
 }
 
-/// Parentheses may nest this deep, as in Faiss's files.
+/// Indexes may stand within each other this deep, as in Faiss's files.
 const DEPTH_MAX: usize = 50;
 
 impl FromStr for IndexSpec {
@@ -79,9 +79,6 @@ impl FromStr for IndexSpec {
 
 /// Reads what stands at the top or between parentheses.
 fn index(whole: Part<'_>, depth: usize) -> Result<IndexSpec, Fault> {
-    if depth > DEPTH_MAX {
-        return Err(whole.fault(format!("more than {DEPTH_MAX} parentheses within each other")));
-    }
     parts(&whole.split()?, depth)
 }
 
@@ -90,21 +87,24 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
     let [first, rest @ ..] = all else {
         unreachable!("splitting gives at least one part");
     };
+    if depth > DEPTH_MAX {
+        return Err(first.fault(format!("more than {DEPTH_MAX} indexes within each other")));
+    }
     if let [inner @ .., last] = all
         && !inner.is_empty()
     {
         if let Some(kind) = IdMapKind::from_token(last.text) {
-            return Ok(IndexSpec::IdMap(kind, Box::new(parts(inner, depth)?)));
+            return Ok(IndexSpec::IdMap(kind, Box::new(parts(inner, depth + 1)?)));
         }
         if let Some(refine) = last.refine(depth) {
-            return Ok(IndexSpec::Refine(Box::new(parts(inner, depth)?), Box::new(refine?)));
+            return Ok(IndexSpec::Refine(Box::new(parts(inner, depth + 1)?), Box::new(refine?)));
         }
     }
     if let Some(kind) = IdMapKind::from_token(first.text) {
         if rest.is_empty() {
             return Err(first.fault(format!("`{0}` needs an index within (as `{0},Flat`)", first.text)));
         }
-        return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth)?)));
+        return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth + 1)?)));
     }
     if let Some(graph) = first.graph() {
         let Graph { kind, links, codes } = graph?;
@@ -120,7 +120,7 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
         if rest.is_empty() {
             return Err(first.fault(format!("`{0}` needs an index behind it (as `{0},Flat`)", first.text)));
         }
-        return Ok(match parts(rest, depth)? {
+        return Ok(match parts(rest, depth + 1)? {
             IndexSpec::PreTransform(mut chain, inner) => {
                 chain.insert(0, transform);
                 IndexSpec::PreTransform(chain, inner)
@@ -287,19 +287,35 @@ impl<'a> Part<'a> {
     }
 
     fn codes(self) -> Result<QuantizerSpec, Fault> {
-        QuantizerSpec::parse(self.text).ok_or_else(|| match self.text {
+        let codes = QuantizerSpec::parse(self.text).ok_or_else(|| match self.text {
             "" => self.fault(format!("a part is missing (known: {KNOWN})")),
             text => self.fault(format!("unknown index `{text}` (known: {KNOWN})")),
-        })
+        })?;
+        self.checked(codes)
+    }
+
+    /// Codes that can be, whatever the dimension.
+    fn checked(self, codes: QuantizerSpec) -> Result<QuantizerSpec, Fault> {
+        match codes.check() {
+            Ok(()) => Ok(codes),
+            Err(error) => Err(self.fault(format!("`{}`: {error}", self.text))),
+        }
     }
 
     /// Codes in lists: an `r` behind them asks for residuals, an `nr` for none, where that is not the default.
     fn list_codes(self) -> Result<(QuantizerSpec, bool), Fault> {
+        // Of codes in blocks, the `r` stands before the length of the blocks.
+        if let Some((m, block)) = self.text.split_once("x4fsr")
+            && let Some(codes) = QuantizerSpec::parse(&format!("{m}x4fs{block}"))
+        {
+            return Ok((codes, true));
+        }
         for (suffix, by_residual) in [("nr", false), ("r", true)] {
             if let Some(codes) = self.text.strip_suffix(suffix).and_then(QuantizerSpec::parse)
                 && IvfSpec::default_by_residual(&codes) != by_residual
+                && !matches!(codes, QuantizerSpec::FastScan { .. })
             {
-                return Ok((codes, by_residual));
+                return Ok((self.checked(codes)?, by_residual));
             }
         }
         let codes = self.codes()?;
@@ -349,6 +365,10 @@ mod tests {
             ("IVF16(HNSW8,Flat),Flat", "IVF16_HNSW8,Flat"),
             ("IVF16(HNSW8,SQ8),Flat", "IVF16(HNSW8,SQ8),Flat"),
             ("IVF16,LSH16rnr", "IVF16,LSH16rnr"),
+            ("IVF16,PQ4x4fsr", "IVF16,PQ4x4fsr"),
+            ("IVF16,PQ4x4fsr_32", "IVF16,PQ4x4fsr"),
+            ("IVF16,PQ4x4fsr_64", "IVF16,PQ4x4fsr_64"),
+            ("IVF16,RaBitQfs2_96nr", "IVF16,RaBitQfs2_96nr"),
             ("IVF16,Flat,Refine(Flat)", "IVF16,Flat,RFlat"),
         ] {
             assert_eq!(printed(text), usual);
@@ -371,7 +391,20 @@ mod tests {
             ("IVF16_HNSW99999,Flat", "a graph has 2 to 4096 links", 10),
             ("IVF16,Flatnr", "unknown index `Flatnr`", 6),
             ("IVF16,SQ8r", "unknown index `SQ8r`", 6),
+            ("IVF16,PQ4x4fs_64r", "unknown index `PQ4x4fs_64r`", 6),
             ("SQ8nr", "unknown index `SQ8nr`", 0),
+            ("IDMap,PQ8x40", "`PQ8x40`: codes have 1 to 16 bits per part, not 40", 6),
+            (
+                "IVF16,PQ8x17nr",
+                "`PQ8x17nr`: codes have 1 to 16 bits per part, not 17",
+                6,
+            ),
+            ("PQ0", "unknown index `PQ0`", 0),
+            (
+                "HNSW8,RQ2x20",
+                "`RQ2x20`: codes have 1 to 16 bits per codebook, not 20",
+                6,
+            ),
             ("IVF16x,Flat", "`x` is no coarse quantizer", 5),
             ("IVF16(Flat,Flat", "`)` is missing", 15),
             ("Flat)", "`)` without `(`", 4),
@@ -389,6 +422,22 @@ mod tests {
             assert!(message.ends_with(&format!("at character {at}")), "{message}");
         }
         let nested = format!("{}Flat{}", "IVF2(".repeat(60), "),Flat".repeat(60));
-        assert!(fault(&nested).contains("more than 50 parentheses"));
+        let nested = [
+            nested,
+            "IDMap,".repeat(5000) + "Flat",
+            "L2norm,".repeat(5000) + "Flat",
+            "Flat".to_owned() + &",RFlat".repeat(5000),
+        ];
+        for text in nested
+            .into_iter()
+            .chain([",RFlat".repeat(5000), "IVF2(".repeat(5000) + &")".repeat(5000)])
+        {
+            let message = fault(&text);
+            assert!(
+                message.contains("more than 50 indexes within each other at character"),
+                "{message}"
+            );
+            assert!(message.len() < 400, "{message}");
+        }
     }
 }

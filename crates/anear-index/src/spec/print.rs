@@ -51,12 +51,14 @@ impl fmt::Display for IvfSpec {
             }) => write!(f, "_NSG{r}")?,
             coarse => write!(f, "({coarse})")?,
         }
-        write!(f, ",{}", self.codes)?;
-        f.write_str(match (Self::default_by_residual(&self.codes), self.by_residual) {
-            (false, true) => "r",
+        let codes = self.codes.to_string();
+        match (Self::default_by_residual(&self.codes), self.by_residual) {
+            // The length of blocks comes last.
+            (false, true) if codes.contains("x4fs") => write!(f, ",{}", codes.replace("x4fs", "x4fsr")),
+            (false, true) => write!(f, ",{codes}r"),
             // Faiss has such indexes, but no token for them.
-            (true, false) => "nr",
-            _ => "",
-        })
+            (true, false) => write!(f, ",{codes}nr"),
+            _ => write!(f, ",{codes}"),
+        }
     }
 }

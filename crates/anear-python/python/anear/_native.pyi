@@ -49,8 +49,11 @@ class VectorIndex:
     def pre_transform(chain: Sequence[Transform], inner: VectorIndex) -> VectorIndex:
         """Transforms, the first first, before a copy of `inner`."""
     @staticmethod
-    def refine(base: VectorIndex, refine: VectorIndex) -> VectorIndex:
-        """Copies of two indexes of the same vectors, of which the second ranks what the first finds."""
+    def refine(base: VectorIndex, refine: VectorIndex, ids: _I64) -> VectorIndex:
+        """Copies of two indexes of the same vectors, of which the second ranks what the first finds.
+
+        Its `i`-th vector has the id `ids[i]` in the first, if that keeps ids.
+        """
     @staticmethod
     def from_bytes(data: bytes) -> VectorIndex: ...
     def to_bytes(self) -> bytes:
@@ -71,11 +74,14 @@ class VectorIndex:
         """An index over a product quantizer of these centroids, those of the first part first."""
     def to_faiss(self) -> _U8:
         """A file for Faiss."""
-    def in_blocks(self) -> VectorIndex:
-        """A copy whose product codes of 4 bits lie in blocks."""
+    def in_blocks(self, file_block: int) -> VectorIndex:
+        """A copy whose product codes of 4 bits lie in blocks, in files in blocks of so many."""
     def add_codes(self, lists: npt.NDArray[np.uint32], ids: _I64, codes: _U8) -> None:
         """Appends the `i`-th of these codes to list `lists[i]` of an inverted file, under the id `ids[i]`."""
     def copy(self) -> VectorIndex: ...
+    @property
+    def next_id(self) -> int:
+        """The id of the next vector that is added without one; 0 where ids are the caller's."""
     def knobs(self) -> list[tuple[str, str, float, list[float]]]:
         """What searches can be told: name, alias, default, values worth trying."""
     def knob(self, name: str) -> float | None: ...

@@ -123,10 +123,12 @@ impl NativeIndex {
         Ok(Self::new(Box::new(index)))
     }
 
-    /// Copies of two indexes of the same vectors, of which the second ranks what the first finds.
+    /// Copies of two indexes of the same vectors, of which the second ranks what the first finds; its `i`-th vector has the
+    /// id `ids[i]` in the first, if that keeps ids.
     #[staticmethod]
-    fn refine(py: Python<'_>, base: &Self, refine: &Self) -> PyResult<Self> {
-        let index = Refine::with_vectors(base.copied(py), refine.copied(py)).map_err(raise)?;
+    fn refine(py: Python<'_>, base: &Self, refine: &Self, ids: PyReadonlyArray1<'_, i64>) -> PyResult<Self> {
+        let ids = positive(ids.as_slice()?)?;
+        let index = Refine::with_ids(base.copied(py), refine.copied(py), ids).map_err(raise)?;
         Ok(Self::new(Box::new(index)))
     }
 
@@ -186,9 +188,12 @@ impl NativeIndex {
         })
     }
 
-    /// A copy whose product codes of 4 bits lie in blocks.
-    fn in_blocks(&self, py: Python<'_>) -> PyResult<Self> {
-        guarded(|| self.read(py, |index, _| parts::in_blocks(index)).map(Self::new))
+    /// A copy whose product codes of 4 bits lie in blocks, in files in blocks of so many.
+    fn in_blocks(&self, py: Python<'_>, file_block: usize) -> PyResult<Self> {
+        guarded(|| {
+            self.read(py, |index, _| parts::in_blocks(index, file_block))
+                .map(Self::new)
+        })
     }
 
     /// Appends the `i`-th of these codes to list `lists[i]` of an inverted file, under the id `ids[i]`.
@@ -245,6 +250,12 @@ impl NativeIndex {
     #[getter]
     fn ntotal(&self, py: Python<'_>) -> usize {
         self.read(py, |index, _| index.len())
+    }
+
+    /// The id of the next vector that is added without one; 0 where ids are the caller's.
+    #[getter]
+    fn next_id(&self, py: Python<'_>) -> u64 {
+        self.read(py, |index, _| index.merge_offset())
     }
 
     /// What searches can be told: name, alias, default, values worth trying.

@@ -64,10 +64,14 @@ impl Parts {
         })
     }
 
-    /// The ids of an id map.
+    /// The ids of an id map, or of one that ranks candidates by ids of the index that finds them.
     fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let ids = self.0.get().read(py, |index, _| {
-            let map = (index as &dyn Any).downcast_ref::<IdMap>();
+            let index = index as &dyn Any;
+            let index = index
+                .downcast_ref()
+                .map_or(index, |refine: &Refine| refine.refining() as &dyn Any);
+            let map = index.downcast_ref::<IdMap>();
             map.map(|map| map.ids().iter().map(|id| *id as i64).collect::<Vec<_>>())
         });
         Ok(ids
@@ -282,10 +286,10 @@ pub(super) fn distances(index: &dyn VectorIndex, query: &[f32], ids: &[i64]) -> 
 }
 
 /// A copy whose product codes of 4 bits lie in blocks, to be scanned fast.
-pub(super) fn in_blocks(index: &dyn VectorIndex) -> PyResult<Box<dyn VectorIndex>> {
+pub(super) fn in_blocks(index: &dyn VectorIndex, file_block: usize) -> PyResult<Box<dyn VectorIndex>> {
     let any = index as &dyn Any;
     if let Some(flat) = any.downcast_ref::<Flat>() {
-        let quantizer = scanned_fast(flat.quantizer())?;
+        let quantizer = scanned_fast(flat.quantizer(), file_block)?;
         let codes = repacked(flat.codes(), &*quantizer)?;
         return Ok(Box::new(
             Flat::with_codes(quantizer, flat.metric(), codes).map_err(raise)?,
@@ -294,7 +298,7 @@ pub(super) fn in_blocks(index: &dyn VectorIndex) -> PyResult<Box<dyn VectorIndex
     let Some(ivf) = any.downcast_ref::<Ivf>() else {
         return Err(refused(format!("{} has no product codes", index.spec())));
     };
-    let quantizer = scanned_fast(ivf.quantizer())?;
+    let quantizer = scanned_fast(ivf.quantizer(), file_block)?;
     let coarse = ivf.coarse().boxed_clone();
     let mut scanned = Ivf::new(ivf.metric(), coarse, quantizer.clone(), ivf.by_residual()).map_err(raise)?;
     scanned.set_nprobe(ivf.nprobe());
@@ -305,7 +309,7 @@ pub(super) fn in_blocks(index: &dyn VectorIndex) -> PyResult<Box<dyn VectorIndex
     Ok(Box::new(scanned))
 }
 
-fn scanned_fast(quantizer: &Arc<dyn Quantizer>) -> PyResult<Arc<dyn Quantizer>> {
+fn scanned_fast(quantizer: &Arc<dyn Quantizer>, file_block: usize) -> PyResult<Arc<dyn Quantizer>> {
     let product = (&**quantizer as &dyn Any).downcast_ref::<Product>();
     let Some(product) = product.filter(|product| product.nbits() == 4) else {
         return Err(refused(format!(
@@ -314,6 +318,7 @@ fn scanned_fast(quantizer: &Arc<dyn Quantizer>) -> PyResult<Arc<dyn Quantizer>> 
         )));
     };
     let fast_scan = FastScan::from_parts(product.dim(), product.m(), product.centroids().to_vec());
+    let fast_scan = fast_scan.and_then(|fast_scan| fast_scan.with_file_block(file_block));
     Ok(Arc::new(fast_scan.map_err(refused)?))
 }
 

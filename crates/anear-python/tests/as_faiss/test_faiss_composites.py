@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from faiss_twins import D, both, check_alike, outcome, vectors
 
 import anear
@@ -111,6 +112,29 @@ def test_refining_ranks_anew() -> None:
         return index.search(QUERIES, 5, params=params)
 
     both(with_params)
+
+
+@pytest.mark.parametrize("metric", [0, 1])
+@pytest.mark.parametrize("factor", [None, 1, 2, 4])
+def test_refining_finds_what_is_within_a_radius(metric: int, factor: int | None) -> None:
+    def call(module: Any) -> Any:
+        index = module.IndexRefineFlat(module.IndexFlat(D, metric))
+        index.add(BASE)
+        index.base_index.remove_ids(np.arange(390, 400))
+        index.base_index.add(BASE[390:] + 0.5)  # What the base finds is a little wrong.
+        inner = module.SearchParameters(sel=module.IDSelectorRange(50, 400))
+        params = None if factor is None else module.IndexRefineSearchParameters(k_factor=factor, base_index_params=inner)
+        return index.range_search(QUERIES, 40.0 if metric else 60.0, params=params)
+
+    if metric == 1 or factor in (None, 1):
+        both(call)
+        return
+    # Faiss narrows the radius there, where it should be wider.
+    lims, distances, ids = call(anear)
+    products = QUERIES @ BASE.T
+    expected = [np.flatnonzero((row > 60) & (np.arange(400) >= 50)).tolist() for row in products]
+    assert [sorted(ids[start:end].tolist()) for start, end in zip(lims[:-1], lims[1:], strict=True)] == expected
+    np.testing.assert_allclose(distances, products[np.repeat(np.arange(20), np.diff(lims.astype(int))), ids], rtol=1e-4)
 
 
 def test_shards_are_searched_as_one() -> None:

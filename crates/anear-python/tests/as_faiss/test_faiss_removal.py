@@ -69,12 +69,3 @@ def test_bit_vectors_keep_their_names_too(spec: str) -> None:
         assert version.search(bits[rows], 1)[1][:, 0].tolist() == (rows + 1_000).tolist()
         assert version.search(bits[:3], 1)[1][:, 0].tolist() == [5_000, 5_001, 5_002]
         np.testing.assert_array_equal(version.reconstruct(1_100), bits[100])
-
-
-def test_refinement_over_an_index_that_keeps_ids_refuses_to_remove() -> None:
-    index = anear.index_factory(D, "IVF4,SQ8,RFlat")
-    index.train(X)
-    index.add(X)
-    with pytest.raises(RuntimeError, match="keeps the ids of the others"):
-        index.remove_ids(np.array([3]))
-    assert index.ntotal == 300

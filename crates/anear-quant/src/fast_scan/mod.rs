@@ -10,8 +10,10 @@ mod scorer;
 use anear_bytes::AlignedBytes;
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 
+use crate::spec::check_file_block;
 use crate::{
-    CodeRun, Layout, Product, ProductParams, Quantizer, QuantizerSpec, Result, Scorer, Training, product::Table,
+    BLOCK_LEN, CodeRun, Layout, Product, ProductParams, Quantizer, QuantizerSpec, Result, Scorer, Training,
+    product::Table,
 };
 use scorer::{Blockwise, scan_together};
 
@@ -38,7 +40,7 @@ impl FastScanParams {
             m: self.m,
             nbits: NBITS,
         };
-        Ok(FastScan(params.train(sample, training)?))
+        Ok(FastScan::new(params.train(sample, training)?))
     }
 }
 
@@ -58,15 +60,25 @@ impl FastScanParams {
 /// # Ok::<(), anear_quant::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FastScan(Product);
+pub struct FastScan {
+    product: Product,
+    file_block: usize,
+}
 
 impl FastScan {
+    fn new(product: Product) -> Self {
+        Self {
+            product,
+            file_block: BLOCK_LEN,
+        }
+    }
+
     /// From centroids in Faiss's order, `[m][16][dim / m]`.
     ///
     /// # Errors
     /// As [`Product::from_parts`].
     pub fn from_parts(dim: usize, m: usize, centroids: Vec<f32>) -> Result<Self> {
-        Product::from_parts(dim, m, NBITS, centroids).map(Self)
+        Product::from_parts(dim, m, NBITS, centroids).map(Self::new)
     }
 
     /// The quantizer whose [`save`](Quantizer::save) wrote these bytes.
@@ -74,38 +86,57 @@ impl FastScan {
     /// # Errors
     /// As [`Product::load`].
     pub fn load(dim: usize, m: usize, saved: &[u8]) -> Result<Self> {
-        Product::load(dim, m, NBITS, saved).map(Self)
+        Product::load(dim, m, NBITS, saved).map(Self::new)
     }
 
     /// The quantizer whose codes these are, one after the other.
     pub fn product(&self) -> &Product {
-        &self.0
+        &self.product
+    }
+
+    /// Vectors of a block in Faiss's files.
+    pub fn file_block(&self) -> usize {
+        self.file_block
+    }
+
+    /// The same quantizer, of whose codes [`file_block`](Self::file_block) lie in a block of Faiss's files.
+    ///
+    /// # Errors
+    /// [`Error::Parameters`](crate::Error::Parameters) unless that is a multiple of 32 up to 4096.
+    pub fn with_file_block(self, file_block: usize) -> Result<Self> {
+        check_file_block(file_block)?;
+        Ok(Self { file_block, ..self })
     }
 
     fn blockwise<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Blockwise<'a> {
-        Blockwise::new(Table::new(&self.0, metric, query))
+        Blockwise::new(Table::new(&self.product, metric, query))
     }
 }
 
 impl Quantizer for FastScan {
     fn spec(&self) -> QuantizerSpec {
-        QuantizerSpec::FastScan { m: self.0.m() }
+        QuantizerSpec::FastScan {
+            m: self.product.m(),
+            file_block: self.file_block,
+        }
     }
 
     fn dim(&self) -> usize {
-        self.0.dim()
+        self.product.dim()
     }
 
     fn code_len(&self) -> usize {
-        self.0.code_len()
+        self.product.code_len()
     }
 
     fn layout(&self) -> Layout {
-        Layout::Blocks { nibbles: self.0.m() }
+        Layout::Blocks {
+            nibbles: self.product.m(),
+        }
     }
 
     fn supports(&self, metric: Metric) -> bool {
-        self.0.supports(metric)
+        self.product.supports(metric)
     }
 
     fn scorer_is_costly(&self) -> bool {
@@ -113,11 +144,11 @@ impl Quantizer for FastScan {
     }
 
     fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
-        self.0.encode(vectors, codes);
+        self.product.encode(vectors, codes);
     }
 
     fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {
-        self.0.decode(codes, vectors);
+        self.product.decode(codes, vectors);
     }
 
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
@@ -125,7 +156,7 @@ impl Quantizer for FastScan {
     }
 
     fn save(&self) -> Vec<u8> {
-        self.0.save()
+        self.product.save()
     }
 
     fn scan(&self, metric: Metric, queries: Rows<'_>, run: &CodeRun<'_>, keep: &IdSelector<'_>, tops: &mut [TopK]) {

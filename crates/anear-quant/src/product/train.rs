@@ -65,18 +65,22 @@ impl ProductParams {
     }
 
     pub(super) fn check(&self, dim: usize) -> Result<()> {
-        let Self { m, nbits } = *self;
+        let m = self.m;
         if m == 0 || dim == 0 || !dim.is_multiple_of(m) {
             return Err(Error::Parameters(format!(
                 "{m} parts do not divide {dim} components; choose a divisor of the dimension"
             )));
         }
-        if !(1..=NBITS_MAX).contains(&nbits) {
-            return Err(Error::Parameters(format!(
+        self.check_nbits()
+    }
+
+    pub(crate) fn check_nbits(&self) -> Result<()> {
+        match self.nbits {
+            1..=NBITS_MAX => Ok(()),
+            nbits => Err(Error::Parameters(format!(
                 "codes have 1 to {NBITS_MAX} bits per part, not {nbits}"
-            )));
+            ))),
         }
-        Ok(())
     }
 }
 

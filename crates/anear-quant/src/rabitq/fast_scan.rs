@@ -12,6 +12,7 @@ use anear_kernels::{IdSelector, Metric, Neighbor, Rows, SplitQuery, TopK, fast_s
 
 use super::{RaBitQ, Shape, float_at, scorer::Prepared};
 use crate::fast_scan::rounded::{ENTRIES, Rounded};
+use crate::spec::check_file_block;
 use crate::{BLOCK_LEN, Layout, Quantizer, QuantizerSpec, Result, Scorer};
 
 /// How often the error that is kept with a code, 1.9 standard deviations, is allowed for: 3.8 of them are exceeded by one
@@ -37,17 +38,37 @@ const ERRORS: f32 = 2.0;
 /// # Ok::<(), anear_quant::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct RaBitQFastScan(RaBitQ);
+pub struct RaBitQFastScan {
+    rabitq: RaBitQ,
+    file_block: usize,
+}
 
 impl RaBitQFastScan {
     /// The codes of `rabitq`, in blocks.
     pub fn new(rabitq: RaBitQ) -> Self {
-        Self(rabitq)
+        Self {
+            rabitq,
+            file_block: BLOCK_LEN,
+        }
     }
 
     /// The quantizer whose codes these are, one after the other.
     pub fn rabitq(&self) -> &RaBitQ {
-        &self.0
+        &self.rabitq
+    }
+
+    /// Vectors of a block in Faiss's files.
+    pub fn file_block(&self) -> usize {
+        self.file_block
+    }
+
+    /// The same quantizer, of whose codes [`file_block`](Self::file_block) lie in a block of Faiss's files.
+    ///
+    /// # Errors
+    /// [`Error::Parameters`](crate::Error::Parameters) unless that is a multiple of 32 up to 4096.
+    pub fn with_file_block(self, file_block: usize) -> Result<Self> {
+        check_file_block(file_block)?;
+        Ok(Self { file_block, ..self })
     }
 
     /// The same quantizer, which rounds queries to so many bits; 0 for not at all.
@@ -55,23 +76,27 @@ impl RaBitQFastScan {
     /// # Errors
     /// As [`RaBitQ::with_query_bits`].
     pub fn with_query_bits(&self, query_bits: u32) -> Result<Self> {
-        self.0.with_query_bits(query_bits).map(Self)
+        Ok(Self {
+            rabitq: self.rabitq.with_query_bits(query_bits)?,
+            ..*self
+        })
     }
 }
 
 impl Quantizer for RaBitQFastScan {
     fn spec(&self) -> QuantizerSpec {
         QuantizerSpec::RaBitQFastScan {
-            bits: self.0.params.bits,
+            bits: self.rabitq.params.bits,
+            file_block: self.file_block,
         }
     }
 
     fn dim(&self) -> usize {
-        self.0.dim()
+        self.rabitq.dim()
     }
 
     fn code_len(&self) -> usize {
-        self.0.code_len()
+        self.rabitq.code_len()
     }
 
     fn layout(&self) -> Layout {
@@ -81,31 +106,31 @@ impl Quantizer for RaBitQFastScan {
     }
 
     fn supports(&self, metric: Metric) -> bool {
-        self.0.supports(metric)
+        self.rabitq.supports(metric)
     }
 
     fn encode(&self, vectors: Rows<'_>, codes: &mut AlignedBytes) {
-        self.0.encode(vectors, codes);
+        self.rabitq.encode(vectors, codes);
     }
 
     fn encode_residuals(&self, residuals: Rows<'_>, origins: Rows<'_>, of: &[u32], codes: &mut AlignedBytes) {
-        self.0.encode_residuals(residuals, origins, of, codes);
+        self.rabitq.encode_residuals(residuals, origins, of, codes);
     }
 
     fn decode(&self, codes: &[u8], vectors: &mut Vec<f32>) {
-        self.0.decode(codes, vectors);
+        self.rabitq.decode(codes, vectors);
     }
 
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
         assert_eq!(query.len(), self.dim(), "a query of the quantizer's dimension");
-        let own = self.0.params.metric;
+        let own = self.rabitq.params.metric;
         assert!(self.supports(metric), "codes for {own} are not compared by {metric}");
-        let prepared = Prepared::new(&self.0, query, &self.0.center);
-        Box::new(Blockwise::new(&self.0, query, prepared))
+        let prepared = Prepared::new(&self.rabitq, query, &self.rabitq.center);
+        Box::new(Blockwise::new(&self.rabitq, query, prepared))
     }
 
     fn save(&self) -> Vec<u8> {
-        self.0.save()
+        self.rabitq.save()
     }
 }
 

@@ -221,6 +221,10 @@ impl Quantizer for Residual {
             .for_each(|code| self.decode_one(code, vectors));
     }
 
+    fn kept_norm(&self, code: &[u8]) -> Option<f32> {
+        (self.params.norm != NormKind::None).then(|| self.norm(code))
+    }
+
     fn scorer<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Box<dyn Scorer + 'a> {
         if metric == Metric::L2 && self.params.norm == NormKind::None {
             Box::new(Decoded::new(self, query))

@@ -104,7 +104,7 @@ impl ResidualParams {
         Residual::from_parts(dim, params, entries, Vec::new())
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Parameters(what));
         if !(1..=MANY).contains(&self.nbits.len()) {
             return refuse(format!("1 to {MANY} codebooks, not {}", self.nbits.len()));

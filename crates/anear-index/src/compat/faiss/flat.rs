@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anear_bytes::AlignedBytes;
 use anear_kernels::Metric;
-use anear_quant::{BLOCK_LEN, Codes, FastScan, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual, Scalar};
+use anear_quant::{Codes, FastScan, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual, Scalar};
 
+use super::blocks::{self, Blocks};
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
@@ -85,10 +86,10 @@ pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
     let header = Header::read(source)?;
     let quantizer = quantizers::read_fast_scan(header.dim, source)?;
     source.i32("implementation")?;
-    let block_len = source.i32("vectors per block")?;
+    let quantizer = quantizer.with_file_block(blocks::read_len(source)?)?;
     source.i32("queries per block")?;
-    check_blocks(header, block_len, quantizer.product().m(), source)?;
-    filled(Arc::new(quantizer), header, source.codes()?)
+    check_blocks(header, quantizer.file_block(), quantizer.product().m(), source)?;
+    filled_in_blocks(Arc::new(quantizer), header, source)
 }
 
 /// `IxRq`: residual quantizer.
@@ -115,14 +116,10 @@ pub(super) fn read_rabitq_fast_scan(source: &mut Source<'_>) -> Result<Flat> {
     let params = quantizers::read_rabitq(header.dim, header.metric, true, source)?;
     let center = read_center(header.dim, source)?;
     let quantizer = quantizers::rabitq_fast_scan(params, center, source.u8("qb")?)?;
-    check_blocks(
-        header,
-        source.i32("vectors per block")?,
-        rabitq_parts(header.dim),
-        source,
-    )?;
+    let quantizer = quantizer.with_file_block(blocks::read_len(source)?)?;
+    check_blocks(header, quantizer.file_block(), rabitq_parts(header.dim), source)?;
     quantizers::check_code_len(source.size("code size")?, quantizer.code_len())?;
-    filled(Arc::new(quantizer), header, source.codes()?)
+    filled_in_blocks(Arc::new(quantizer), header, source)
 }
 
 fn read_center(dim: usize, source: &mut Source<'_>) -> Result<Vec<f32>> {
@@ -141,13 +138,13 @@ pub(super) fn rabitq_parts(dim: usize) -> usize {
     dim.div_ceil(4)
 }
 
-/// Reads what fast scans keep of the shape of their blocks and refuses another than of `parts` in blocks of 32.
-fn check_blocks(header: Header, block_len: i32, parts: usize, source: &mut Source<'_>) -> Result<()> {
+/// Reads what fast scans keep of the shape of their blocks and refuses another than of `parts`.
+fn check_blocks(header: Header, block_len: usize, parts: usize, source: &mut Source<'_>) -> Result<()> {
     let padded = (source.size("number of vectors in blocks")?, source.size("M2")?);
-    let expected = (header.len.next_multiple_of(BLOCK_LEN), parts.next_multiple_of(2));
-    if block_len != BLOCK_LEN as i32 || padded != expected {
+    let expected = (header.len.next_multiple_of(block_len), parts.next_multiple_of(2));
+    if padded != expected {
         return Err(unsound(format!(
-            "its blocks of {block_len} vectors hold {padded:?}, expected {expected:?} in blocks of {BLOCK_LEN}"
+            "its blocks of {block_len} vectors hold {padded:?}, expected {expected:?}"
         )));
     }
     Ok(())
@@ -166,6 +163,8 @@ pub(super) fn write_codes(
 ) -> Result<()> {
     let header = Header::of(index);
     let any: &dyn Any = &**quantizer;
+    let blocks = Blocks::of(&**quantizer);
+    let in_blocks = blocks.written(codes);
     let codes = codes.as_bytes();
     if any.is::<Raw>() {
         sink.put(raw_code(header.metric));
@@ -196,11 +195,11 @@ pub(super) fn write_codes(
         header.write(sink);
         quantizers::write_product(product, sink);
         sink.i32(0);
-        sink.i32(BLOCK_LEN as i32);
+        sink.i32(blocks.len() as i32);
         sink.i32(0);
-        sink.u64(header.len.next_multiple_of(BLOCK_LEN));
+        sink.u64(header.len.next_multiple_of(blocks.len()));
         sink.u64(product.m().next_multiple_of(2));
-        sink.bytes(codes);
+        sink.bytes(&in_blocks);
     } else if let Some(residual) = any.downcast_ref::<Residual>() {
         sink.put(b"IxRq");
         header.write(sink);
@@ -221,11 +220,11 @@ pub(super) fn write_codes(
         quantizers::write_rabitq(rabitq, header.metric_number(), true, sink);
         sink.floats(rabitq.center());
         sink.u8(quantizers::fast_scan_query_bits(rabitq));
-        sink.i32(BLOCK_LEN as i32);
-        sink.u64(header.len.next_multiple_of(BLOCK_LEN));
+        sink.i32(blocks.len() as i32);
+        sink.u64(header.len.next_multiple_of(blocks.len()));
         sink.u64(rabitq_parts(header.dim).next_multiple_of(2));
         sink.u64(rabitq.code_len());
-        sink.bytes(codes);
+        sink.bytes(&in_blocks);
     } else {
         return Err(unsupported(index));
     }
@@ -236,6 +235,13 @@ pub(super) fn write_codes(
 fn filled(quantizer: Arc<dyn Quantizer>, header: Header, codes: AlignedBytes) -> Result<Flat> {
     let (layout, code_len) = (quantizer.layout(), quantizer.code_len());
     let codes = Codes::from_bytes(layout, code_len, header.len, codes)?;
+    Flat::with_codes(quantizer, header.metric, codes)
+}
+
+/// As [`filled`], of codes that come in blocks.
+fn filled_in_blocks(quantizer: Arc<dyn Quantizer>, header: Header, source: &mut Source<'_>) -> Result<Flat> {
+    let bytes = source.bytes("codes")?;
+    let codes = Blocks::of(&*quantizer).read(header.len, bytes, source)?;
     Flat::with_codes(quantizer, header.metric, codes)
 }
 

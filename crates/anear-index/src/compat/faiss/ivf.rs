@@ -3,10 +3,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use anear_quant::{
-    BLOCK_LEN, Codes, FastScan, Layout, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual, Scalar,
-};
+use anear_quant::{Codes, FastScan, Layout, Product, Quantizer, RaBitQ, RaBitQFastScan, Raw, Residual, Scalar};
 
+use super::blocks::{self, Blocks};
 use super::header::Header;
 use super::sink::Sink;
 use super::source::{Source, labels};
@@ -115,11 +114,11 @@ pub(super) fn read_fast_scan(source: &mut Source<'_>) -> Result<Ivf> {
     let head = Head::read(source)?;
     let by_residual = source.bool("by_residual")?;
     let code_len = source.size("code size")?;
-    source.i32("vectors per block")?;
+    let block_len = blocks::read_len(source)?;
     source.u64("M2")?;
     source.i32("implementation")?;
     source.u64("queries per block")?;
-    let quantizer = quantizers::read_fast_scan(head.header.dim, source)?;
+    let quantizer = quantizers::read_fast_scan(head.header.dim, source)?.with_file_block(block_len)?;
     quantizers::check_code_len(code_len, quantizer.code_len())?;
     head.with_lists(Arc::new(quantizer), by_residual, source)
 }
@@ -154,11 +153,12 @@ pub(super) fn read_rabitq_fast_scan(source: &mut Source<'_>) -> Result<Ivf> {
     let params = quantizers::read_rabitq(dim, metric, true, source)?;
     let by_residual = source.bool("by_residual")?;
     let code_len = source.size("code size")?;
-    source.i32("vectors per block")?;
+    let block_len = blocks::read_len(source)?;
     source.u64("queries per block")?;
     source.u64("M2")?;
     source.i32("implementation")?;
     let quantizer = quantizers::rabitq_fast_scan(params, vec![0.0; dim], source.u8("qb")?)?;
+    let quantizer = quantizer.with_file_block(block_len)?;
     // How queries would be rounded; codes are the same.
     source.bool("centered")?;
     quantizers::check_code_len(code_len, quantizer.code_len())?;
@@ -188,7 +188,7 @@ pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
         Head::write(index, sink)?;
         sink.bool(index.by_residual());
         sink.u64(fast_scan.code_len());
-        sink.i32(BLOCK_LEN as i32);
+        sink.i32(fast_scan.file_block() as i32);
         sink.u64(product.m().next_multiple_of(2));
         sink.i32(0);
         sink.u64(0);
@@ -217,7 +217,7 @@ pub(super) fn write(index: &Ivf, sink: &mut Sink) -> Result<()> {
         quantizers::write_rabitq(rabitq, Header::of(index).metric_number(), true, sink);
         sink.bool(index.by_residual());
         sink.u64(rabitq.code_len());
-        sink.i32(BLOCK_LEN as i32);
+        sink.i32(fast_scan.file_block() as i32);
         sink.u64(0);
         sink.u64(flat::rabitq_parts(index.dim()).next_multiple_of(2));
         sink.i32(0);
@@ -298,27 +298,20 @@ fn list_sizes(source: &mut Source<'_>, nlist: usize) -> Result<Vec<(usize, usize
 
 /// `ilbl`: of each list all ids, then all blocks of codes.
 fn read_block_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<()> {
-    let quantizer = index.quantizer().clone();
-    let (layout, code_len) = (quantizer.layout(), quantizer.code_len());
+    let blocks = Blocks::of(&**index.quantizer());
     let lists = source.size("nlist")?;
     source.u64("code size")?;
     let (block_len, block_bytes) = (source.size("vectors per block")?, source.size("block size")?);
-    if layout == Layout::Rows || lists != nlist || block_len != BLOCK_LEN {
+    let is_in_blocks = index.quantizer().layout() != Layout::Rows;
+    if !is_in_blocks || (lists, block_len, block_bytes) != (nlist, blocks.len(), blocks.bytes()) {
         return Err(unsound(format!(
-            "{lists} lists in blocks of {block_len} vectors; anear reads {nlist} lists in blocks of {}",
-            BLOCK_LEN
-        )));
-    }
-    if block_bytes != layout.block_bytes(code_len) {
-        return Err(unsound(format!(
-            "its blocks have {block_bytes} bytes, expected {}",
-            layout.block_bytes(code_len)
+            "{lists} lists in blocks of {block_len} vectors and {block_bytes} bytes do not hold the codes of {nlist} lists"
         )));
     }
     for number in 0..nlist {
         let ids = source.ids("ids of a list")?;
         let codes = source.bytes("codes of a list")?;
-        let codes = Codes::from_bytes(layout, code_len, ids.len(), source.own(codes)?)?;
+        let codes = blocks.read(ids.len(), codes, source)?;
         index.fill_list(number, List::new(codes, ids))?;
     }
     Ok(())
@@ -336,24 +329,24 @@ fn check_shape(source: &mut Source<'_>, nlist: usize, code_len: usize) -> Result
 }
 
 fn write_lists(index: &Ivf, sink: &mut Sink) {
-    let (layout, code_len) = (index.quantizer().layout(), index.quantizer().code_len());
     let lists = || (0..index.nlist()).map(|number| index.list(number));
-    if layout != Layout::Rows {
+    if index.quantizer().layout() != Layout::Rows {
+        let blocks = Blocks::of(&**index.quantizer());
         sink.put(b"ilbl");
         sink.u64(index.nlist());
         sink.u64(usize::MAX);
-        sink.u64(BLOCK_LEN);
-        sink.u64(layout.block_bytes(code_len));
+        sink.u64(blocks.len());
+        sink.u64(blocks.bytes());
         for list in lists() {
             sink.u64(list.len());
             sink.ids(list.ids());
-            sink.bytes(list.codes().as_bytes());
+            sink.bytes(&blocks.written(list.codes()));
         }
         return;
     }
     sink.put(b"ilar");
     sink.u64(index.nlist());
-    sink.u64(code_len);
+    sink.u64(index.quantizer().code_len());
     let filled = || (0..).zip(lists()).filter(|(_, list)| !list.is_empty());
     // Faiss's rule: sizes of all lists, unless at most half of them hold something.
     if filled().count() > index.nlist() / 2 {

@@ -39,6 +39,7 @@
 //! # Ok::<(), anear_index::Error>(())
 //! ```
 
+mod blocks;
 mod combine;
 mod flat;
 mod header;

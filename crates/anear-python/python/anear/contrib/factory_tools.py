@@ -65,7 +65,7 @@ def reverse_index_factory(index: Any) -> str:
 
 def _codes(index: IndexIVF) -> str:
     is_residual_fast_scan = isinstance(index, IndexIVFPQFastScan) and index.by_residual
-    return index._codes() + ("r" if is_residual_fast_scan else "")
+    return index._codes().replace("x4fs", "x4fsr") if is_residual_fast_scan else index._codes()
 
 
 def _coarse(index: IndexIVF) -> str:

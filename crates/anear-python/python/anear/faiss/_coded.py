@@ -18,7 +18,7 @@ from ._arrays import Array, Codes, Floats, Ids, check_finite, ids_for, rows
 from ._constants import METRIC_L2
 from ._functions import knn, pairwise_distances
 from ._held import HeldCodes
-from ._index import Index, Range
+from ._index import Found, Index, Range, as_range, joined
 from ._ivf import IndexIVF, train_level1
 from ._lists import ArrayInvertedLists
 from ._params import SearchParameters, SearchParametersIVF
@@ -27,8 +27,6 @@ from ._selectors import IDSelector
 
 # Vectors that are decoded at once: a few MiB.
 BLOCK = 1 << 14
-
-Found = tuple[Ids, Floats]
 
 
 def nearest_of(index: Index, x: Floats, blocks: Iterable[Found], distances: Floats, labels: Ids) -> None:
@@ -53,17 +51,7 @@ def within_of(index: Index, x: Floats, radius: float, blocks: Iterable[Found]) -
         values = pairwise_distances(x, vectors, index.metric_type, index.metric_arg)
         for row, near in enumerate(values > radius if index._is_similarity() else values < radius):
             found[row].append((ids[near], values[row, near]))
-    return [(_joined(row, 0, np.int64), _joined(row, 1, np.float32)) for row in found]
-
-
-def _joined(found: list[Found], part: int, dtype: Any) -> Array:
-    return np.concatenate([np.empty(0, dtype), *(each[part] for each in found)])
-
-
-def as_range(found: list[Found]) -> Range:
-    """The three arrays of a range search."""
-    lims = np.cumsum([0, *(len(ids) for ids, _ in found)]).astype(np.uint64)
-    return lims, _joined(found, 1, np.float32), _joined(found, 0, np.int64)
+    return [(joined(row, 0, np.int64), joined(row, 1, np.float32)) for row in found]
 
 
 def clear(index: Index, distances: Floats, labels: Ids) -> None:
@@ -307,10 +295,13 @@ class IndexIVFAdditiveQuantizer(IndexIVF):
             for row, near in zip(who, within_of(self, x[who], radius, self._blocks(number, params)), strict=True):
                 found[row].append(near)
         self._count_visits(x, params)
-        return as_range([(_joined(row, 0, np.int64), _joined(row, 1, np.float32)) for row in found])
+        return as_range([(joined(row, 0, np.int64), joined(row, 1, np.float32)) for row in found])
 
     def _count(self) -> int:
         return self._lists.compute_ntotal()
+
+    def _next_id(self) -> int:
+        return int(self._own_ids().max(initial=-1)) + 1
 
     def _list_sizes(self) -> Ids:
         return self._lists._sizes()

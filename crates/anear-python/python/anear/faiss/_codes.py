@@ -122,10 +122,10 @@ class IndexPQFastScan(IndexPQ):
         self.bbs = bbs
         super().__init__(plain.d, plain.pq.M, 4, plain.metric)
         self.M, self.ksub, self.nbits = self.pq.M, self.pq.ksub, self.pq.nbits
-        self._index, self.is_trained = plain._live.in_blocks(), True
+        self._index, self.is_trained = plain._live.in_blocks(bbs), True
 
     def _spec(self) -> str:
-        return fast_scan_token(self.pq.M, self.bbs)
+        return f"PQ{self.pq.M}x4fs{block_suffix(self.bbs)}"
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         m, _, *bbs = numbers_in(index.spec)
@@ -140,9 +140,9 @@ def check_four_bits(nbits: SupportsIndex) -> None:
         raise RuntimeError(f"codes that are scanned fast have 4 bits per part, got {nbits}")
 
 
-def fast_scan_token(m: int, bbs: int) -> str:
-    """The factory string of product codes in blocks."""
-    return f"PQ{m}x4fs" if bbs == 32 else f"PQ{m}x4fs_{bbs}"
+def block_suffix(bbs: int) -> str:
+    """How a factory string of codes in blocks ends."""
+    return "" if bbs == 32 else f"_{bbs}"
 
 
 class IndexLSH(IndexFlatCodes):
@@ -232,7 +232,13 @@ class IndexRaBitQFastScan(IndexRaBitQ):
         super().__init__(d, metric, nb_bits)
 
     def _spec(self) -> str:
-        return rabitq_token(self.rabitq.nb_bits, "fs")
+        return rabitq_token(self.rabitq.nb_bits, "fs") + block_suffix(self.bbs)
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        token, _, block = index.spec.partition("_")
+        self.bbs = int(block or 32)
+        bits = numbers_in(token)
+        self.rabitq = RaBitQuantizer(self.d, self.metric_type, bits[0] if bits else 1, self)
 
 
 class IndexResidualQuantizer(IndexFlatCodes):

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import _native
 from ._arrays import Floats, Ids, Int64Vector, Pointer, rev_swig_ptr
-from ._index import Index, IndexFlat, Range, _ranked
-from ._named import Named
+from ._index import Index, IndexFlat, Knobs, Range, _distances, _ranked, as_range
+from ._named import GONE, Named
 from ._params import IndexRefineSearchParameters, SearchParameters, SearchParametersPreTransform
 from ._selectors import IDSelector
 from ._transforms import VectorTransform, VectorTransformVector
@@ -44,6 +44,9 @@ class _Wrapper(Index):
     def _count(self) -> int:
         return self.index.ntotal
 
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        return self.index._knobs(params)
+
     def _train(self, x: Floats) -> None:
         self.index.train(x)
 
@@ -73,8 +76,16 @@ class IndexIDMap(Named[Index], _Wrapper):
         self.id_map = Int64Vector()
 
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
+        self._fit()
         self.index.add(x)
         self._append(ids)
+
+    def _fit(self) -> None:
+        """As many places as the index within has called vectors: the next one comes behind them."""
+        if self.index._keeps_ids():
+            count = self.index._next_id()
+            gone = np.full(max(0, count - len(self._ids)), GONE, np.int64)
+            self.id_map._values = np.concatenate([self._ids[:count], gone])
 
     def _add(self, x: Floats) -> None:
         raise RuntimeError("an id map has no ids of its own to give: use add_with_ids(x, ids)")
@@ -93,9 +104,12 @@ class IndexIDMap(Named[Index], _Wrapper):
         self.id_map.clear()
 
     def _merge(self, other: IndexIDMap, add_id: int) -> None:
-        taken = other._ids + add_id
-        self.index.merge_from(other.index)
+        self._fit()
+        other._fit()
+        taken = np.where(other._ids == GONE, GONE, other._ids + add_id)
+        self.index.merge_from(other.index, self.index._next_id() if self.index._keeps_ids() else 0)
         self._append(taken)
+        self._fit()
         other.id_map.clear()
 
     def check_compatible_for_merge(self, otherIndex: Index) -> None:
@@ -105,6 +119,7 @@ class IndexIDMap(Named[Index], _Wrapper):
             self.index.check_compatible_for_merge(otherIndex.index)
 
     def _engine(self) -> _native.VectorIndex:
+        self._fit()
         return _native.VectorIndex.id_map(isinstance(self, IndexIDMap2), self.index._engine(), self._numbers())
 
     def sa_code_size(self) -> int:
@@ -204,6 +219,9 @@ class IndexPreTransform(_Wrapper):
             return params.index_params
         return params
 
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        return self.index._knobs(self._inner(params))
+
     def _add(self, x: Floats) -> None:
         self.index.add(self.apply_chain(x))
 
@@ -224,6 +242,9 @@ class IndexPreTransform(_Wrapper):
 
     def _keeps_ids(self) -> bool:
         return self.index._keeps_ids()
+
+    def _next_id(self) -> int:
+        return self.index._next_id()
 
     def _merge(self, other: IndexPreTransform, add_id: int) -> None:
         self.index.merge_from(other.index, add_id)
@@ -275,6 +296,8 @@ class IndexRefine(Index):
         self.base_index, self.refine_index = base_index, refine_index
         self.k_factor = 1.0
         self.own_refine_index = False
+        # What the base calls the vectors of `refine_index`, in their order; `None` where it calls them by position.
+        self._names: Ids | None = None
 
     @property
     def is_trained(self) -> bool:  # type: ignore[override]
@@ -289,14 +312,42 @@ class IndexRefine(Index):
         self.refine_index.train(x)
 
     def _add(self, x: Floats) -> None:
+        names, first = self._own_ids(), self.base_index._next_id()
         self.base_index.add(x)
         self.refine_index.add(x)
+        if self._names is not None:
+            self._names = np.concatenate([names, np.arange(first, first + len(x))])
 
     def _reset(self) -> None:
         self.base_index.reset()
         self.refine_index.reset()
+        self._names = self._names_from(np.empty(0, np.int64))
 
-    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+    def _names_from(self, names: Ids) -> Ids | None:
+        return names if self.base_index._keeps_ids() else None
+
+    def _own_ids(self) -> Ids:
+        return np.arange(self.ntotal, dtype=np.int64) if self._names is None else self._names
+
+    def _keeps_ids(self) -> bool:
+        return self.base_index._keeps_ids()
+
+    def _next_id(self) -> int:
+        return self.base_index._next_id()
+
+    def _positions(self, ids: Ids) -> Ids:
+        """Where `refine_index` has the vectors that the base calls so; -1 where it has none."""
+        names = self._names
+        if names is None:
+            return ids
+        if len(names) != self.refine_index.ntotal:
+            raise RuntimeError(f"{self!r} has lost track of its vectors: add and remove them through it, not within")
+        order = np.argsort(names, kind="stable")
+        at = np.append(order, -1)[np.searchsorted(names, ids, sorter=order)]
+        return np.where((at >= 0) & (np.append(names, -1)[at] == ids), at, -1)
+
+    def _told(self, params: SearchParameters | None) -> tuple[float, SearchParameters | None]:
+        """How many candidates there are for each neighbor, and what the base is told."""
         factor, inner = self.k_factor, None
         if params is not None:
             if not isinstance(params, IndexRefineSearchParameters):
@@ -309,30 +360,71 @@ class IndexRefine(Index):
                 inner = inner or SearchParameters(sel=params.sel)
         if factor < 1:
             raise RuntimeError(f"k_factor must be at least 1, got {factor}")
+        return factor, inner
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        factor, inner = self._told(params)
+        return {"k_factor": float(max(1, int(factor))), **self.base_index._knobs(inner)}
+
+    def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
+        factor, inner = self._told(params)
         k = labels.shape[1]
         _, candidates = self.base_index.search(x, int(k * factor), params=inner)
-        distances[:], labels[:] = _ranked(self.refine_index, x, candidates, k)
+        distances[:], found = _ranked(self.refine_index, x, self._positions(candidates), k)
+        labels[:] = found if self._names is None else np.append(self._names, -1)[found]
 
     def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
-        return self.base_index.range_search(x, radius, params=params)
+        """What the base finds within a radius that is `k_factor` times as wide, if the refining index finds it within this one."""
+        factor, inner = self._told(params)
+        similar = self._is_similarity()
+        wide = radius / factor if similar == (radius > 0) else radius * factor
+        lims, _, ids = self.base_index.range_search(x, wide, params=inner)
+        found = []
+        for query, start, end in zip(x, lims[:-1], lims[1:], strict=True):
+            own = ids[start:end]
+            values = _distances(self.refine_index, query[None], self._positions(own)[None])[0]
+            near = values > radius if similar else values < radius
+            found.append((own[near], values[near]))
+        return as_range(found)
 
     def _reconstruct(self, ids: Ids) -> Floats:
-        return self.refine_index._reconstruct(ids)
+        positions = self._positions(ids)
+        if self._names is not None and (positions < 0).any():
+            raise RuntimeError(f"there is no vector with id {ids[positions < 0][0]}")
+        return self.refine_index._reconstruct(positions)
 
     def _remove(self, selector: IDSelector) -> int:
-        if self.base_index._keeps_ids():
-            raise RuntimeError(
-                f"remove_ids not implemented for {type(self).__name__} over {type(self.base_index).__name__}, which keeps "
-                "the ids of the others; stores do it (anear.langchain.FAISS)"
-            )
-        ids = self.base_index._own_ids()
-        positions = np.flatnonzero(selector._over(lambda: ids).mask(ids))
-        count = self.base_index.remove_ids(selector)
-        self.refine_index.remove_ids(positions)
+        if self.refine_index._keeps_ids():
+            raise self._cannot(f"remove_ids with {type(self.refine_index).__name__} as refine_index")
+        names = self._own_ids()
+        doomed = selector._over(lambda: names).mask(names)
+        count = self.base_index.remove_ids(names[doomed])
+        self.refine_index.remove_ids(np.flatnonzero(doomed))
+        self._names = self._names_from(names[~doomed])
         return count
 
+    @classmethod
+    def _family(cls) -> type:
+        return IndexRefine
+
+    def check_compatible_for_merge(self, otherIndex: Index) -> None:
+        """Raises RuntimeError if one of the indexes within is not like the other's."""
+        super().check_compatible_for_merge(otherIndex)
+        if isinstance(otherIndex, IndexRefine):
+            self.base_index.check_compatible_for_merge(otherIndex.base_index)
+            self.refine_index.check_compatible_for_merge(otherIndex.refine_index)
+
+    def _merge(self, other: IndexRefine, add_id: int) -> None:
+        offset = add_id or self._next_id() if self._keeps_ids() else add_id
+        names = np.concatenate([self._own_ids(), other._own_ids() + offset])
+        self.base_index.merge_from(other.base_index, offset)
+        self.refine_index.merge_from(other.refine_index)
+        self._names, other._names = self._names_from(names), self._names_from(names[:0])
+
     def _engine(self) -> _native.VectorIndex:
-        index = _native.VectorIndex.refine(self.base_index._engine(), self.refine_index._engine())
+        index = _native.VectorIndex.refine(
+            self.base_index._engine(), self.refine_index._engine(), self._own_ids()
+        )
         index.set_knob("k_factor", float(max(1, int(self.k_factor))))
         return index
 

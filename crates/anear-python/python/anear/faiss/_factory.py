@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
-from typing import Any, SupportsIndex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
 
 from .. import _native
 from ._arrays import Int64Vector
@@ -89,7 +92,6 @@ _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
 _RQ = re.compile(r"RQ\d+x\d+(?:_\d+x\d+)*(?:_N\w+)?")
 _ADDITIVE = re.compile(r"(LSQ|PRQ|PLSQ)(\d+)x(\d+)(?:x(\d+))?(?:(fsr?)(?:_(\d+))?)?(?:_(N\w+))?")
 _LSH = re.compile(r"LSH(\d*)(r?)(t?)")
-_REFINE = re.compile(r"(.+),Refine\((.+)\)")
 # Additive quantizers: alone, in lists, and both in blocks.
 _ADDITIVE_CODES: dict[str, Callable[..., Index]] = {
     "LSQ": IndexLocalSearchQuantizer,
@@ -112,6 +114,56 @@ _ADDITIVE_BLOCK_LISTS: dict[str, Callable[..., IndexIVF]] = {
     "PLSQ": IndexIVFProductLocalSearchQuantizerFastScan,
 }
 _SCALE = {"": 1, "k": 1 << 10, "M": 1 << 20}
+_NLIST_MAX = 1 << 30
+# Indexes within each other, as in Faiss's files.
+_DEPTH_MAX = 50
+# What the engine says of a factory string: what is wrong, and where.
+_REFUSAL = re.compile(r"cannot read index `.*`: (.*) at character (\d+)", re.DOTALL)
+# Characters of a factory string that a message repeats.
+_EXCERPT_MAX = 200
+
+
+class _Part(NamedTuple):
+    """Some of a factory string, and how many characters come before it."""
+
+    text: str
+    at: int = 0
+
+    def cut(self, start: int = 0, end: int | None = None) -> _Part:
+        """The characters from `start` to below `end`."""
+        return _Part(self.text[start:end], self.at + start)
+
+
+class _Fault(Exception):
+    """What is wrong, and at which character."""
+
+    def __init__(self, at: int, reason: str) -> None:
+        super().__init__(at, reason)
+        self.at, self.reason = at, reason
+
+
+class _Unknown(_Fault):
+    """No index is called so."""
+
+    def __init__(self, part: _Part) -> None:
+        super().__init__(part.at, f"unknown index `{_excerpt(part.text)}`")
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= _EXCERPT_MAX else text[:_EXCERPT_MAX] + "..."
+
+
+@contextmanager
+def _placed(part: _Part) -> Iterator[None]:
+    """Says of what is refused where it stands."""
+    try:
+        yield
+    except _Fault:
+        raise
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        refusal, token = _REFUSAL.fullmatch(str(error)), f"`{_excerpt(part.text)}`"
+        reason = refusal[1] if refusal else str(error)
+        raise _Fault(part.at, reason if token in reason else f"{token}: {reason}") from error
 
 
 def index_factory(
@@ -126,11 +178,20 @@ def index_factory(
         RuntimeError: it names none.
     """
     try:
-        return _owning(_index(operator.index(d), description, metric))
-    except _Unknown:
-        # The engine says what is wrong, and where.
-        _native.check_spec(description)
-        raise RuntimeError(f"could not parse index string {description}") from None
+        whole = _Part(description)
+        with _placed(whole):
+            return _owning(_index(operator.index(d), whole, metric))
+    except _Fault as fault:
+        found = fault
+    # The engine may know more of it.
+    if isinstance(found, _Unknown):
+        try:
+            _native.check_spec(description)
+        except RuntimeError as error:
+            refusal = _REFUSAL.fullmatch(str(error))
+            if refusal and int(refusal[2]) >= found.at:
+                raise
+    raise RuntimeError(f"cannot read index `{_excerpt(description)}`: {found.reason} at character {found.at}")
 
 
 def _owning(index: Index) -> Index:
@@ -143,38 +204,46 @@ def _owning(index: Index) -> Index:
     return index
 
 
-class _Unknown(Exception):
-    """No index is called so."""
+def _index(d: int, part: _Part, metric: int | str, depth: int = 0) -> Index:
+    if depth > _DEPTH_MAX:
+        raise _Fault(part.at, f"more than {_DEPTH_MAX} indexes within each other")
 
+    def within(part: _Part) -> Index:
+        return _index(d, part, metric, depth + 1)
 
-def _index(d: int, text: str, metric: int | str) -> Index:
     kind: Callable[[Index], Index]
+    text = part.text
     for kind, token in ((IndexIDMap2, "IDMap2"), (IndexIDMap, "IDMap")):
         if text.endswith("," + token):
-            return kind(_index(d, text.removesuffix("," + token), metric))
+            return kind(within(part.cut(0, -len(token) - 1)))
         if text.startswith(token + ","):
-            return kind(_index(d, text.removeprefix(token + ","), metric))
+            return kind(within(part.cut(len(token) + 1)))
     if text.endswith(",RFlat"):
-        return IndexRefineFlat(_index(d, text.removesuffix(",RFlat"), metric))
-    refined = _REFINE.fullmatch(text)
-    if refined and refined[2].count("(") == refined[2].count(")"):
-        return IndexRefine(_index(d, refined[1], metric), _index(d, refined[2], metric))
+        return IndexRefineFlat(within(part.cut(0, -6)))
+    if start := _refine_at(text):
+        base, ranking = within(part.cut(0, start - 1)), within(part.cut(start + len("Refine("), -1))
+        with _placed(part.cut(start)):
+            return IndexRefine(base, ranking)
     for kind, token in ((IndexRowwiseMinMax, "MinMax,"), (IndexRowwiseMinMaxFP16, "MinMaxFP16,")):
         if text.startswith(token):
-            return kind(_index(d, text.removeprefix(token), metric))
-    head, comma, rest = text.partition(",")
+            return kind(within(part.cut(len(token))))
+    head, comma, _ = text.partition(",")
     transform = _TRANSFORM.fullmatch(head) if comma else None
     if transform:
-        before = _transform(d, transform)
-        inner = _index(before.d_out, rest, metric)
+        with _placed(part.cut(0, len(head))):
+            before = _transform(d, transform, part.cut(0, len(head)))
+        inner = _index(before.d_out, part.cut(len(head) + 1), metric, depth + 1)
         if isinstance(inner, IndexPreTransform):
             inner.prepend_transform(before)
             return inner
         return IndexPreTransform(before, inner)
-    return _in_lists(d, text, metric) if text.startswith(("IVF", "IMI")) else _plain(d, text, metric)
+    if text.startswith(("IVF", "IMI")):
+        return _in_lists(d, part, metric, depth)
+    with _placed(part):
+        return _plain(d, part, metric)
 
 
-def _transform(d: int, match: re.Match[str]) -> VectorTransform:
+def _transform(d: int, match: re.Match[str], part: _Part) -> VectorTransform:
     name, first, second = match[1], match[2], match[3]
     number = int(first) if first else None
     if name.startswith("PCA") and number is not None:
@@ -192,12 +261,13 @@ def _transform(d: int, match: re.Match[str]) -> VectorTransform:
         "ITQ": lambda: ITQTransform(d, d if number is None else number, number is not None),
     }
     if name not in simple or second:
-        raise _Unknown
+        raise _Unknown(part)
     return simple[name]()
 
 
-def _plain(d: int, text: str, metric: int | str) -> Index:
+def _plain(d: int, part: _Part, metric: int | str) -> Index:
     """An index that holds no other one."""
+    text = part.text
     if text == "Flat":
         return IndexFlat(d, metric)
     if text in SCALAR_NUMBERS:
@@ -218,12 +288,12 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
     if match := _PANORAMA.fullmatch(text):
         found = of_panorama(match[1], int(match[2] or 8), int(match[3] or 1024), d, metric) if match[2] else None
         if found is None:
-            raise _Unknown
+            raise _Unknown(part)
         return found
     if match := _TWO_LAYERS.fullmatch(text):
         return _two_layers(d, match, metric)
     if match := _ADDITIVE.fullmatch(text):
-        numbers, search, bbs = _additive(match, metric)
+        numbers, search, bbs = _additive(match, metric, part)
         if bbs:
             return _ADDITIVE_BLOCKS[match[1]](d, *numbers, metric, search, bbs)
         return _ADDITIVE_CODES[match[1]](d, *numbers, metric, search)
@@ -232,10 +302,25 @@ def _plain(d: int, text: str, metric: int | str) -> Index:
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
         return IndexLSH(d, int(match[1] or d), bool(match[2]), bool(match[3]))
     if match := _HNSW.fullmatch(text):
-        return _hnsw(d, int(match[1] or 32), match[2] or "Flat", metric)
+        return _hnsw(d, _links(match, part), _graph_codes(match, part), metric)
     if match := _NSG.fullmatch(text):
-        return _nsg(d, int(match[1] or 32), match[2] or "Flat", metric)
-    raise _Unknown
+        return _nsg(d, _links(match, part), _graph_codes(match, part), metric)
+    head, rest = _split(text)
+    if rest:
+        _plain(d, part.cut(0, len(head)), metric)  # If that is unknown, it is what is wrong.
+        raise _Fault(part.at + len(head) + 1, f"`{_excerpt(rest)}` is one part too many")
+    raise _Unknown(part)
+
+
+def _links(match: re.Match[str], part: _Part) -> int:
+    """The links per vector of a graph."""
+    with _placed(part.cut(0, match.end(1))):
+        _native.check_spec(part.text[: match.end(1)])
+    return int(match[1] or 32)
+
+
+def _graph_codes(match: re.Match[str], part: _Part) -> _Part:
+    return part.cut(match.start(2)) if match[2] else _Part("Flat", part.at)
 
 
 def _residual(d: int, text: str, metric: int | str) -> ResidualQuantizer:
@@ -252,17 +337,18 @@ def _two_layers(d: int, match: re.Match[str], metric: int | str) -> Index2Layer:
     return made
 
 
-def _additive(match: re.Match[str], metric: int | str) -> tuple[list[int], int, int]:
+def _additive(match: re.Match[str], metric: int | str, part: _Part) -> tuple[list[int], int, int]:
     """The numbers that these quantizers are made with, the type of the search, and codes in a block, if they lie in some."""
     numbers = [int(number) for number in match.group(2, 3, 4) if number]
     if len(numbers) != (2 if match[1] == "LSQ" else 3) or (match[7] and match[7] not in SEARCHES):
-        raise _Unknown
+        raise _Unknown(part)
     number = metric_number(metric)[0] if isinstance(metric, str) else metric
     search = SEARCHES[match[7]] if match[7] else unnormed_search(number)
     return numbers, search, int(match[6] or 32) if match[5] else 0
 
 
-def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
+def _hnsw(d: int, m: int, part: _Part, metric: int | str) -> Index:
+    codes = part.text
     if codes == "Flat":
         return IndexHNSWFlat(d, m, metric)
     if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
@@ -270,42 +356,51 @@ def _hnsw(d: int, m: int, codes: str, metric: int | str) -> Index:
     if codes in SCALAR_NUMBERS:
         return IndexHNSWSQ(d, SCALAR_NUMBERS[codes], m, metric)
     if match := _PQ.fullmatch(codes):
-        return IndexHNSWPQ(d, int(match[1]), m, int(match[2] or 8), metric)
-    raise _Unknown
+        with _placed(part):
+            return IndexHNSWPQ(d, int(match[1]), m, int(match[2] or 8), metric)
+    raise _Unknown(part)
 
 
-def _nsg(d: int, r: int, codes: str, metric: int | str) -> Index:
+def _nsg(d: int, r: int, part: _Part, metric: int | str) -> Index:
+    codes = part.text
     if codes == "Flat":
         return IndexNSGFlat(d, r, metric)
     if codes in SCALAR_NUMBERS:
         return IndexNSGSQ(d, SCALAR_NUMBERS[codes], r, metric)
     if match := _PQ.fullmatch(codes):
-        return IndexNSGPQ(d, int(match[1]), r, int(match[2] or 8), metric)
-    raise _Unknown
+        with _placed(part):
+            return IndexNSGPQ(d, int(match[1]), r, int(match[2] or 8), metric)
+    raise _Unknown(part)
 
 
-def _in_lists(d: int, text: str, metric: int | str) -> Index:
+def _in_lists(d: int, part: _Part, metric: int | str, depth: int) -> Index:
     """An inverted file."""
-    head, codes = _split(text)
+    head, rest = _split(part.text)
+    codes = part.cut(len(head) + 1)
     multi = _MULTI.fullmatch(head)
-    if multi and codes and metric in (METRIC_L2, "l2"):
+    if multi and rest and metric in (METRIC_L2, "l2"):
         m, nbits = int(multi[1]), int(multi[2])
-        combined = _lists(MultiIndexQuantizer(d, m, nbits), d, 1 << m * nbits, codes, metric)
+        with _placed(part.cut(0, len(head))):
+            pairs = MultiIndexQuantizer(d, m, nbits)
+        with _placed(codes):
+            combined = _lists(pairs, d, 1 << m * nbits, codes, metric)
         combined.own_fields, combined.quantizer_trains_alone = True, 1
         return combined
     match = _COARSE.fullmatch(head)
-    if not match or not codes:
-        raise _Unknown
+    if not match or not rest:
+        raise _Unknown(part.cut(0, len(head)))
     nlist = int(match[1]) * _SCALE[match[2]]
-    if nlist:
-        _native.check_spec(f"IVF{nlist},Flat")  # There can be too many.
+    if not 1 <= nlist <= _NLIST_MAX:
+        raise _Fault(part.at + 3, f"an inverted file has 1 to {_NLIST_MAX} lists")
     if match[3]:
-        coarse: Index = (IndexHNSWFlat if match[3] == "HNSW" else IndexNSGFlat)(d, int(match[4] or 32), metric)
+        with _placed(part.cut(match.start(3), len(head))):
+            coarse: Index = (IndexHNSWFlat if match[3] == "HNSW" else IndexNSGFlat)(d, int(match[4] or 32), metric)
     elif match[5] is not None:
-        coarse = _index(d, match[5], metric)
+        coarse = _index(d, part.cut(*match.span(5)), metric, depth + 1)
     else:
         coarse = IndexFlat(d, metric)
-    found = _lists(coarse, d, nlist, codes, metric)
+    with _placed(codes):
+        found = _lists(coarse, d, nlist, codes, metric)
     found.own_fields = True
     if not isinstance(coarse, IndexFlat):
         found.quantizer_trains_alone = 1 if isinstance(coarse, ResidualCoarseQuantizer) else 2
@@ -322,12 +417,23 @@ def _split(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> IndexIVF:
+def _refine_at(text: str) -> int:
+    """Where `Refine(...)` begins, if that is the last part; otherwise 0."""
+    depth = 0
+    for at in range(len(text) - 1, 0, -1):
+        depth += (text[at] == ")") - (text[at] == "(")
+        if text[at] == "," and depth == 0:
+            return at + 1 if text.startswith("Refine(", at + 1) and text.endswith(")") else 0
+    return 0
+
+
+def _lists(coarse: Index, d: int, nlist: int, part: _Part, metric: int | str) -> IndexIVF:
+    codes = part.text
     if codes == "Flat":
         return IndexIVFFlat(coarse, d, nlist, metric)
     if codes.endswith("nr"):
         _native.check_spec(f"IVF{nlist},{codes}")
-        of_vectors = _lists(coarse, d, nlist, codes.removesuffix("nr"), metric)
+        of_vectors = _lists(coarse, d, nlist, part.cut(0, -2), metric)
         of_vectors.by_residual = False
         return of_vectors
     if (match := _PANORAMA.fullmatch(codes)) and match[1] == "Flat":
@@ -352,13 +458,13 @@ def _lists(coarse: Index, d: int, nlist: int, codes: str, metric: int | str) -> 
         rq = _residual(d, codes, metric)
         return IndexIVFResidualQuantizer(coarse, d, nlist, rq.M, list(rq.nbits), metric, rq.search_type)
     if match := _ADDITIVE.fullmatch(codes):
-        numbers, search, bbs = _additive(match, metric)
+        numbers, search, bbs = _additive(match, metric, part)
         if not bbs:
             return _ADDITIVE_LISTS[match[1]](coarse, d, nlist, *numbers, metric, search)
         in_blocks = _ADDITIVE_BLOCK_LISTS[match[1]](coarse, d, nlist, *numbers, metric, search, bbs)
         in_blocks.by_residual = match[5] == "fsr"
         return in_blocks
-    raise _Unknown
+    raise _Unknown(part)
 
 
 def around(index: _native.VectorIndex) -> Index:
@@ -386,6 +492,9 @@ def _refine(index: _native.VectorIndex, base: _native.VectorIndex, refine: _nati
     outer = kind.__new__(kind)
     IndexRefine.__init__(outer, around(base), around(refine))
     outer.k_factor = float(index.knob("k_factor") or 1.0)
+    if outer._keeps_ids() and not outer.refine_index._keeps_ids():
+        names = _native.Parts(index).ids()
+        outer._names = None if np.array_equal(names, np.arange(len(names))) else names
     outer._close()
     return outer
 

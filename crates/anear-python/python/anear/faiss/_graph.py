@@ -135,6 +135,9 @@ class _Linked(EngineIndex):
     def _keeps_ids(self) -> bool:
         return True
 
+    def _merge(self, other: EngineIndex, add_id: int) -> None:
+        super()._merge(other, add_id or self._next_id())
+
     def _links(self) -> str:
         """What the factory string begins with."""
         raise NotImplementedError

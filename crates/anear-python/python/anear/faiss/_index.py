@@ -31,6 +31,7 @@ from ._selectors import IDSelector, IDSelectorAll, selector_of
 Self = TypeVar("Self", bound="Index")
 Knobs = dict[str, float]
 Range = tuple[Array, Floats, Ids]
+Found = tuple[Ids, Floats]
 
 _TYPES = {Float32: np.float32, Float16: np.float16, UInt8: np.uint8, Int8: np.int8}
 
@@ -370,6 +371,10 @@ class Index(Raw, Known):
         """Whether vectors keep their ids when others are removed, rather than being numbered by position."""
         return False
 
+    def _next_id(self) -> int:
+        """The id that the next vector is given."""
+        return self.ntotal
+
     def _own_ids(self) -> Ids:
         """The ids of all vectors."""
         return np.arange(self.ntotal, dtype=np.int64)
@@ -479,6 +484,9 @@ class EngineIndex(Index):
 
     def _add(self, x: Floats) -> None:
         self._live.add(x)
+
+    def _next_id(self) -> int:
+        return 0 if self._index is None else self._index.next_id
 
     def _rule(self, params: SearchParameters | None) -> _native.Selector | None:
         selector = None if params is None else params.sel
@@ -637,6 +645,17 @@ class IndexFlat1D(IndexFlatL2):
 
     def update_permutation(self) -> None:
         """Nothing to do: the numbers are not sorted."""
+
+
+def joined(found: list[Found], part: int, dtype: Any) -> Array:
+    """All ids, or all distances, of several queries."""
+    return np.concatenate([np.empty(0, dtype), *(each[part] for each in found)])
+
+
+def as_range(found: list[Found]) -> Range:
+    """The three arrays of a range search."""
+    lims = np.cumsum([0, *(len(ids) for ids, _ in found)]).astype(np.uint64)
+    return lims, joined(found, 1, np.float32), joined(found, 0, np.int64)
 
 
 def _distances(index: Index, x: Floats, labels: Ids) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _native
 from ._arrays import Array, Codes, Floats, Ids, ids_for, output, pointed, rows
 from ._clustering import ClusteringParameters, coarse_clustering, flat_like
-from ._codes import check_four_bits, fast_scan_token, numbers_in, unnormed_search
+from ._codes import block_suffix, check_four_bits, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2, METRIC_Lp
 from ._globals import IVF_STATS
 from ._index import EngineIndex, Index, Knobs, Range
@@ -483,7 +483,7 @@ class IndexIVFPQFastScan(IndexIVFPQ):
         check_four_bits(plain.pq.nbits)
         self.bbs, self.by_residual = bbs, plain.by_residual
         super().__init__(plain.quantizer, plain.d, plain.nlist, plain.pq.M, 4, plain.metric)
-        self._index, self.is_trained, self.nprobe = plain._live.in_blocks(), True, plain.nprobe
+        self._index, self.is_trained, self.nprobe = plain._live.in_blocks(bbs), True, plain.nprobe
 
     @property
     def M(self) -> int:
@@ -501,7 +501,7 @@ class IndexIVFPQFastScan(IndexIVFPQ):
         return self.pq.ksub
 
     def _codes(self) -> str:
-        return fast_scan_token(self.pq.M, self.bbs)
+        return f"PQ{self.pq.M}x4fs{block_suffix(self.bbs)}"
 
     def _adopt(self, index: _native.VectorIndex) -> None:
         IndexIVF._adopt(self, index)
@@ -570,7 +570,14 @@ class IndexIVFRaBitQFastScan(IndexIVFRaBitQ):
         super().__init__(quantizer, d, nlist, metric, own_invlists, nb_bits)
 
     def _codes(self) -> str:
-        return rabitq_token(self.rabitq.nb_bits, "fs")
+        return rabitq_token(self.rabitq.nb_bits, "fs") + block_suffix(self.bbs)
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        IndexIVF._adopt(self, index)
+        token, _, block = index.spec.rpartition(",")[2].removesuffix("nr").partition("_")
+        self.bbs = int(block or 32)
+        bits = numbers_in(token)
+        self.rabitq = RaBitQuantizer(self.d, self.metric_type, bits[0] if bits else 1, self)
 
 
 class IndexIVFResidualQuantizer(IndexIVF):

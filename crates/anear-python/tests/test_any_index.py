@@ -102,6 +102,23 @@ def test_search_parameters_are_set_as_on_faiss():
     assert again.index.hnsw.efSearch == 300
 
 
+def test_search_parameters_are_set_before_there_is_a_text():
+    db, graph = (FAISS(MODEL, index, None, {}) for index in ("IVF8,Flat", "HNSW16"))
+    with pytest.raises(ValueError, match="nprobe must be a whole number of at least 1, got 0"):
+        db.index.nprobe = 0
+    with pytest.raises(ValueError, match="`k_factor`; this index has: nprobe"):
+        db.index.k_factor = 4
+    with pytest.raises(ValueError, match="`nprob`; this index has: nprobe"):
+        db.similarity_search("text", params={"nprob": 8})
+    assert db.similarity_search("text", params={"nprobe": 8}) == []
+    db.index.nprobe = 8
+    graph.index.hnsw.efSearch = 300
+    for store in (db, graph):
+        store.add_texts(TEXTS, METADATAS, IDS)
+    assert (db.index.nprobe, graph.index.hnsw.efSearch) == (8, 300)
+    assert found(db, k=20) == found(made(None), k=20) == found(graph, k=20)
+
+
 def test_an_index_learns_from_the_first_texts_or_before():
     with pytest.raises(ValueError, match="`IVF8,Flat`.*add more at once"):
         FAISS.from_texts(["one"], MODEL, index="IVF8,Flat")

@@ -283,6 +283,60 @@ async fn a_search_parameter_holds_from_the_next_search_on_and_survives_a_save() 
     }
 }
 
+#[tokio::test]
+async fn a_search_parameter_is_checked_and_holds_before_there_is_an_index() {
+    let store = LocalStore::builder(FakeEmbeddings::new(DIM))
+        .index("IVF32_HNSW8,Flat")
+        .unwrap()
+        .build();
+    assert_eq!(store.view().knob("nprobe"), Some(1.0));
+    for (name, value, reason) in [
+        (
+            "nprob",
+            4.0,
+            "unknown search parameter `nprob`; this index has: nprobe, max_codes",
+        ),
+        (
+            "efSearch",
+            4.0,
+            "unknown search parameter `efSearch`; this index has: nprobe",
+        ),
+        ("nprobe", 0.0, "nprobe must be a whole number of at least 1, got 0"),
+        (
+            "ensure_topk_full",
+            -1.0,
+            "ensure_topk_full must be a whole number of at least 0, got -1",
+        ),
+    ] {
+        let error = store.set_knob(name, value).await.unwrap_err().to_string();
+        assert!(error.starts_with(reason), "{error}");
+        let error = store
+            .search(nearest("text 1").with(name, value))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(reason), "{error}");
+    }
+    let set = [("nprobe", 8.0), ("quantizer_efSearch", 64.0), ("ensure_topk_full", 0.0)];
+    for (name, value) in set {
+        store.set_knob(name, value).await.unwrap();
+    }
+    assert!(ids(&store, nearest("text 1").with("nprobe", 2.0)).await.is_empty());
+
+    store.upsert(documents(0..FIRST)).await.unwrap();
+    store.upsert(documents(FIRST..FIRST + 9)).await.unwrap();
+    let bytes = store.serialize_to_bytes().await.unwrap();
+    let again = LocalStore::deserialize_from_bytes(bytes, FakeEmbeddings::new(DIM))
+        .await
+        .unwrap();
+    for (name, value) in set {
+        assert_eq!(
+            (store.view().knob(name), again.view().knob(name)),
+            (Some(value), Some(value))
+        );
+    }
+}
+
 /// Segments are searched as one: however documents came, a search visits the same lists.
 #[tokio::test]
 async fn a_store_filled_bit_by_bit_finds_what_one_filled_at_once_does() {

@@ -1,6 +1,6 @@
 //! Index blueprints: plain data, parsed from and printed as Faiss's factory strings.
 //!
-//! Reading is in `parse.rs`, printing in `print.rs`.
+//! Reading is in `parse.rs`, printing in `print.rs`, the search parameters of what will be built in `knobs.rs`.
 
 use anear_kernels::{Metric, Rows};
 use anear_quant::transform::TransformSpec;
@@ -10,6 +10,7 @@ use crate::error::check_index_dim;
 use crate::flat::check_metric;
 use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex};
 
+mod knobs;
 mod parse;
 mod print;
 

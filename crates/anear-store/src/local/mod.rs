@@ -315,7 +315,10 @@ impl LocalStoreBuilder {
     pub fn build(self) -> LocalStore {
         let snapshot = match &self.trained {
             Some(index) => Snapshot::like(index.clone()).searched_with(self.knobs.clone()),
-            None => Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim),
+            None => {
+                let kind = self.index.clone().unwrap_or_default();
+                Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim, &kind)
+            }
         };
         self.with_snapshot(snapshot)
     }

@@ -152,6 +152,49 @@ def test_an_index_object_is_searched_by(kind, whose):
     assert db.similarity_search("two", 1)[0].page_content == "two"
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "IVF4_HNSW8,PQ4",
+        "IVF4(SQ8),Flat",
+        "IVF4,SQ8nr",
+        "IVF4,PQ4x4fsr",
+        "IVF4_NSG8,Flat",
+        "OPQ4_16,IVF4,PQ4",
+        "PCA8,SQ8",
+        "IVF4,SQ8,RFlat",
+        "HNSW8,SQ8",
+        "SQ4,Refine(SQfp16)",
+        "LSH16rt",
+    ],
+)
+def test_an_index_object_that_has_not_learned_yet_is_kept_whole(spec):
+    index = anear_faiss.index_factory(DIM, spec)
+    assert not index.is_trained
+    db = FAISS.from_texts(TEXTS, MODEL, index=index)
+    assert db._store.index == spec
+
+
+def test_what_an_index_object_was_told_before_it_learned_is_kept():
+    index = anear_faiss.index_factory(DIM, "IVF4_HNSW8,SQ8,RFlat")
+    index.k_factor, index.base_index.nprobe, index.base_index.quantizer.hnsw.efSearch = 3, 2, 77
+    db = FAISS.from_texts(TEXTS, MODEL, index=index)
+    assert (db.index.k_factor, db.index.nprobe, db._store.knob("quantizer_ef_search")) == (3, 2, 77)
+
+
+@pytest.mark.parametrize("spec", ["IMI2x2,Flat", "MinMax,SQ8", "Residual16,PQ4", "LSQ2x4", "IDMap,IVF4,Flat"])
+def test_an_index_object_that_no_store_learns_like_is_refused_with_the_way_out(spec):
+    index = anear_faiss.index_factory(DIM, spec)
+    with pytest.raises(ValueError, match="not trained yet .*; train it before, or name the index by a factory string"):
+        FAISS.from_texts(TEXTS, MODEL, index=index)
+
+
+def test_an_index_object_of_faiss_that_has_not_learned_yet_is_refused():
+    index = pytest.importorskip("faiss").index_factory(DIM, "IVF4_HNSW8,PQ4")
+    with pytest.raises(ValueError, match="IndexIVFPQ would, which is not trained yet"):
+        FAISS.from_texts(TEXTS, MODEL, index=index)
+
+
 @pytest.mark.parametrize("whose", ["anear", "faiss"])
 def test_an_index_of_bit_vectors_is_refused(whose):
     module = anear_faiss if whose == "anear" else pytest.importorskip("faiss")

@@ -9,7 +9,7 @@ from ..faiss._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, Index
 from ..faiss._factory import index_factory
 from ..faiss._graph import IndexHNSW
 from ..faiss._index import EngineIndex, IndexFlat
-from ..faiss._ivf import IndexIVF, IndexIVFPQFastScan
+from ..faiss._ivf import IndexIVF
 from ..faiss._transforms import (
     HadamardRotation,
     ITQTransform,
@@ -64,8 +64,9 @@ def reverse_index_factory(index: Any) -> str:
 
 
 def _codes(index: IndexIVF) -> str:
-    is_residual_fast_scan = isinstance(index, IndexIVFPQFastScan) and index.by_residual
-    return index._codes() + ("r" if is_residual_fast_scan else "")
+    if index.by_residual == type(index).by_residual:
+        return index._codes()
+    return index._codes() + ("r" if index.by_residual else "nr")
 
 
 def _coarse(index: IndexIVF) -> str:

@@ -56,6 +56,23 @@ def test_a_store_on_any_index_keeps_the_promises(index, strategy):
     assert found(again, params=params) == found(db, params=params)
 
 
+@pytest.mark.parametrize("index", ["LSH64r", "IVF8,LSH64r"])
+@pytest.mark.parametrize("strategy", ["EUCLIDEAN_DISTANCE", "MAX_INNER_PRODUCT", "COSINE"])
+def test_relevance_of_hashing_is_the_share_of_bits_that_agree(index, strategy):
+    db = made(index, distance_strategy=strategy)
+    scores = [abs(score) for _, score in db.similarity_search_with_score("text 7", 20)]
+    relevances = [relevance for _, relevance in db.similarity_search_with_relevance_scores("text 7", 20)]
+    assert relevances == [1.0 - score / 64 for score in scores]
+    assert relevances[0] == 1.0 and len(set(relevances)) > 2
+    assert len(db.max_marginal_relevance_search("text 7")) == 4
+
+
+def test_diversity_where_codes_have_no_way_back_is_refused_with_the_way_out():
+    with pytest.raises(ValueError, match="build the store on `ITQ8,LSH,RFlat`, which keeps them"):
+        made("ITQ8,LSH").max_marginal_relevance_search("text 7")
+    assert len(made("ITQ8,LSH,RFlat").max_marginal_relevance_search("text 7")) == 4
+
+
 @pytest.mark.parametrize("index", ["RaBitQ", "IVF8,RaBitQ", "LSH64r", "ITQ8,LSH", "HNSW16"])
 @pytest.mark.parametrize("again", [lambda db: pickle.loads(pickle.dumps(db)), copy.deepcopy])
 def test_codes_survive_pickling_as_they_are(index, again):

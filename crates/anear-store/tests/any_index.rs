@@ -360,6 +360,53 @@ async fn a_store_filled_bit_by_bit_finds_what_one_filled_at_once_does() {
     }
 }
 
+#[tokio::test]
+async fn hashing_counts_bits_by_every_metric_and_relevance_is_the_share_that_agrees() {
+    for metric in METRICS {
+        for (index, bits) in [
+            ("LSH64r", 64.0),
+            ("LSH", 8.0),
+            ("IVF4,LSH16r", 16.0),
+            ("HNSW8,LSH8", 8.0),
+            ("PCA4,LSH", 4.0),
+        ] {
+            let store = LocalStore::builder(FakeEmbeddings::new(DIM))
+                .metric(metric)
+                .index(index)
+                .unwrap();
+            let store = store.from_documents(documents(0..FIRST)).await.unwrap();
+            let hits = store.search(nearest("text 7")).await.unwrap();
+            assert_eq!(hits[0].score, 0.0, "{index} by {metric}");
+            for hit in hits {
+                assert_eq!(hit.score.fract(), 0.0, "{index} by {metric}");
+                assert_eq!(
+                    store.relevance(hit.score),
+                    1.0 - hit.score.abs() / bits,
+                    "{index} by {metric}"
+                );
+            }
+            assert_eq!(store.max_marginal_relevance_search("text 5").await.unwrap().len(), 4);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_codes_have_no_way_back_diversity_is_refused_with_the_way_out() {
+    let builder = |index| LocalStore::builder(FakeEmbeddings::new(DIM)).index(index).unwrap();
+    let store = builder("ITQ4,LSH").from_documents(documents(0..FIRST)).await.unwrap();
+    let error = store.max_marginal_relevance_search("text 5").await.unwrap_err();
+    assert!(matches!(error, Error::NoVectors { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("build the store on `ITQ4,LSH,RFlat`"),
+        "{error}"
+    );
+    let store = builder("ITQ4,LSH,RFlat")
+        .from_documents(documents(0..FIRST))
+        .await
+        .unwrap();
+    assert_eq!(store.max_marginal_relevance_search("text 5").await.unwrap().len(), 4);
+}
+
 /// Faiss has no graph over such codes.
 #[tokio::test]
 async fn an_index_that_faiss_does_not_have_is_saved_in_our_own_form() {

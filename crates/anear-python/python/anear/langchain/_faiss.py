@@ -763,7 +763,7 @@ class FAISS(VectorStore):
     # -- relevance
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        return self.override_relevance_score_fn or self._behavior.relevance(self._strategy, self._store.metric)
+        return self.override_relevance_score_fn or self._behavior.relevance(self._strategy, self._store)
 
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, filter: Filter | None = None, fetch_k: int = 20, **kwargs: Any

@@ -361,6 +361,40 @@ async fn a_store_filled_bit_by_bit_finds_what_one_filled_at_once_does() {
 }
 
 #[tokio::test]
+async fn a_loaded_store_gives_the_same_scores_to_the_bit() {
+    for index in [
+        "Flat",
+        "HNSW8",
+        "NSG8",
+        "LSH64r",
+        "LSH8t",
+        "LSH64r,RFlat",
+        "HNSW8,RFlat",
+        "IVF8,Flat",
+        "IVF8,LSH16r",
+        "HNSW8,SQ8",
+    ] {
+        for metric in METRICS {
+            let folder = tempfile::tempdir().unwrap();
+            let builder = || LocalStore::builder(FakeEmbeddings::new(DIM));
+            let store = builder().metric(metric).index(index).unwrap();
+            let store = store.from_documents(documents(0..FIRST)).await.unwrap();
+            store.save_local(folder.path(), "index").await.unwrap();
+            let pickle = store.serialize_to_pickle().await.unwrap();
+            for again in [
+                builder().load_local(folder.path(), "index").await.unwrap(),
+                builder().deserialize_from_bytes(pickle).await.unwrap(),
+            ] {
+                for query in ["text 3", "something else"] {
+                    let (before, after) = (store.search(nearest(query)).await, again.search(nearest(query)).await);
+                    assert_eq!(after.unwrap(), before.unwrap(), "{index} by {metric}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn hashing_counts_bits_by_every_metric_and_relevance_is_the_share_that_agrees() {
     for metric in METRICS {
         for (index, bits) in [

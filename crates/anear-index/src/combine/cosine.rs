@@ -61,6 +61,20 @@ impl Cosine {
         })
     }
 
+    /// The cosine index that was written as `index`, by inner product, since Faiss's files have no other: its answers are
+    /// the same to the bit.
+    ///
+    /// # Errors
+    /// [`Error::Metric`] when it compares by another metric, [`Error::NotNormalized`] when a vector is neither of length 1,
+    /// to rounding, nor zero.
+    pub fn restored(mut index: Box<dyn VectorIndex>) -> Result<Box<dyn VectorIndex>> {
+        if index.metric() != Metric::InnerProduct || !index.spec().knows_cosine() {
+            return Ok(Box::new(Self::new(index)?));
+        }
+        index.become_cosine()?;
+        Ok(index)
+    }
+
     /// The index within, by inner product.
     pub fn inner(&self) -> &dyn VectorIndex {
         &*self.inner

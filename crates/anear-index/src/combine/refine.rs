@@ -319,6 +319,11 @@ impl VectorIndex for Refine {
         self.refine.renumber()
     }
 
+    fn become_cosine(&mut self) -> Result<()> {
+        self.base.become_cosine()?;
+        self.refine.become_cosine()
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         self.base.as_add().is_some().then_some(self)
     }

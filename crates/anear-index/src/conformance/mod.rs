@@ -18,7 +18,7 @@ use anear_pool::Pool;
 use self::subject::Subject;
 use crate::compat::faiss;
 use crate::{
-    Error, IndexSpec, Knob, Mapping, Memory, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex,
+    Cosine, Error, IndexSpec, Knob, Mapping, Memory, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex,
     VectorIndexExt as _, Verify, from_bytes, open_mapped, to_bytes,
 };
 
@@ -298,6 +298,7 @@ fn faiss_files_bring_everything_back(subject: &Subject) {
     }
     if subject.index.metric() == Metric::Cosine {
         assert_eq!(restored.metric(), Metric::InnerProduct);
+        assert_same_index(subject, &*Cosine::restored(restored).unwrap());
         return;
     }
     assert_same_index(subject, &*restored);

@@ -299,6 +299,10 @@ impl VectorIndex for Hnsw {
         self.linked.renumber()
     }
 
+    fn become_cosine(&mut self) -> Result<()> {
+        self.linked.become_cosine()
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         Some(self)
     }

@@ -265,6 +265,10 @@ impl VectorIndex for Nsg {
         self.linked.renumber()
     }
 
+    fn become_cosine(&mut self) -> Result<()> {
+        self.linked.become_cosine()
+    }
+
     fn as_add(&mut self) -> Option<&mut dyn Add> {
         Some(self)
     }

@@ -13,6 +13,9 @@ pub(crate) use real::open_regular;
 
 use crate::{Error, Result};
 
+/// Files are read and written in pieces of about this many bytes.
+pub(crate) const PIECE_LEN: usize = 1 << 20;
+
 /// Access to files and folders, in the few steps of which a crash-safe save is made.
 ///
 /// All of it is what POSIX promises and no more: a write is certain after [`FileWriter::sync`], a
@@ -48,6 +51,17 @@ pub trait Fs: Debug + Send + Sync {
     /// [`Error::Io`], [`Error::NotAFile`] for a link, folder, pipe or device, [`Error::TooLong`],
     /// [`Error::OutOfMemory`].
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>>;
+
+    /// Hands the file to `take` piece by piece, as long as it is at that moment, and gives its length. On a real disk it is
+    /// never in memory as a whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::NotAFile`] for a link, folder, pipe or device.
+    fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {
+        let whole = self.read(path, u64::MAX)?;
+        take(&whole);
+        Ok(whole.len() as u64)
+    }
 
     /// A new, empty file, to write.
     ///

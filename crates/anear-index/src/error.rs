@@ -223,6 +223,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether vectors were wanted back that cannot be made of their codes.
+    pub fn has_no_way_back(&self) -> bool {
+        matches!(self, Self::Quantizer(anear_quant::Error::Irreversible { .. }))
+    }
+
     /// Whether training failed for want of vectors.
     pub fn wants_more_vectors(&self) -> bool {
         matches!(

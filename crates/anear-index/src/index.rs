@@ -149,6 +149,16 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Compares by cosine the unit vectors that it holds and has compared by inner product; see [`Cosine::restored`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the index does not know cosine; [`Error::NotNormalized`].
+    ///
+    /// [`Cosine::restored`]: crate::Cosine::restored
+    fn become_cosine(&mut self) -> Result<()> {
+        Err(unsupported(self.kind(), "cosine; use Cosine::new"))
+    }
+
     // Abilities. `None` means that this index does not have it.
 
     /// Adding vectors that are numbered by position.

@@ -21,9 +21,30 @@ pub struct Knob {
     pub default: f64,
     /// Values worth trying, from fast to thorough.
     pub ladder: &'static [f64],
+    /// The smallest value; all values are whole numbers, and infinity stands for all.
+    pub least: f64,
 }
 
 impl Knob {
+    /// The one of `known` that is called `name`, if it can have this value.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKnob`], [`Error::KnobValue`].
+    ///
+    /// ```
+    /// use anear_index::{IndexSpec, Knob};
+    ///
+    /// let known = "HNSW32".parse::<IndexSpec>()?.knobs();
+    /// assert_eq!(Knob::checked("efSearch", 64.0, &known)?.name, "ef_search");
+    /// assert!(Knob::checked("ef_search", 0.0, &known).is_err());
+    /// # Ok::<(), anear_index::Error>(())
+    /// ```
+    pub fn checked(name: &str, value: f64, known: &[&'static Self]) -> Result<&'static Self> {
+        let knob = known.iter().find(|knob| knob.is_called(name));
+        let knob = knob.ok_or_else(|| unknown_knob(name, known))?;
+        as_count(knob, value).map(|_| *knob)
+    }
+
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name == name || self.alias == name
     }
@@ -57,7 +78,7 @@ impl Knobs {
         own.map(|(_, value)| *value)
     }
 
-    /// The value of `knob` as a number of things, at least 1; `own` where it is not set.
+    /// The value of `knob` as a number of things; `own` where it is not set.
     ///
     /// # Errors
     /// [`Error::KnobValue`].
@@ -85,17 +106,17 @@ impl Knobs {
     }
 }
 
-/// `value` as a number of things, at least 1; infinity stands for all.
+/// `value` as a number of things; infinity stands for all.
 ///
 /// # Errors
 /// [`Error::KnobValue`].
 pub(crate) fn as_count(knob: &'static Knob, value: f64) -> Result<usize> {
-    if value >= 1.0 && (value.fract() == 0.0 || value.is_infinite()) {
+    if value >= knob.least && (value.fract() == 0.0 || value.is_infinite()) {
         return Ok(value as usize);
     }
     Err(Error::KnobValue {
         name: knob.name,
-        expected: "a whole number of at least 1".into(),
+        expected: format!("a whole number of at least {}", knob.least),
         value,
     })
 }
@@ -251,6 +272,7 @@ mod tests {
         doc: "Lists visited per query.",
         default: 1.0,
         ladder: &[1.0, 4.0],
+        least: 1.0,
     };
 
     #[test]
@@ -280,6 +302,7 @@ mod tests {
             doc: "",
             default: 16.0,
             ladder: &[],
+            least: 1.0,
         };
         let mut knobs = Knobs::default();
         for (name, value) in [("ef_search", 1.0), ("efSearch", 2.0), ("ef_search", 3.0)] {

@@ -435,6 +435,12 @@ impl Store {
         self.store.index().to_string()
     }
 
+    /// Of how many bits scores count those that differ; `None` where they do not.
+    #[getter]
+    fn bits_compared(&self) -> Option<usize> {
+        self.store.index().bits_compared(self.store.dim()?)
+    }
+
     #[getter]
     fn is_trained(&self) -> bool {
         self.store.view().is_trained() || !self.store.index().needs_training()

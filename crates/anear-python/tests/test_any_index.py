@@ -56,6 +56,23 @@ def test_a_store_on_any_index_keeps_the_promises(index, strategy):
     assert found(again, params=params) == found(db, params=params)
 
 
+@pytest.mark.parametrize("index", ["LSH64r", "IVF8,LSH64r"])
+@pytest.mark.parametrize("strategy", ["EUCLIDEAN_DISTANCE", "MAX_INNER_PRODUCT", "COSINE"])
+def test_relevance_of_hashing_is_the_share_of_bits_that_agree(index, strategy):
+    db = made(index, distance_strategy=strategy)
+    scores = [abs(score) for _, score in db.similarity_search_with_score("text 7", 20)]
+    relevances = [relevance for _, relevance in db.similarity_search_with_relevance_scores("text 7", 20)]
+    assert relevances == [1.0 - score / 64 for score in scores]
+    assert relevances[0] == 1.0 and len(set(relevances)) > 2
+    assert len(db.max_marginal_relevance_search("text 7")) == 4
+
+
+def test_diversity_where_codes_have_no_way_back_is_refused_with_the_way_out():
+    with pytest.raises(ValueError, match="build the store on `ITQ8,LSH,RFlat`, which keeps them"):
+        made("ITQ8,LSH").max_marginal_relevance_search("text 7")
+    assert len(made("ITQ8,LSH,RFlat").max_marginal_relevance_search("text 7")) == 4
+
+
 @pytest.mark.parametrize("index", ["RaBitQ", "IVF8,RaBitQ", "LSH64r", "ITQ8,LSH", "HNSW16"])
 @pytest.mark.parametrize("again", [lambda db: pickle.loads(pickle.dumps(db)), copy.deepcopy])
 def test_codes_survive_pickling_as_they_are(index, again):
@@ -102,6 +119,23 @@ def test_search_parameters_are_set_as_on_faiss():
     assert again.index.hnsw.efSearch == 300
 
 
+def test_search_parameters_are_set_before_there_is_a_text():
+    db, graph = (FAISS(MODEL, index, None, {}) for index in ("IVF8,Flat", "HNSW16"))
+    with pytest.raises(ValueError, match="nprobe must be a whole number of at least 1, got 0"):
+        db.index.nprobe = 0
+    with pytest.raises(ValueError, match="`k_factor`; this index has: nprobe"):
+        db.index.k_factor = 4
+    with pytest.raises(ValueError, match="`nprob`; this index has: nprobe"):
+        db.similarity_search("text", params={"nprob": 8})
+    assert db.similarity_search("text", params={"nprobe": 8}) == []
+    db.index.nprobe = 8
+    graph.index.hnsw.efSearch = 300
+    for store in (db, graph):
+        store.add_texts(TEXTS, METADATAS, IDS)
+    assert (db.index.nprobe, graph.index.hnsw.efSearch) == (8, 300)
+    assert found(db, k=20) == found(made(None), k=20) == found(graph, k=20)
+
+
 def test_an_index_learns_from_the_first_texts_or_before():
     with pytest.raises(ValueError, match="`IVF8,Flat`.*add more at once"):
         FAISS.from_texts(["one"], MODEL, index="IVF8,Flat")
@@ -133,6 +167,49 @@ def test_an_index_object_is_searched_by(kind, whose):
     assert db._store.index == {"ivf": "IVF8,Flat", "hnsw": "HNSW16,Flat"}[kind]
     db.add_texts(["one", "two"])
     assert db.similarity_search("two", 1)[0].page_content == "two"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "IVF4_HNSW8,PQ4",
+        "IVF4(SQ8),Flat",
+        "IVF4,SQ8nr",
+        "IVF4,PQ4x4fsr",
+        "IVF4_NSG8,Flat",
+        "OPQ4_16,IVF4,PQ4",
+        "PCA8,SQ8",
+        "IVF4,SQ8,RFlat",
+        "HNSW8,SQ8",
+        "SQ4,Refine(SQfp16)",
+        "LSH16rt",
+    ],
+)
+def test_an_index_object_that_has_not_learned_yet_is_kept_whole(spec):
+    index = anear_faiss.index_factory(DIM, spec)
+    assert not index.is_trained
+    db = FAISS.from_texts(TEXTS, MODEL, index=index)
+    assert db._store.index == spec
+
+
+def test_what_an_index_object_was_told_before_it_learned_is_kept():
+    index = anear_faiss.index_factory(DIM, "IVF4_HNSW8,SQ8,RFlat")
+    index.k_factor, index.base_index.nprobe, index.base_index.quantizer.hnsw.efSearch = 3, 2, 77
+    db = FAISS.from_texts(TEXTS, MODEL, index=index)
+    assert (db.index.k_factor, db.index.nprobe, db._store.knob("quantizer_ef_search")) == (3, 2, 77)
+
+
+@pytest.mark.parametrize("spec", ["IMI2x2,Flat", "MinMax,SQ8", "Residual16,PQ4", "LSQ2x4", "IDMap,IVF4,Flat"])
+def test_an_index_object_that_no_store_learns_like_is_refused_with_the_way_out(spec):
+    index = anear_faiss.index_factory(DIM, spec)
+    with pytest.raises(ValueError, match="not trained yet .*; train it before, or name the index by a factory string"):
+        FAISS.from_texts(TEXTS, MODEL, index=index)
+
+
+def test_an_index_object_of_faiss_that_has_not_learned_yet_is_refused():
+    index = pytest.importorskip("faiss").index_factory(DIM, "IVF4_HNSW8,PQ4")
+    with pytest.raises(ValueError, match="IndexIVFPQ would, which is not trained yet"):
+        FAISS.from_texts(TEXTS, MODEL, index=index)
 
 
 @pytest.mark.parametrize("whose", ["anear", "faiss"])

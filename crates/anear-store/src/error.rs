@@ -87,6 +87,17 @@ pub enum Error {
         /// The factory string.
         index: String,
     },
+    /// Vectors that a search compares and the index does not give back.
+    #[error(
+        "maximal marginal relevance compares vectors, and the index `{index}` does not give them back: {source}; build the \
+         store on `{index},RFlat`, which keeps them, or search by similarity"
+    )]
+    NoVectors {
+        /// The factory string.
+        index: String,
+        /// What the index says.
+        source: Box<anear_index::Error>,
+    },
     /// Two stores compare their vectors differently.
     #[error("cannot merge a store with {theirs} into a store with {ours}")]
     MergeSettings {

@@ -65,6 +65,12 @@ pub(crate) fn relevance(metric: Metric, score: f32) -> f32 {
     relevance.clamp(0.0, 1.0)
 }
 
+/// Relevance of a score that counts which of `bits` differ: the share of those that do not.
+pub(crate) fn relevance_of_bits(score: f32, bits: usize) -> f32 {
+    // By inner product, where larger is closer, counts are negative.
+    (1.0 - score.abs() / bits as f32).clamp(0.0, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anear_documents::{Document, DocumentFilter, DocumentId};
-use anear_index::{Knob, Knobs, SearchRequest, VectorIndex};
+use anear_index::{IndexSpec, Knob, Knobs, SearchRequest, VectorIndex};
 use anear_kernels::{Bitmap, Metric, Neighbor, Rows, TopK, faiss_tie_order};
 use anear_pool::Pool;
 
@@ -26,6 +26,8 @@ pub(crate) struct Snapshot {
     dim: Option<usize>,
     /// The index of every segment, trained and without vectors; known from the first vectors on.
     template: Option<Arc<dyn VectorIndex>>,
+    /// The search parameters that the index has or, as long as there is none, will have.
+    known_knobs: Vec<&'static Knob>,
     /// Search parameters that were set since the index was made.
     knobs: Knobs,
     parts: Vec<Part>,
@@ -42,11 +44,13 @@ pub(crate) struct Place {
 pub(crate) type Selection<'a> = Vec<Option<Cow<'a, Bitmap>>>;
 
 impl Snapshot {
-    pub(crate) fn empty(metric: Metric, dim: Option<usize>) -> Self {
+    /// Without documents and, as yet, without an index; it will be one of this kind.
+    pub(crate) fn empty(metric: Metric, dim: Option<usize>, kind: &IndexSpec) -> Self {
         Self {
             metric,
             dim,
             template: None,
+            known_knobs: kind.knobs(),
             knobs: Knobs::default(),
             parts: Vec::new(),
         }
@@ -57,6 +61,7 @@ impl Snapshot {
         Self {
             metric: template.metric(),
             dim: Some(template.dim()),
+            known_knobs: template.knobs(),
             template: Some(template),
             knobs: Knobs::default(),
             parts: Vec::new(),
@@ -84,12 +89,15 @@ impl Snapshot {
         &self.knobs
     }
 
-    /// The value of a search parameter for searches that do not name it.
-    pub(crate) fn knob(&self, name: &str) -> Option<f64> {
-        let known = self.known_knobs();
-        let knob = known.iter().find(|knob| [knob.name, knob.alias].contains(&name));
+    /// The value of a search parameter for searches that do not name it; `to_come`: those that a new index gets.
+    pub(crate) fn knob(&self, name: &str, to_come: &Knobs) -> Option<f64> {
+        let known = self.known_knobs.iter();
+        let knob = known.copied().find(|knob| [knob.name, knob.alias].contains(&name));
         let set = knob.and_then(|knob| self.knobs.get(knob));
-        set.or_else(|| self.template.as_ref()?.knob(knob.map_or(name, |knob| knob.name)))
+        set.or_else(|| match &self.template {
+            Some(template) => template.knob(name),
+            None => knob.map(|knob| to_come.get(knob).unwrap_or(knob.default)),
+        })
     }
 
     /// The same, which has no documents yet, for vectors that `template` will index.
@@ -105,40 +113,31 @@ impl Snapshot {
     /// The same documents, searched with another value of a parameter where searches do not name it.
     ///
     /// # Errors
-    /// Those of [`VectorIndex::set_knob`]; while there is no index, the first vectors tell.
+    /// Those of [`VectorIndex::set_knob`], whether there is an index yet or not.
     pub(crate) fn with_knob(&self, name: &str, value: f64) -> Result<Self> {
+        let name = Knob::checked(name, value, &self.known_knobs)?.name;
         let mut next = self.clone();
         if let Some(template) = &self.template {
             let mut changed = template.boxed_clone();
             changed.set_knob(name, value)?;
             next.template = Some(changed.into());
         }
-        let known = self.known_knobs();
-        let name = known
-            .iter()
-            .find(|knob| knob.alias == name)
-            .map_or(name, |knob| knob.name);
         next.knobs.set(name, value);
         Ok(next)
     }
 
     /// The parameters of a search that names `own`.
     fn search_knobs(&self, own: &Knobs) -> Result<Knobs> {
-        let known = self.known_knobs();
-        own.check(&known)?;
+        for (name, value) in own.iter() {
+            Knob::checked(name, value, &self.known_knobs)?;
+        }
         let mut knobs = Knobs::default();
-        for knob in known {
+        for knob in &self.known_knobs {
             if let Some(value) = own.get(knob).or_else(|| self.knobs.get(knob)) {
                 knobs.set(knob.name, value);
             }
         }
         Ok(knobs)
-    }
-
-    fn known_knobs(&self) -> Vec<&'static Knob> {
-        self.template
-            .as_ref()
-            .map_or_else(Vec::new, |template| template.knobs())
     }
 
     pub(crate) fn dim(&self) -> Option<usize> {
@@ -317,7 +316,8 @@ impl Snapshot {
         let replaced: Vec<Place> = ids.filter_map(|id| self.find(id)).collect();
         let mut next = self.marked(&replaced);
         next.dim = Some(dim);
-        next.template.get_or_insert_with(|| segment.index().emptied().into());
+        let template = next.template.get_or_insert_with(|| segment.index().emptied().into());
+        next.known_knobs = template.knobs();
         next.parts.push(Part::new(segment));
         next.compacted(pool)
     }
@@ -353,6 +353,7 @@ impl Snapshot {
         Self {
             parts: parts.collect(),
             template: self.template.clone(),
+            known_knobs: self.known_knobs.clone(),
             knobs: self.knobs.clone(),
             ..*self
         }

@@ -283,6 +283,60 @@ async fn a_search_parameter_holds_from_the_next_search_on_and_survives_a_save() 
     }
 }
 
+#[tokio::test]
+async fn a_search_parameter_is_checked_and_holds_before_there_is_an_index() {
+    let store = LocalStore::builder(FakeEmbeddings::new(DIM))
+        .index("IVF32_HNSW8,Flat")
+        .unwrap()
+        .build();
+    assert_eq!(store.view().knob("nprobe"), Some(1.0));
+    for (name, value, reason) in [
+        (
+            "nprob",
+            4.0,
+            "unknown search parameter `nprob`; this index has: nprobe, max_codes",
+        ),
+        (
+            "efSearch",
+            4.0,
+            "unknown search parameter `efSearch`; this index has: nprobe",
+        ),
+        ("nprobe", 0.0, "nprobe must be a whole number of at least 1, got 0"),
+        (
+            "ensure_topk_full",
+            -1.0,
+            "ensure_topk_full must be a whole number of at least 0, got -1",
+        ),
+    ] {
+        let error = store.set_knob(name, value).await.unwrap_err().to_string();
+        assert!(error.starts_with(reason), "{error}");
+        let error = store
+            .search(nearest("text 1").with(name, value))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(reason), "{error}");
+    }
+    let set = [("nprobe", 8.0), ("quantizer_efSearch", 64.0), ("ensure_topk_full", 0.0)];
+    for (name, value) in set {
+        store.set_knob(name, value).await.unwrap();
+    }
+    assert!(ids(&store, nearest("text 1").with("nprobe", 2.0)).await.is_empty());
+
+    store.upsert(documents(0..FIRST)).await.unwrap();
+    store.upsert(documents(FIRST..FIRST + 9)).await.unwrap();
+    let bytes = store.serialize_to_bytes().await.unwrap();
+    let again = LocalStore::deserialize_from_bytes(bytes, FakeEmbeddings::new(DIM))
+        .await
+        .unwrap();
+    for (name, value) in set {
+        assert_eq!(
+            (store.view().knob(name), again.view().knob(name)),
+            (Some(value), Some(value))
+        );
+    }
+}
+
 /// Segments are searched as one: however documents came, a search visits the same lists.
 #[tokio::test]
 async fn a_store_filled_bit_by_bit_finds_what_one_filled_at_once_does() {
@@ -304,6 +358,87 @@ async fn a_store_filled_bit_by_bit_finds_what_one_filled_at_once_does() {
             assert_alike(&bit_by_bit, &at_once, true).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_loaded_store_gives_the_same_scores_to_the_bit() {
+    for index in [
+        "Flat",
+        "HNSW8",
+        "NSG8",
+        "LSH64r",
+        "LSH8t",
+        "LSH64r,RFlat",
+        "HNSW8,RFlat",
+        "IVF8,Flat",
+        "IVF8,LSH16r",
+        "HNSW8,SQ8",
+    ] {
+        for metric in METRICS {
+            let folder = tempfile::tempdir().unwrap();
+            let builder = || LocalStore::builder(FakeEmbeddings::new(DIM));
+            let store = builder().metric(metric).index(index).unwrap();
+            let store = store.from_documents(documents(0..FIRST)).await.unwrap();
+            store.save_local(folder.path(), "index").await.unwrap();
+            let pickle = store.serialize_to_pickle().await.unwrap();
+            for again in [
+                builder().load_local(folder.path(), "index").await.unwrap(),
+                builder().deserialize_from_bytes(pickle).await.unwrap(),
+            ] {
+                for query in ["text 3", "something else"] {
+                    let (before, after) = (store.search(nearest(query)).await, again.search(nearest(query)).await);
+                    assert_eq!(after.unwrap(), before.unwrap(), "{index} by {metric}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn hashing_counts_bits_by_every_metric_and_relevance_is_the_share_that_agrees() {
+    for metric in METRICS {
+        for (index, bits) in [
+            ("LSH64r", 64.0),
+            ("LSH", 8.0),
+            ("IVF4,LSH16r", 16.0),
+            ("HNSW8,LSH8", 8.0),
+            ("PCA4,LSH", 4.0),
+        ] {
+            let store = LocalStore::builder(FakeEmbeddings::new(DIM))
+                .metric(metric)
+                .index(index)
+                .unwrap();
+            let store = store.from_documents(documents(0..FIRST)).await.unwrap();
+            let hits = store.search(nearest("text 7")).await.unwrap();
+            assert_eq!(hits[0].score, 0.0, "{index} by {metric}");
+            for hit in hits {
+                assert_eq!(hit.score.fract(), 0.0, "{index} by {metric}");
+                assert_eq!(
+                    store.relevance(hit.score),
+                    1.0 - hit.score.abs() / bits,
+                    "{index} by {metric}"
+                );
+            }
+            assert_eq!(store.max_marginal_relevance_search("text 5").await.unwrap().len(), 4);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_codes_have_no_way_back_diversity_is_refused_with_the_way_out() {
+    let builder = |index| LocalStore::builder(FakeEmbeddings::new(DIM)).index(index).unwrap();
+    let store = builder("ITQ4,LSH").from_documents(documents(0..FIRST)).await.unwrap();
+    let error = store.max_marginal_relevance_search("text 5").await.unwrap_err();
+    assert!(matches!(error, Error::NoVectors { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("build the store on `ITQ4,LSH,RFlat`"),
+        "{error}"
+    );
+    let store = builder("ITQ4,LSH,RFlat")
+        .from_documents(documents(0..FIRST))
+        .await
+        .unwrap();
+    assert_eq!(store.max_marginal_relevance_search("text 5").await.unwrap().len(), 4);
 }
 
 /// Faiss has no graph over such codes.

@@ -1,10 +1,10 @@
 //! The disk of this machine.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 
-use super::{Entry, FileWriter, Fs, Lock};
+use super::{Entry, FileWriter, Fs, Lock, PIECE_LEN};
 use crate::{Error, Result};
 
 /// The disk of this machine.
@@ -39,6 +39,22 @@ impl Fs for RealFs {
         let read = file.take(len).read_to_end(&mut bytes);
         read.map_err(|source| Error::io("read", path, source))?;
         Ok(bytes)
+    }
+
+    fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {
+        let (file, len) = open_regular(path)?;
+        let mut file = BufReader::with_capacity(PIECE_LEN, file.take(len));
+        let mut done = 0;
+        loop {
+            let piece = file.fill_buf().map_err(|source| Error::io("read", path, source))?;
+            let read = piece.len();
+            if read == 0 {
+                return Ok(done);
+            }
+            take(piece);
+            file.consume(read);
+            done += read as u64;
+        }
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn FileWriter>> {

@@ -9,13 +9,11 @@ use serde_json::value::RawValue;
 use super::manifest::{self, FileEntry, Manifest};
 use super::{Content, Loaded, Payload};
 use crate::digest::{self, Hasher};
-use crate::fs::parent;
+use crate::fs::{PIECE_LEN, parent};
 use crate::{Entry, Error, FileWriter, Fs, Lock, Result, name};
 
 /// The longest extension of a payload, so that staged names stay below the 255 bytes of a file name.
 const EXTENSION_MAX: usize = 32;
-/// Small pieces of a payload are gathered up to this many bytes.
-const PIECE_LEN: usize = 1 << 20;
 const STAGED: &str = ".staged";
 const WRITING: &str = ".writing";
 
@@ -199,7 +197,11 @@ impl<'a> Folder<'a> {
     }
 
     fn is_there(&self, path: &Path, file: &FileEntry) -> Result<bool> {
-        Ok(matches!(self.look(path, file)?, Found::Same(_)))
+        match self.measure(path) {
+            Ok((len, sha256)) => Ok(len == file.len && sha256 == file.sha256),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn without_manifest(&self) -> Result<Loaded> {
@@ -308,12 +310,20 @@ impl<'a> Folder<'a> {
     /// The file that has this name now, if there is one.
     fn present(&self, name: &str) -> Result<Option<FileEntry>> {
         let path = self.path(name);
-        let Some(Entry::File { len }) = self.fs.entry(&path)? else {
+        if !matches!(self.fs.entry(&path)?, Some(Entry::File { .. })) {
             return Ok(None);
-        };
-        let sha256 = digest::sha256(&self.fs.read(&path, len)?);
+        }
+        // Another program's, of any size.
+        let (len, sha256) = self.measure(&path)?;
         let name = name.into();
         Ok(Some(FileEntry { name, len, sha256 }))
+    }
+
+    /// Length and SHA-256 of a file.
+    fn measure(&self, path: &Path) -> Result<(u64, String)> {
+        let mut hasher = Hasher::default();
+        let len = self.fs.read_pieces(path, &mut |piece| hasher.update(piece))?;
+        Ok((len, hasher.finish()))
     }
 
     /// Writes and syncs a file; gives its length and SHA-256.

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use anear_bytes::{Entry, Error, Fs, Loaded, Payload, RealFs, load_generation, save_generation};
+use anear_bytes::{
+    Entry, Error, FileWriter, Fs, Loaded, Lock, Payload, RealFs, Result, load_generation, save_generation,
+};
 
 use super::scene::{STEM, Version, first, second};
 
-fn load(dir: &Path) -> Result<Version, Error> {
+fn load(dir: &Path) -> Result<Version> {
     match load_generation(&RealFs, dir, STEM)? {
         Loaded::Committed { meta, files } => Ok(Version { meta, files }),
         other => panic!("{other:?}"),
@@ -39,6 +41,78 @@ fn a_streamed_payload_is_the_sum_of_its_pieces() {
     });
     save_generation(&RealFs, dir.path(), STEM, vec![pieces], "{}").unwrap();
     assert!(load(dir.path()).unwrap().files["index.faiss"] == whole);
+}
+
+/// This machine's disk, where only manifests may be read as a whole.
+#[derive(Debug)]
+struct InPieces;
+
+impl Fs for InPieces {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>> {
+        assert!(
+            path.ends_with("index.anear.json"),
+            "{} was read as a whole",
+            path.display()
+        );
+        RealFs.read(path, limit)
+    }
+
+    fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {
+        RealFs.read_pieces(path, &mut |piece| {
+            assert!(piece.len() <= 1 << 20);
+            take(piece);
+        })
+    }
+
+    fn entry(&self, path: &Path) -> Result<Option<Entry>> {
+        RealFs.entry(path)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn FileWriter>> {
+        RealFs.create(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        RealFs.create_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        RealFs.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        RealFs.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        RealFs.sync_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        RealFs.list(dir)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn Lock>> {
+        RealFs.lock(path)
+    }
+}
+
+#[test]
+fn a_save_holds_none_of_the_files_it_replaces_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = vec![7; 3_000_000];
+    std::fs::write(dir.path().join("index.vectors"), &large).unwrap();
+    for is_later in [false, true] {
+        let kept = [("index.faiss", true), ("index.vectors", false)];
+        let payloads = kept.map(|(name, kept)| match kept != is_later {
+            true => Payload::bytes(name, &large),
+            false => Payload::absent(name),
+        });
+        save_generation(&InPieces, dir.path(), STEM, payloads.into(), "{}").unwrap();
+        for (name, kept) in kept {
+            assert_eq!(dir.path().join(name).exists(), kept != is_later, "{name}");
+        }
+    }
 }
 
 #[test]

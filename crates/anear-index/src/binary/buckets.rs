@@ -11,6 +11,7 @@ pub(super) static NFLIP: Knob = Knob {
     doc: "Bits of the hash that may differ: buckets up to this far from the query's are looked at.",
     default: 0.0,
     ladder: &[0.0, 1.0, 2.0, 3.0, 4.0],
+    least: 0.0,
 };
 
 /// Keys have at most this many bits.

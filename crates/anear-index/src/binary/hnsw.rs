@@ -17,6 +17,7 @@ pub(super) static EF_SEARCH: Knob = Knob {
     doc: "Candidates kept while the graph is walked; at least k are.",
     default: 16.0,
     ladder: &[4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0],
+    least: 1.0,
 };
 
 /// Faiss's default.

@@ -18,6 +18,7 @@ pub(super) static NPROBE: Knob = Knob {
     doc: "Lists looked at per query: those of the nearest centroids.",
     default: 1.0,
     ladder: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
+    least: 1.0,
 };
 
 /// Vectors in lists around centroids; a search looks at the `nprobe` nearest lists (Faiss: `IndexBinaryIVF`).

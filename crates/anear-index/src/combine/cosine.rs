@@ -18,7 +18,8 @@ use crate::{
 /// The section that holds the index within.
 pub(crate) const INNER: [u8; 4] = *b"unit";
 
-/// An index of unit vectors by inner product that speaks of cosine distances: `1 - cos`.
+/// An index of unit vectors by inner product that speaks of cosine distances: `1 - cos`; hashing to bits counts those that
+/// differ, as by every metric.
 ///
 /// What it is given is normalized; a zero vector stays zero, at distance 1 from everything. Rounding, and codes that are
 /// longer than the vectors they stand for, can put a distance below 0: it is kept, because it says who is nearer.
@@ -38,6 +39,8 @@ pub(crate) const INNER: [u8; 4] = *b"unit";
 #[derive(Debug)]
 pub struct Cosine {
     inner: Box<dyn VectorIndex>,
+    /// What is added to the inner index's distances: 1 to negative inner products, nothing to counts of bits.
+    offset: f32,
 }
 
 impl Cosine {
@@ -47,7 +50,9 @@ impl Cosine {
     /// [`Error::Metric`] when it compares by another metric.
     pub fn new(inner: Box<dyn VectorIndex>) -> Result<Self> {
         if inner.metric() == Metric::InnerProduct {
-            return Ok(Self { inner });
+            let counts_bits = inner.spec().bits_compared(inner.dim()).is_some();
+            let offset = if counts_bits { 0.0 } else { 1.0 };
+            return Ok(Self { inner, offset });
         }
         Err(Error::Metric {
             what: "an index over unit vectors".into(),
@@ -56,9 +61,31 @@ impl Cosine {
         })
     }
 
+    /// The cosine index that was written as `index`, by inner product, since Faiss's files have no other: its answers are
+    /// the same to the bit.
+    ///
+    /// # Errors
+    /// [`Error::Metric`] when it compares by another metric, [`Error::NotNormalized`] when a vector is neither of length 1,
+    /// to rounding, nor zero.
+    pub fn restored(mut index: Box<dyn VectorIndex>) -> Result<Box<dyn VectorIndex>> {
+        if index.metric() != Metric::InnerProduct || !index.spec().knows_cosine() {
+            return Ok(Box::new(Self::new(index)?));
+        }
+        index.become_cosine()?;
+        Ok(index)
+    }
+
     /// The index within, by inner product.
     pub fn inner(&self) -> &dyn VectorIndex {
         &*self.inner
+    }
+
+    /// The inner index's distances as cosine distances.
+    fn renamed(&self, mut found: Neighbors) -> Neighbors {
+        for neighbor in found.all_mut() {
+            neighbor.distance += self.offset;
+        }
+        found
     }
 
     pub(crate) fn train(spec: &IndexSpec, sample: Rows<'_>, training: &Training<'_>) -> Result<Self> {
@@ -84,14 +111,6 @@ fn unit(vectors: Rows<'_>) -> Vec<f32> {
 
 fn rows(vectors: &[f32], dim: usize) -> Rows<'_> {
     Rows::new(vectors, dim).expect("normalizing changes no length")
-}
-
-/// Distances by inner product as cosine distances.
-fn renamed(mut found: Neighbors) -> Neighbors {
-    for neighbor in found.all_mut() {
-        neighbor.distance += 1.0;
-    }
-    found
 }
 
 impl VectorIndex for Cosine {
@@ -144,7 +163,7 @@ impl VectorIndex for Cosine {
     ) -> Result<()> {
         request.check(self.dim(), &self.knobs(), queries)?;
         let found = self.inner.search(rows(&unit(queries), queries.dim()), request)?;
-        renamed(found).push_into(tops, first_id);
+        self.renamed(found).push_into(tops, first_id);
         Ok(())
     }
 
@@ -164,12 +183,12 @@ impl VectorIndex for Cosine {
 
     fn boxed_clone(&self) -> Box<dyn VectorIndex> {
         let inner = self.inner.boxed_clone();
-        Box::new(Self { inner })
+        Box::new(Self { inner, ..*self })
     }
 
     fn emptied(&self) -> Box<dyn VectorIndex> {
         let inner = self.inner.emptied();
-        Box::new(Self { inner })
+        Box::new(Self { inner, ..*self })
     }
 
     fn renumber(&mut self) -> Result<()> {
@@ -237,11 +256,13 @@ impl RangeSearch for Cosine {
         // What rounding puts at a distance of 0 is found by any positive radius.
         let radius = request.radius;
         let inner = RangeRequest {
-            radius: radius - 1.0,
+            radius: radius - self.offset,
             ..request.clone()
         };
         let found = self.inner.range_search(rows(&unit(queries), queries.dim()), &inner)?;
-        Ok(renamed(found).filtered(|Neighbor { distance, .. }| *distance < radius))
+        Ok(self
+            .renamed(found)
+            .filtered(|Neighbor { distance, .. }| *distance < radius))
     }
 }
 

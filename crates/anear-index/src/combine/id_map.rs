@@ -209,6 +209,10 @@ impl VectorIndex for IdMap {
         Ok(())
     }
 
+    fn become_cosine(&mut self) -> Result<()> {
+        self.inner.become_cosine()
+    }
+
     fn as_add_with_ids(&mut self) -> Option<&mut dyn AddWithIds> {
         self.inner.as_add().is_some().then_some(self)
     }

@@ -32,7 +32,13 @@ static K_FACTOR: Knob = Knob {
     doc: "Candidates taken from the index within for each neighbor that is wanted.",
     default: 1.0,
     ladder: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
+    least: 1.0,
 };
+
+/// The search parameters of a refined index whose base has these.
+pub(crate) fn over(base: Vec<&'static Knob>) -> Vec<&'static Knob> {
+    [vec![&K_FACTOR], base].concat()
+}
 
 /// An index whose candidates another index ranks anew (Faiss: `IndexRefine`, `IndexRefineFlat`).
 ///
@@ -237,9 +243,7 @@ impl VectorIndex for Refine {
     }
 
     fn knobs(&self) -> Vec<&'static Knob> {
-        let mut knobs = vec![&K_FACTOR];
-        knobs.extend(self.base.knobs());
-        knobs
+        over(self.base.knobs())
     }
 
     fn knob(&self, name: &str) -> Option<f64> {
@@ -321,6 +325,11 @@ impl VectorIndex for Refine {
     fn renumber(&mut self) -> Result<()> {
         self.base.renumber()?;
         self.refine.renumber()
+    }
+
+    fn become_cosine(&mut self) -> Result<()> {
+        self.base.become_cosine()?;
+        self.refine.become_cosine()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

@@ -18,7 +18,7 @@ use anear_pool::Pool;
 use self::subject::Subject;
 use crate::compat::faiss;
 use crate::{
-    Error, IndexSpec, Mapping, Memory, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex,
+    Cosine, Error, IndexSpec, Knob, Mapping, Memory, Neighbors, NeighborsMut, RangeRequest, SearchRequest, VectorIndex,
     VectorIndexExt as _, Verify, from_bytes, open_mapped, to_bytes,
 };
 
@@ -39,6 +39,7 @@ fn check(spec: &IndexSpec, metric: Metric) {
         return;
     }
     an_empty_index_finds_nothing(&new(0));
+    a_blueprint_knows_the_search_parameters(new(0));
     a_selector_restricts_the_search(&new(300));
     range_search_equals_the_oracle(&new(300));
     vectors_come_back(&new(50));
@@ -64,6 +65,20 @@ fn an_empty_index_finds_nothing(subject: &Subject) {
             .iter()
             .all(<[_]>::is_empty)
     );
+}
+
+fn a_blueprint_knows_the_search_parameters(mut subject: Subject) {
+    let knobs = subject.index.knobs();
+    assert_eq!(subject.index.spec().knobs(), knobs);
+    for knob in knobs {
+        for name in [knob.name, knob.alias] {
+            assert_eq!(Knob::checked(name, knob.least, &[knob]).unwrap(), knob);
+            subject.index.set_knob(name, knob.least).unwrap();
+            assert_eq!(subject.index.knob(name), Some(knob.least));
+            assert!(Knob::checked(name, knob.least - 1.0, &[knob]).is_err());
+            assert!(subject.index.set_knob(name, knob.least - 1.0).is_err());
+        }
+    }
 }
 
 fn search_equals_the_oracle(subject: &Subject) {
@@ -283,6 +298,7 @@ fn faiss_files_bring_everything_back(subject: &Subject) {
     }
     if subject.index.metric() == Metric::Cosine {
         assert_eq!(restored.metric(), Metric::InnerProduct);
+        assert_same_index(subject, &*Cosine::restored(restored).unwrap());
         return;
     }
     assert_same_index(subject, &*restored);

@@ -145,19 +145,9 @@ impl Flat {
     ///
     /// # Errors
     /// [`Error::NotNormalized`] when a vector is neither of length 1, to rounding, nor zero.
-    pub fn into_cosine(self) -> Result<Self> {
-        let rows = self.rows().into_iter().flat_map(|rows| rows.iter());
-        for (row, vector) in rows.enumerate() {
-            let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
-            let unit = (length - 1.0).abs() <= UNIT_TOLERANCE;
-            if !unit && length != 0.0 {
-                return Err(Error::NotNormalized { row, length });
-            }
-        }
-        Ok(Self {
-            metric: Metric::Cosine,
-            ..self
-        })
+    pub fn into_cosine(mut self) -> Result<Self> {
+        self.become_cosine()?;
+        Ok(self)
     }
 
     /// What [`VectorIndex::save`] wrote.
@@ -191,6 +181,20 @@ impl Flat {
         }
         Err(mismatch(self, other))
     }
+}
+
+/// Refuses vectors that are kept as they are and are neither of length 1, to rounding, nor zero.
+pub(crate) fn check_unit(quantizer: &dyn Quantizer, codes: &Codes) -> Result<()> {
+    let Some(raw) = (quantizer as &dyn Any).downcast_ref::<Raw>() else {
+        return Ok(());
+    };
+    for (row, vector) in raw.rows(codes.as_bytes()).iter().enumerate() {
+        let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
+        if (length - 1.0).abs() > UNIT_TOLERANCE && length != 0.0 {
+            return Err(Error::NotNormalized { row, length });
+        }
+    }
+    Ok(())
 }
 
 /// Whether codes of one mean the same to the other.
@@ -331,6 +335,12 @@ impl VectorIndex for Flat {
             codes: self.quantizer.new_codes(),
             preview: Arc::default(),
         })
+    }
+
+    fn become_cosine(&mut self) -> Result<()> {
+        check_unit(&*self.quantizer, &self.codes)?;
+        self.metric = Metric::Cosine;
+        Ok(())
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

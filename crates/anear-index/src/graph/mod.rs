@@ -17,7 +17,7 @@ use self::select::{Selector, Space};
 use self::slots::Slots;
 use self::walk::Walker;
 use crate::error::{check_dim, check_finite};
-use crate::flat::{check_metric, encode_for, is_same_quantizer};
+use crate::flat::{check_metric, check_unit, encode_for, is_same_quantizer};
 use crate::ids::MAX_ID;
 use crate::index::unsupported;
 use crate::{Error, Result};
@@ -81,6 +81,13 @@ impl Linked {
             graph,
             walkers: Walkers::default(),
         })
+    }
+
+    /// [`VectorIndex::become_cosine`](crate::VectorIndex::become_cosine).
+    pub(crate) fn become_cosine(&mut self) -> Result<()> {
+        check_unit(&*self.quantizer, &self.codes)?;
+        self.metric = Metric::Cosine;
+        Ok(())
     }
 
     pub(crate) fn space(&self) -> Space<'_> {

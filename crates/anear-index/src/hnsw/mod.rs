@@ -27,7 +27,7 @@ mod build;
 mod tests;
 
 /// How far a search looks.
-static EF_SEARCH: Knob = Knob {
+pub(crate) static EF_SEARCH: Knob = Knob {
     name: "ef_search",
     alias: "efSearch",
     doc: "Nearest nodes kept while the graph is walked; more find more and take longer.",
@@ -35,6 +35,7 @@ static EF_SEARCH: Knob = Knob {
     ladder: &[
         16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0, 1024.0,
     ],
+    least: 1.0,
 };
 
 /// How far a new vector looks for its neighbors; not a search parameter.
@@ -44,6 +45,7 @@ static EF_CONSTRUCTION: Knob = Knob {
     doc: "Nearest nodes kept while the neighbors of a new vector are searched.",
     default: 40.0,
     ladder: &[40.0],
+    least: 1.0,
 };
 
 /// Vectors that are decoded at a time.
@@ -295,6 +297,10 @@ impl VectorIndex for Hnsw {
 
     fn renumber(&mut self) -> Result<()> {
         self.linked.renumber()
+    }
+
+    fn become_cosine(&mut self) -> Result<()> {
+        self.linked.become_cosine()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

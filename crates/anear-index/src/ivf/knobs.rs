@@ -1,18 +1,24 @@
-//! The search parameters of the coarse quantizer, which an inverted file has under longer names: `quantizer_efSearch`, as in
-//! Faiss's `ParameterSpace`.
+//! The search parameters of an inverted file: its own, and those of the coarse quantizer, which it has under longer names:
+//! `quantizer_efSearch`, as in Faiss's `ParameterSpace`.
 
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
+use super::{ENSURE_TOPK_FULL, MAX_CODES, NPROBE};
 use crate::{Knob, Knobs};
 
 const PREFIX: &str = "quantizer_";
+
+/// Those of an inverted file whose coarse quantizer has these, under the names that the inverted file has for them.
+pub(crate) fn over(coarse: &[&'static Knob]) -> Vec<&'static Knob> {
+    [&[&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL], coarse].concat()
+}
 
 /// A parameter of the coarse quantizer as one of the inverted file.
 ///
 /// Each is made once and kept for good: they are no more than the constants there are, times how deep inverted files lie in
 /// each other.
-pub(super) fn outer(inner: &'static Knob) -> &'static Knob {
+pub(crate) fn outer(inner: &'static Knob) -> &'static Knob {
     static MADE: Mutex<Vec<(&Knob, &Knob)>> = Mutex::new(Vec::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, outer)) = made.iter().find(|(own, _)| ptr::eq(*own, inner)) {

@@ -24,7 +24,7 @@ use crate::{
     Remove, Result, SearchRequest, VectorIndex,
 };
 
-mod knobs;
+pub(crate) mod knobs;
 mod lists;
 mod persist;
 mod router;
@@ -44,6 +44,7 @@ static NPROBE: Knob = Knob {
     ladder: &[
         1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0,
     ],
+    least: 1.0,
 };
 
 /// Whether a search goes on.
@@ -53,6 +54,7 @@ static ENSURE_TOPK_FULL: Knob = Knob {
     doc: "Whether a search that found fewer than k vectors goes on to further lists: 1, or 0 as in Faiss.",
     default: 1.0,
     ladder: &[1.0],
+    least: 0.0,
 };
 
 /// Codes that are compared.
@@ -62,6 +64,7 @@ static MAX_CODES: Knob = Knob {
     doc: "No further list is visited once so many vectors have been compared.",
     default: f64::INFINITY,
     ladder: &[f64::INFINITY],
+    least: 1.0,
 };
 
 /// An index of which a search visits only the lists nearest to the query.
@@ -95,6 +98,7 @@ pub struct Ivf {
     nprobe: usize,
     /// `usize::MAX` where there is no limit.
     max_codes: usize,
+    ensures_topk_full: bool,
 }
 
 impl Ivf {
@@ -139,6 +143,7 @@ impl Ivf {
             by_residual,
             nprobe: NPROBE.default as usize,
             max_codes: MAX_CODES.default as usize,
+            ensures_topk_full: true,
         })
     }
 
@@ -317,13 +322,14 @@ impl VectorIndex for Ivf {
     }
 
     fn knobs(&self) -> Vec<&'static Knob> {
-        [&[&NPROBE, &MAX_CODES, &ENSURE_TOPK_FULL], self.router.knobs()].concat()
+        knobs::over(self.router.knobs())
     }
 
     fn knob(&self, name: &str) -> Option<f64> {
         match name {
             "nprobe" => Some(self.nprobe as f64),
             "max_codes" => Some(self.max_codes as f64),
+            "ensure_topk_full" => Some(f64::from(u8::from(self.ensures_topk_full))),
             _ => self.coarse().knob(knobs::inner_name(name)?),
         }
     }
@@ -332,6 +338,7 @@ impl VectorIndex for Ivf {
         match (name, knobs::inner_name(name)) {
             ("nprobe", _) => self.nprobe = as_count(&NPROBE, value)?,
             ("max_codes", _) => self.max_codes = as_count(&MAX_CODES, value)?,
+            ("ensure_topk_full", _) => self.ensures_topk_full = as_count(&ENSURE_TOPK_FULL, value)? > 0,
             (_, Some(name)) => self.router.coarse_mut().set_knob(name, value)?,
             _ => return Err(unknown_knob(name, &self.knobs())),
         }

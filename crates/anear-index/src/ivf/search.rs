@@ -156,12 +156,13 @@ struct Visit<'a> {
 impl<'a> Visit<'a> {
     fn new(index: &'a Ivf, knobs: &Knobs) -> Result<Self> {
         let max_codes = knobs.count(&MAX_CODES, index.max_codes)?;
+        let ensures_topk_full = knobs.count(&ENSURE_TOPK_FULL, index.ensures_topk_full.into())?;
         Ok(Self {
             index,
             nprobe: knobs.count(&NPROBE, index.nprobe)?.min(index.nlist()),
             max_codes,
             coarse: knobs::inner(knobs),
-            goes_on: max_codes == usize::MAX && knobs.get(&ENSURE_TOPK_FULL) != Some(0.0),
+            goes_on: max_codes == usize::MAX && ensures_topk_full > 0,
         })
     }
 

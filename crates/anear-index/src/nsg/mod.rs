@@ -27,7 +27,7 @@ mod build;
 mod tests;
 
 /// How far a search looks.
-static SEARCH_L: Knob = Knob {
+pub(crate) static SEARCH_L: Knob = Knob {
     name: "search_l",
     alias: "search_L",
     doc: "Nearest nodes kept while the graph is walked; more find more and take longer.",
@@ -35,6 +35,7 @@ static SEARCH_L: Knob = Knob {
     ladder: &[
         16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0, 1024.0,
     ],
+    least: 1.0,
 };
 
 /// A graph of near neighbors on one level, of which a search visits only what lies on the way from its middle to the query.
@@ -262,6 +263,10 @@ impl VectorIndex for Nsg {
 
     fn renumber(&mut self) -> Result<()> {
         self.linked.renumber()
+    }
+
+    fn become_cosine(&mut self) -> Result<()> {
+        self.linked.become_cosine()
     }
 
     fn as_add(&mut self) -> Option<&mut dyn Add> {

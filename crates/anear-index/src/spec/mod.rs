@@ -1,6 +1,6 @@
 //! Index blueprints: plain data, parsed from and printed as Faiss's factory strings.
 //!
-//! Reading is in `parse.rs`, printing in `print.rs`.
+//! Reading is in `parse.rs`, printing in `print.rs`, the search parameters of what will be built in `knobs.rs`.
 
 use anear_kernels::{Metric, Rows};
 use anear_quant::transform::TransformSpec;
@@ -10,6 +10,7 @@ use crate::error::check_index_dim;
 use crate::flat::check_metric;
 use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex};
 
+mod knobs;
 mod parse;
 mod print;
 
@@ -195,6 +196,33 @@ impl IndexSpec {
                 Box::new(Refine::new(base, refine)?)
             }
         })
+    }
+
+    /// Of how many bits distances count those that differ, in an index for vectors of `dim` components; `None` where
+    /// distances are something else. Hashing (`LSH64`) counts so, whatever the metric.
+    ///
+    /// ```
+    /// use anear_index::IndexSpec;
+    ///
+    /// let bits = |spec: &str| spec.parse::<IndexSpec>().unwrap().bits_compared(32);
+    /// assert_eq!(["LSH", "IVF8,LSH64r", "PCA16,LSH"].map(bits), [Some(32), Some(64), Some(16)]);
+    /// assert_eq!(["Flat", "LSH,RFlat"].map(bits), [None, None]);
+    /// ```
+    pub fn bits_compared(&self, dim: usize) -> Option<usize> {
+        let codes = match self {
+            Self::Flat(codes) | Self::Hnsw(HnswSpec { codes, .. }) | Self::Nsg(NsgSpec { codes, .. }) => codes,
+            Self::Ivf(spec) => &spec.codes,
+            Self::IdMap(_, inner) => return inner.bits_compared(dim),
+            Self::PreTransform(chain, inner) => {
+                let dim = chain.iter().fold(dim, |dim, transform| transform.dim_out(dim));
+                return inner.bits_compared(dim);
+            }
+            Self::Refine(_, refine) => return refine.bits_compared(dim),
+        };
+        match codes {
+            QuantizerSpec::Lsh(params) => Some(params.nbits.unwrap_or(dim)),
+            _ => None,
+        }
     }
 
     /// Whether the index itself compares by cosine; the others hold unit vectors by inner product.

@@ -259,6 +259,8 @@ class Store:
     normalize_l2: bool
     dim: int | None
     index: str
+    bits_compared: int | None
+    """Of how many bits scores count those that differ; None where they do not."""
     is_trained: bool
     def __len__(self) -> int: ...
     def train(self, vectors: Vectors) -> None:

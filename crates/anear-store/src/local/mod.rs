@@ -31,7 +31,7 @@ use self::gather::Gather;
 pub use self::view::View;
 use crate::error::{Error, Result};
 use crate::request::{Hit, SearchRequest, check_filter};
-use crate::score::{RelevanceFn, relevance};
+use crate::score::{RelevanceFn, relevance, relevance_of_bits};
 use crate::snapshot::Snapshot;
 use crate::store::{Deletion, VectorStore};
 
@@ -112,11 +112,13 @@ impl Settings {
         }
     }
 
-    /// Relevance of a score, by the caller's function or the metric's own.
-    fn relevance_of(&self, score: f32) -> f32 {
-        match &self.relevance {
-            Some(relevance) => relevance.of(score),
-            None => relevance(self.metric, score),
+    /// Relevance of a score of vectors of this width, by the caller's function or the metric's own.
+    fn relevance_of(&self, score: f32, dim: Option<usize>) -> f32 {
+        let bits = dim.and_then(|dim| self.index.bits_compared(dim));
+        match (&self.relevance, bits) {
+            (Some(relevance), _) => relevance.of(score),
+            (None, Some(bits)) => relevance_of_bits(score, bits),
+            (None, None) => relevance(self.metric, score),
         }
     }
 
@@ -315,7 +317,10 @@ impl LocalStoreBuilder {
     pub fn build(self) -> LocalStore {
         let snapshot = match &self.trained {
             Some(index) => Snapshot::like(index.clone()).searched_with(self.knobs.clone()),
-            None => Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim),
+            None => {
+                let kind = self.index.clone().unwrap_or_default();
+                Snapshot::empty(self.metric.unwrap_or(Metric::L2), self.dim, &kind)
+            }
         };
         self.with_snapshot(snapshot)
     }
@@ -511,6 +516,6 @@ impl VectorStore for LocalStore {
     }
 
     fn relevance(&self, score: f32) -> f32 {
-        self.shared.settings.relevance_of(score)
+        self.shared.settings.relevance_of(score, self.dim())
     }
 }

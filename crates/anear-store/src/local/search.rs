@@ -197,11 +197,23 @@ impl View {
         }
         let mut vectors = Vec::with_capacity(found.len() * query.len());
         for (place, _) in found {
-            self.snapshot.vector(*place, &mut vectors)?;
+            let vector = self.snapshot.vector(*place, &mut vectors);
+            vector.map_err(|error| self.without_vectors(error))?;
         }
         let vectors: Vec<&[f32]> = vectors.chunks_exact(query.len()).collect();
         let chosen = maximal_marginal_relevance(query, &vectors, lambda_mult, k);
         Ok(chosen.into_iter().map(|i| found[i]).collect())
+    }
+
+    /// What to do about an index that has no way back from codes to vectors.
+    fn without_vectors(&self, error: Error) -> Error {
+        match error {
+            Error::Index(source) if source.has_no_way_back() => Error::NoVectors {
+                index: self.shared.settings.index.to_string(),
+                source: source.into(),
+            },
+            other => other,
+        }
     }
 
     fn hits(&self, found: &[(Place, f32)], threshold: Option<f32>) -> Vec<Hit> {

@@ -71,10 +71,10 @@ impl View {
         self.shared.settings.metric
     }
 
-    /// The value of a search parameter of the index for searches that do not name it; `None` where there is no such
-    /// parameter, or no index yet.
+    /// The value of a search parameter for searches that do not name it, of the index or of the one to come; `None` where
+    /// there is no such parameter.
     pub fn knob(&self, name: &str) -> Option<f64> {
-        self.snapshot.knob(name)
+        self.snapshot.knob(name, &self.shared.settings.knobs)
     }
 
     /// A copy without vectors of the index, which has learned what it must; `None` where there is no index yet.

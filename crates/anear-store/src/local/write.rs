@@ -201,8 +201,7 @@ impl LocalStore {
     /// sees it.
     ///
     /// # Errors
-    /// [`Error::Index`] for a parameter that the index does not have, and for a value that it cannot have; where there is no
-    /// index yet, the call that makes it tells.
+    /// [`Error::Index`] for a parameter that the index, there or to come, does not have, and for a value that it cannot have.
     ///
     /// ```
     /// # use anear_store::{LocalStore, VectorStoreExt};

@@ -84,6 +84,30 @@ fn the_metric_and_normalization_come_back() {
 }
 
 #[test]
+fn a_folder_whose_manifest_was_lost_is_compared_as_before() {
+    for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
+        for normalize in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = builder(RealFs).metric(metric).normalize_l2(normalize).build();
+            block_on(store.upsert_embeddings(vectors())).unwrap();
+            block_on(store.save_local(folder.path(), NAME)).unwrap();
+            std::fs::remove_file(folder.path().join("index.anear.json")).unwrap();
+            let loaded = block_on(builder(RealFs).load_local(folder.path(), NAME)).unwrap();
+            assert_eq!((loaded.metric(), loaded.normalize_l2()), (metric, normalize));
+            assert_eq!(loaded.saved_model(), Some("fake-3"));
+            assert_eq!(written(&loaded), written(&store));
+            let other = if metric == Metric::L2 {
+                Metric::Cosine
+            } else {
+                Metric::L2
+            };
+            let error = block_on(builder(RealFs).metric(other).load_local(folder.path(), NAME)).unwrap_err();
+            assert!(matches!(error, Error::SavedSetting { name: "metric", .. }), "{error:?}");
+        }
+    }
+}
+
+#[test]
 fn asking_for_another_metric_than_the_saved_one_names_both() {
     let disk = CrashFs::new();
     let store = first().store(disk.clone());

@@ -24,7 +24,7 @@
 //! | `IxRF` | `IndexRefine`, `IndexRefineFlat` | [`Refine`] |
 //!
 //! Faiss has no cosine metric: an index of unit vectors is written and comes back by inner product, and whoever knows
-//! better says so with [`Flat::into_cosine`](crate::Flat::into_cosine) or [`Cosine::new`](crate::Cosine::new).
+//! better says so with [`Cosine::restored`](crate::Cosine::restored).
 //!
 //! ```
 //! use anear_index::compat::faiss::{read_index, write_index};

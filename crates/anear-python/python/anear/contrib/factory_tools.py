@@ -9,7 +9,7 @@ from ..faiss._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, Index
 from ..faiss._factory import index_factory
 from ..faiss._graph import IndexHNSW
 from ..faiss._index import EngineIndex, IndexFlat
-from ..faiss._ivf import IndexIVF, IndexIVFPQFastScan
+from ..faiss._ivf import IndexIVF
 from ..faiss._transforms import (
     HadamardRotation,
     ITQTransform,
@@ -64,8 +64,12 @@ def reverse_index_factory(index: Any) -> str:
 
 
 def _codes(index: IndexIVF) -> str:
-    is_residual_fast_scan = isinstance(index, IndexIVFPQFastScan) and index.by_residual
-    return index._codes().replace("x4fs", "x4fsr") if is_residual_fast_scan else index._codes()
+    codes = index._codes()
+    if isinstance(index, IndexIVFPQFastScan):
+        return codes.replace("x4fs", "x4fsr") if index.by_residual else codes
+    if index.by_residual == type(index).by_residual:
+        return codes
+    return codes + ("r" if index.by_residual else "nr")
 
 
 def _coarse(index: IndexIVF) -> str:

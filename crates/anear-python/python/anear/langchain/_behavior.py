@@ -87,9 +87,9 @@ class Behavior:
             )
         return DistanceStrategy(strategy)
 
-    def relevance(self, strategy: str, metric: str) -> Callable[[float], float]:
+    def relevance(self, strategy: str, store: _native.Store) -> Callable[[float], float]:
         """The function from scores to relevances."""
-        return relevance_of(metric)
+        return relevance_of(store.metric, store.bits_compared)
 
     def load_settings(self, strategy: str | None, normalize: bool | None) -> tuple[str | None, bool | None]:
         """The metric and the normalization that a saved store must have; None: those it has."""

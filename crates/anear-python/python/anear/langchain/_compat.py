@@ -52,7 +52,7 @@ class LangChainBehavior(Behavior):
         """Anything goes."""
         return strategy
 
-    def relevance(self, strategy: str, metric: str) -> Callable[[float], float]:
+    def relevance(self, strategy: str, store: _native.Store) -> Callable[[float], float]:
         """LangChain's formulas, the inverted one of inner products too.
 
         Raises:

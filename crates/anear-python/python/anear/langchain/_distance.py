@@ -50,9 +50,13 @@ def strategy_of(metric: str) -> str:
     return _STRATEGIES.get(metric, metric)
 
 
-def relevance_of(metric: str) -> Callable[[float], float]:
-    """The function from a score to a relevance: 1 for the best match of unit vectors, 0 for none."""
-    return _RELEVANCES.get(metric, _reciprocal)
+def relevance_of(metric: str, bits: int | None = None) -> Callable[[float], float]:
+    """The function from a score to a relevance: 1 for the best match of unit vectors, 0 for none.
+
+    `bits`: scores count which of so many bits differ; then it is the share of those that do not.
+    """
+    # By inner product, where larger is closer, counts are negative.
+    return (lambda score: _cut(1.0 - abs(score) / bits)) if bits else _RELEVANCES.get(metric, _reciprocal)
 
 
 def _euclidean(score: float) -> float:

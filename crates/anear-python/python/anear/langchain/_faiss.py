@@ -28,11 +28,11 @@ from ._progress import ShowProgress, aembed_with_progress, embed_with_progress
 from ._takeover import (
     Contents,
     contents_of,
-    dim_of_index,
     index_for_store,
     is_in_memory,
     is_store_of_langchain,
     metric_of_index,
+    store_like,
     vectors_of,
 )
 from ._twins import twin
@@ -133,9 +133,7 @@ class FAISS(VectorStore):
         wanted = index_for_store(index)
         contents = contents_of(index, docstore, index_to_docstore_id or {}, is_kept=wanted is not None)
         model = _model.name_of(embedding_function)
-        self._store = _native.Store(
-            metric=metric, normalize_l2=normalize_L2, dim=dim_of_index(index), index=wanted, model=model
-        )
+        self._store = store_like(index, wanted, metric=metric, normalize_l2=normalize_L2, model=model)
         contents.add_to(self._store)
 
     @classmethod
@@ -259,11 +257,11 @@ class FAISS(VectorStore):
         records = self._store.view().records()
         if len(vectors) != len(records):
             raise ValueError(f"the index holds {len(vectors)} vectors, but the store {len(records)} documents")
-        store = _native.Store(
+        store = store_like(
+            index,
+            wanted,
             metric=self._store.metric,
             normalize_l2=self._store.normalize_l2,
-            dim=dim_of_index(index),
-            index=wanted,
             model=_model.name_of(self.embedding_function),
         )
         _contents(records, vectors).add_to(store)
@@ -765,7 +763,7 @@ class FAISS(VectorStore):
     # -- relevance
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        return self.override_relevance_score_fn or self._behavior.relevance(self._strategy, self._store.metric)
+        return self.override_relevance_score_fn or self._behavior.relevance(self._strategy, self._store)
 
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, filter: Filter | None = None, fetch_k: int = 20, **kwargs: Any

@@ -13,7 +13,11 @@ import numpy as np
 
 from .. import _native
 from .._index import METRIC_NAMES, ExactIndex, Floats
+from ..contrib.factory_tools import reverse_index_factory
+from ..faiss._composite import IndexPreTransform, IndexRefine
+from ..faiss._graph import IndexHNSW
 from ..faiss._index import Index
+from ..faiss._ivf import IndexIVF
 from ._docstore import InMemoryDocstore, found
 
 # Exact indexes of Faiss, on the CPU and on GPUs: nothing is lost by taking over their vectors.
@@ -73,20 +77,63 @@ def dim_of_index(index: Any) -> int | None:
 
 
 def index_for_store(index: Any) -> str | _native.VectorIndex | None:
-    """What a store shall search by: a factory string, or an index that has learned; None: exactly."""
+    """What a store shall search by: a factory string, or an index that has learned; None: exactly.
+
+    Raises:
+        ValueError: it has not learned yet, and no store learns like it.
+    """
     if index is None or isinstance(index, (str, ExactIndex)) or _EXACT.fullmatch(type(index).__name__):
         return index if isinstance(index, str) else None
     _check_is_index(index)
+    known, reason = _known_index(index)
+    if known is None and not index.is_trained:
+        raise ValueError(
+            f"no store learns as this {type(index).__name__} would, which is not trained yet ({reason}); train it before, "
+            'or name the index by a factory string: index="IVF1024,SQ8"'
+        )
+    return known
+
+
+def _known_index(index: Any) -> tuple[str | _native.VectorIndex | None, str]:
+    """What a store can search by as the index does; None, and why it cannot."""
     try:
         if isinstance(index, Index):
-            known = index._engine() if index.is_trained else index._spec()
+            known = index._engine() if index.is_trained else reverse_index_factory(index)
         else:
             known = _native.VectorIndex.from_faiss(import_module("faiss").serialize_index(index))
-    except (AttributeError, ImportError, RuntimeError, ValueError):
-        return None
-    # A store numbers its documents itself.
-    spec = known if isinstance(known, str) else known.spec
-    return None if spec.startswith("IDMap") else known
+        spec = known if isinstance(known, str) else known.spec
+        _native.check_spec(spec)
+    except (AttributeError, ImportError, RuntimeError, ValueError) as error:
+        return None, str(error)
+    if spec.startswith("IDMap"):
+        return None, "a store numbers its documents itself: leave out the id map"
+    return known, ""
+
+
+def store_like(
+    index: Any, wanted: str | _native.VectorIndex | None, *, metric: str, normalize_l2: bool, model: str
+) -> _native.Store:
+    """An empty store that searches as an index does, by `wanted`, which `index_for_store` gave for it."""
+    dim = dim_of_index(index)
+    store = _native.Store(metric=metric, normalize_l2=normalize_l2, dim=dim, index=wanted, model=model)
+    if isinstance(index, Index) and isinstance(wanted, str):
+        for name, value in _told(index).items():
+            store.set_knob(name, value)
+    return store
+
+
+def _told(index: Any) -> dict[str, float]:
+    """What searches in an index that has not learned yet are told; one that has learned brings it along."""
+    if isinstance(index, IndexRefine):
+        return {"k_factor": index.k_factor, **_told(index.base_index)}
+    if isinstance(index, IndexPreTransform):
+        return _told(index.index)
+    if isinstance(index, IndexHNSW):
+        return {"ef_search": index.hnsw.efSearch}
+    if isinstance(index, IndexIVF):
+        most = {"max_codes": index.max_codes} if index.max_codes else {}
+        return {"nprobe": index.nprobe, **most, **{f"quantizer_{name}": v for name, v in _told(index.quantizer).items()}}
+    return {}
 
 
 def vectors_of(index: Any, *, is_kept: bool = False) -> Floats:

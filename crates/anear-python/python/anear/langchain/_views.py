@@ -281,7 +281,7 @@ class StoreIndex(ExactIndex):
     def _knob(self, name: str) -> int:
         value = self._store.knob(name)
         if value is None:
-            raise AttributeError(f"an index of kind {self._store.index!r} has no {name}, or no vectors yet")
+            raise AttributeError(f"an index of kind {self._store.index!r} has no {name}")
         return int(value)
 
     def add(self, x: npt.ArrayLike) -> None:

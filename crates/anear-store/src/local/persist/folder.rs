@@ -8,7 +8,7 @@ use anear_index::VectorIndex;
 use anear_index::compat::faiss::{read_index, write_index};
 
 use super::meta::Meta;
-use super::{Opened, Saved};
+use super::{Opened, Saved, seal};
 use crate::compat::langchain::{from_docstore, to_docstore};
 use crate::error::{Error, Result};
 
@@ -18,7 +18,8 @@ const FILE_LEN_MAX: u64 = 1 << 42;
 pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Result<()> {
     let (index_name, pickle_name) = file_names(name);
     let index_names = [index_name, own_file_name(name)];
-    let pickle = anear_pickle::write_index_pkl(&to_docstore(saved.documents())?)?;
+    let meta = saved.meta.to_json()?;
+    let pickle = seal::noted(anear_pickle::write_index_pkl(&to_docstore(saved.documents())?)?, &meta);
     let index = saved.index().map(|index| written(name, index)).transpose()?;
     let mut payloads = vec![Payload::bytes(&pickle_name, &pickle)];
     // An index in the other form, LangChain's perhaps, would stand beside documents that are not its own.
@@ -26,7 +27,7 @@ pub(super) fn save(fs: &dyn Fs, folder: &Path, name: &str, saved: &Saved) -> Res
         Some((written, index)) if written == name => Payload::bytes(name, index),
         _ => Payload::absent(name),
     }));
-    Ok(save_generation(fs, folder, name, payloads, &saved.meta.to_json()?)?)
+    Ok(save_generation(fs, folder, name, payloads, &meta)?)
 }
 
 /// The name and the bytes of the index's file: Faiss's where it has such an index, else anear's own.
@@ -80,7 +81,12 @@ fn foreign(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
     };
     let (index, pickle) = (read(&index_name)?, read(&pickle_name)?);
     let index = read_index(&index).map_err(|error| in_file(folder, &index_name, error.into()))?;
-    opened(folder, name, Some(index), &pickle)
+    // One of ours whose manifest was lost says how its vectors are compared; LangChain's never do.
+    let meta = seal::note(&pickle).map(Meta::from_json).transpose();
+    Ok(Opened {
+        meta: meta.map_err(|error| in_file(folder, &pickle_name, error))?,
+        ..opened(folder, name, Some(index), &pickle)?
+    })
 }
 
 fn opened(folder: &Path, name: &str, index: Option<Box<dyn VectorIndex>>, pickle: &[u8]) -> Result<Opened> {

@@ -79,7 +79,8 @@ fn adjusted(index: &dyn VectorIndex, knobs: &Knobs) -> Result<Option<Arc<dyn Vec
 
 impl LocalStore {
     /// Saves the store into a folder: `<index_name>.faiss` and `<index_name>.pkl`, which LangChain's Python FAISS
-    /// opens, and `<index_name>.anear.json`, which holds what those two cannot say and the digest of each.
+    /// opens, and `<index_name>.anear.json`, which holds what those two do not say to LangChain and the digest of each.
+    /// Without it the store still loads with its settings, but nothing tells whether its files were damaged.
     ///
     /// All or nothing: after a crash at any moment, a full disk or a failed sync the folder loads as the store it held
     /// before or as this one. Readers and writers go on meanwhile; one snapshot is saved. Saves of one store wait for

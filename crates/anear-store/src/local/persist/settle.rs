@@ -98,7 +98,7 @@ fn with_metric(index: Box<dyn VectorIndex>, metric: Metric, is_ours: bool) -> Re
     let is_cosine = (found, metric) == (Metric::InnerProduct, Metric::Cosine);
     if index.spec() != IndexSpec::default() {
         if is_cosine && is_ours {
-            return Ok(Box::new(Cosine::new(index)?));
+            return Ok(Cosine::restored(index)?);
         }
         return agree("metric", found, Some(metric)).map(|()| index);
     }

@@ -1,4 +1,4 @@
-//! Ids of the caller's over a binary index that numbers by position (Faiss: `IndexBinaryIDMap`, `IndexBinaryIDMap2`).
+//! Ids of the caller's over a binary index that numbers its vectors (Faiss: `IndexBinaryIDMap`, `IndexBinaryIDMap2`).
 
 use std::any::Any;
 use std::ops::Range;
@@ -6,8 +6,9 @@ use std::ops::Range;
 use anear_kernels::{Bits, IdSelector};
 
 use super::index::{check_width, mismatch};
-use super::{BinaryIndex, BinarySpec};
-use crate::ids::{Ids, check_count};
+use super::lists::Lists;
+use super::{BinaryHash, BinaryIndex, BinaryIvf, BinarySpec};
+use crate::ids::{GONE, Ids, check_count};
 use crate::{Error, IdMapKind, Knob, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// A binary index whose ids are the caller's: any `u64` below 2^63, each once.
@@ -35,33 +36,63 @@ pub struct BinaryIdMap {
 }
 
 impl BinaryIdMap {
-    /// Over an index whose `i`-th vector has the id `ids[i]`.
+    /// Over an index whose vector `i` has the id `ids[i]`; `u64::MAX` where it has no vector `i` any more.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when `inner` has ids of its own; [`Error::IdCount`], [`Error::RepeatedId`],
-    /// [`Error::IdTooLarge`].
-    pub fn new(kind: IdMapKind, inner: Box<dyn BinaryIndex>, ids: &[u64]) -> Result<Self> {
-        if inner.spec().has_own_ids() {
+    /// [`Error::Unsupported`] when `inner` is an id map; [`Error::IdCount`], [`Error::RepeatedId`],
+    /// [`Error::IdTooLarge`], and [`Error::Faiss`] when `inner` has a vector beyond `ids`.
+    pub fn new(kind: IdMapKind, mut inner: Box<dyn BinaryIndex>, ids: &[u64]) -> Result<Self> {
+        if matches!(inner.spec(), BinarySpec::IdMap(..)) {
             return Err(Error::Unsupported {
                 index: "binary_id_map",
-                operation: "an index within that has ids of its own; use that one alone",
+                operation: "an id map within; use that one alone",
             });
         }
+        let named = |id: &u64| {
+            usize::try_from(*id)
+                .ok()
+                .and_then(|id| ids.get(id))
+                .is_some_and(|id| *id != GONE)
+        };
+        let own = lists_of(&mut *inner).map(|lists| lists.ids()).unwrap_or_default();
+        if let Some(id) = own.iter().find(|id| !named(id)) {
+            return Err(Error::Faiss(format!("an id map has no id for {id}")));
+        }
         let mut map = Ids::default();
-        check_count(inner.len(), ids)?;
-        map.check_new(ids)?;
+        let living: Vec<u64> = ids.iter().copied().filter(|id| *id != GONE).collect();
+        check_count(inner.len(), &living)?;
+        map.check_new(&living)?;
         map.append(ids);
         Ok(Self { kind, inner, ids: map })
     }
 
-    /// The id of each vector, by position.
+    /// The id of each vector, by its id in the index within; `u64::MAX` where that has none any more.
     pub fn ids(&self) -> &[u64] {
         self.ids.as_slice()
     }
 
-    /// The index that numbers by position.
+    /// The ids of the vectors there are, by their ids in the index within.
+    pub(super) fn living(&self) -> Vec<u64> {
+        self.ids.iter().collect()
+    }
+
+    /// The index that numbers its vectors.
     pub fn inner(&self) -> &dyn BinaryIndex {
         &*self.inner
+    }
+
+    /// A copy of the index within, its vectors numbered without gaps in the order of their ids there.
+    pub(super) fn inner_renumbered(&self) -> Result<Box<dyn BinaryIndex>> {
+        let mut inner = self.inner.boxed_clone();
+        if let Some(lists) = lists_of(&mut *inner) {
+            let mut next = 0..;
+            let numbers = self
+                .ids()
+                .iter()
+                .map(|id| if *id == GONE { GONE } else { next.next().unwrap_or(GONE) });
+            lists.rename(&numbers.collect::<Vec<_>>())?;
+        }
+        Ok(inner)
     }
 
     /// Searches the index within among the positions of the selected ids, and names what it finds.
@@ -76,6 +107,15 @@ impl BinaryIdMap {
         }
         Ok(found)
     }
+}
+
+/// The lists of an index whose vectors keep their ids.
+fn lists_of(index: &mut dyn BinaryIndex) -> Option<&mut Lists> {
+    let index: &mut dyn Any = index;
+    if index.is::<BinaryIvf>() {
+        return index.downcast_mut().map(BinaryIvf::lists_mut);
+    }
+    index.downcast_mut().map(BinaryHash::lists_mut)
 }
 
 impl BinaryIndex for BinaryIdMap {
@@ -138,7 +178,9 @@ impl BinaryIndex for BinaryIdMap {
         check_width(self.dim(), vectors)?;
         check_count(vectors.len(), ids)?;
         self.ids.check_new(ids)?;
-        self.inner.add(vectors)?;
+        let added = self.inner.add(vectors)?;
+        // Lists count on from the largest id there is, be it one that was removed before.
+        self.ids.truncate(added.start as usize);
         self.ids.append(ids);
         Ok(())
     }
@@ -153,7 +195,10 @@ impl BinaryIndex for BinaryIdMap {
         let removed = self.ids.selected(ids);
         let removed = removed.selector();
         let count = self.inner.remove(&removed)?;
-        self.ids.remove(&removed);
+        match self.inner.spec().has_own_ids() {
+            true => self.ids.vacate(&removed),
+            false => self.ids.remove(&removed),
+        }
         Ok(count)
     }
 
@@ -161,8 +206,14 @@ impl BinaryIndex for BinaryIdMap {
         let refused = mismatch(self, other);
         let other = (other as &mut dyn Any).downcast_mut::<Self>();
         let other = other.filter(|other| other.dim() == self.dim()).ok_or(refused)?;
-        self.ids.check_new(other.ids())?;
-        self.inner.merge(&mut *other.inner)?;
+        self.ids.check_new(&other.living())?;
+        let mut theirs = other.inner.boxed_clone();
+        if let Some(lists) = lists_of(&mut *theirs) {
+            let first = self.ids().len() as u64;
+            lists.rename(&(first..first + other.ids().len() as u64).collect::<Vec<_>>())?;
+        }
+        self.inner.merge(&mut *theirs)?;
+        other.inner.remove(&IdSelector::All)?;
         self.ids.append(std::mem::take(&mut other.ids).as_slice());
         Ok(())
     }
@@ -173,5 +224,87 @@ impl BinaryIndex for BinaryIdMap {
             inner: self.inner.boxed_clone(),
             ids: self.ids.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SearchRequest;
+    use crate::binary::{BinaryFlat, read_binary_index, write_binary_index};
+
+    /// Two bytes that no other number has.
+    fn code(i: u64) -> [u8; 2] {
+        [i as u8, (i / 3) as u8]
+    }
+
+    fn codes(of: Range<u64>) -> Vec<u8> {
+        of.flat_map(code).collect()
+    }
+
+    fn add(index: &mut dyn BinaryIndex, of: Range<u64>) {
+        let ids: Vec<u64> = of.clone().map(|i| i + 1000).collect();
+        index.add_with_ids(Bits::new(&codes(of), 2).unwrap(), &ids).unwrap();
+    }
+
+    fn check(index: &dyn BinaryIndex, living: &[u64]) {
+        assert_eq!(index.len(), living.len());
+        for &i in living {
+            assert_eq!(index.reconstruct(i + 1000).unwrap(), code(i));
+            let found = index.search(
+                Bits::new(&code(i), 2).unwrap(),
+                &SearchRequest::new(1).with("nprobe", 4.0),
+            );
+            assert_eq!(found.unwrap().row(0)[0].id, i + 1000);
+        }
+    }
+
+    fn over_lists() -> BinaryIdMap {
+        let mut coarse = BinaryFlat::new(16).unwrap();
+        coarse
+            .add(Bits::new(&[0, 0, 255, 0, 0, 255, 255, 255], 2).unwrap())
+            .unwrap();
+        BinaryIdMap::new(
+            IdMapKind::IdMap2,
+            Box::new(BinaryIvf::new(Box::new(coarse)).unwrap()),
+            &[],
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn vectors_in_lists_keep_their_names_through_removals_merges_and_files() {
+        let (mut one, mut other) = (over_lists(), over_lists());
+        add(&mut one, 0..40);
+        add(&mut other, 100..140);
+        assert_eq!(one.remove(&IdSelector::Sorted(&[1000, 1020, 1038, 1039])).unwrap(), 4);
+        assert_eq!(other.remove(&IdSelector::Sorted(&[1100, 1139])).unwrap(), 2);
+        add(&mut one, 50..53);
+        one.merge(&mut other).unwrap();
+        add(&mut one, 60..62);
+        let living: Vec<u64> = (1..20)
+            .chain(21..38)
+            .chain(50..53)
+            .chain(60..62)
+            .chain(101..139)
+            .collect();
+        check(&one, &living);
+        assert!(other.is_empty());
+        add(&mut other, 7..9);
+        check(&other, &[7, 8]);
+        let file = write_binary_index(&one).unwrap();
+        let again = read_binary_index(&file).unwrap();
+        assert_eq!(again.spec().to_string(), "IDMap2,BIVF4");
+        check(&*again, &living);
+    }
+
+    #[test]
+    fn a_vector_beyond_the_ids_is_refused() {
+        let mut lists = over_lists();
+        add(&mut lists, 0..3);
+        for ids in [&[7, 8][..], &[7, 8, GONE], &[7, 8, 7], &[7, 8, 9, 10]] {
+            assert!(BinaryIdMap::new(IdMapKind::IdMap, lists.inner().boxed_clone(), ids).is_err());
+        }
+        assert!(BinaryIdMap::new(IdMapKind::IdMap, Box::new(lists), &[7, 8, 9]).is_err());
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from faiss_twins import D, both, check_alike, outcome, upstream, vectors
 
 import anear
@@ -202,3 +203,46 @@ def test_a_quantizer_of_lists_is_told_how_many_to_visit() -> None:
         return index.search(QUERIES, 2), index.search(QUERIES, 2, params=few), index.search(QUERIES, 2, params=many)
 
     both(call)
+
+
+def test_a_quantizer_behind_transforms_is_told_how_many_lists_to_visit() -> None:
+    def call(module: Any) -> Any:
+        within = module.IndexIVFFlat(module.IndexFlatL2(D), D, 4)
+        within.quantizer.add(CENTROIDS[:4])
+        within.train(BASE)
+        coarse = module.IndexPreTransform(module.CenteringTransform(D), within)
+        coarse.train(BASE)
+        coarse.add(BASE[:50])
+        index = module.IndexIVFFlat(coarse, D, 50)
+        index.train(BASE)
+        within.nprobe = 4
+        index.add(BASE)
+        within.nprobe, index.nprobe = 1, 3
+        found = [index.search(QUERIES, 2)]
+        for nprobe in (1, 4):
+            inner = module.SearchParametersPreTransform(index_params=module.SearchParametersIVF(nprobe=nprobe))
+            found.append(index.search(QUERIES, 2, params=module.SearchParametersIVF(nprobe=3, quantizer_params=inner)))
+        space = module.ParameterSpace()
+        space.set_index_parameters(index, "nprobe=3,quantizer_nprobe=4")
+        return *found, within.nprobe, index.search(QUERIES, 2)
+
+    both(call)
+
+
+@pytest.mark.parametrize("spec", ["PCA8,IVF8,Flat", "IVF8,SQ8,RFlat", "Flat,RFlat", "L2norm,HNSW8"])
+def test_other_quantizers_with_indexes_within_are_told_too(spec: str) -> None:
+    coarse = anear.index_factory(D, spec)
+    coarse.train(BASE)
+    coarse.add(BASE[:50])
+    index = anear.IndexIVFFlat(coarse, D, 50)
+    index.train(BASE)
+    anear.ParameterSpace().set_index_parameters(index, "nprobe=4")
+    if "IVF" in spec:
+        anear.ParameterSpace().set_index_parameters(index, "quantizer_nprobe=8")
+    if "RFlat" in spec:
+        anear.ParameterSpace().set_index_parameters(index, "quantizer_k_factor_rf=8")
+    index.add(BASE)
+    assert (index.quantizer.assign(QUERIES, 4)[:, 0] == index.quantizer.assign(QUERIES, 1)[:, 0]).all()
+    lists = index.quantizer.assign(QUERIES, 4)
+    expected = index.search_preassigned(QUERIES, 3, lists)
+    check_alike(index.search(QUERIES, 3), expected)

@@ -223,6 +223,23 @@ def test_the_exponent_of_an_inverted_file_is_that_of_its_quantizer(spec: str) ->
     assert np.array_equal(found[1], expected[1]) and found[0] == pytest.approx(expected[0])
 
 
+@pytest.mark.parametrize("spec", ["RR,Flat", "RR,IVF8,Flat", "IDMap,Flat", "Flat,RFlat", "RR,HNSW16", "SQfp16,RFlat"])
+def test_the_exponent_of_an_index_is_that_of_the_one_within(spec: str) -> None:
+    index = anear.index_factory(D, spec, anear.METRIC_Lp)
+    index.metric_arg = 3
+    index.train(TRAIN)
+    ids = np.arange(len(BASE))
+    index.add_with_ids(BASE, ids) if spec.startswith("IDMap") else index.add(BASE)
+    if "IVF" in spec:
+        anear.extract_index_ivf(index).nprobe = 8
+    base, queries = (index.apply_chain(x) if spec.startswith("RR") else x for x in (BASE, QUERIES))
+    expected = anear.knn(queries, base, 5, anear.METRIC_Lp, metric_arg=3)
+    for version in (index, anear.clone_index(index), anear.deserialize_index(anear.serialize_index(index))):
+        if "IVF" in spec:
+            anear.extract_index_ivf(version).nprobe = 8
+        assert version.metric_arg == 3 and version.search(QUERIES, 5)[0] == pytest.approx(expected[0], rel=2e-2)
+
+
 def test_reading_what_is_no_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / "nothing").write_bytes(b"nothing at all")
     for call in (

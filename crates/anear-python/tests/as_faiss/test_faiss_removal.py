@@ -51,7 +51,7 @@ def test_the_others_keep_their_names(spec: str) -> None:
             index.reconstruct(1_005)
 
 
-@pytest.mark.parametrize("spec", ["IDMap2,BFlat", "IDMap2,BIVF4", "IDMap2,BHNSW8"])
+@pytest.mark.parametrize("spec", ["IDMap2,BFlat", "IDMap2,BIVF4", "IDMap2,BHNSW8", "IDMap2,BHash2x8", "IDMap2,BHash8"])
 def test_bit_vectors_keep_their_names_too(spec: str) -> None:
     bits = np.random.default_rng(5).integers(0, 256, (300, 8), dtype=np.uint8)
     index = anear.index_binary_factory(64, spec)
@@ -62,10 +62,11 @@ def test_bit_vectors_keep_their_names_too(spec: str) -> None:
     assert index.remove_ids(np.r_[1_000:1_010, 1_295:1_300]) == 15
     index.add_with_ids(bits[:3], np.arange(3) + 5_000)
     rows = np.arange(10, 295, 7)
-    versions = [index]
-    if "IVF" not in spec:  # The engine keeps ids in the lists: that map is not saved.
-        versions.append(anear.deserialize_index_binary(anear.serialize_index_binary(index)))
-    for version in versions:
+    again = anear.deserialize_index_binary(anear.serialize_index_binary(index))
+    if "IVF" in spec:
+        again.index.nprobe = 4
+    assert type(again.index) is type(index.index)
+    for version in (index, again, anear.clone_binary_index(index)):
         assert version.search(bits[rows], 1)[1][:, 0].tolist() == (rows + 1_000).tolist()
         assert version.search(bits[:3], 1)[1][:, 0].tolist() == [5_000, 5_001, 5_002]
         np.testing.assert_array_equal(version.reconstruct(1_100), bits[100])

@@ -7,7 +7,7 @@
 //! | `IBHf` | `IndexBinaryHNSW` | [`BinaryHnsw`](super::BinaryHnsw) |
 //! | `IBHh` | `IndexBinaryHash` | [`BinaryHash`](super::BinaryHash) |
 //! | `IBHm` | `IndexBinaryMultiHash` | [`BinaryMultiHash`](super::BinaryMultiHash) |
-//! | `IBMp`, `IBM2` | `IndexBinaryIDMap`, `IndexBinaryIDMap2` | [`BinaryIdMap`](super::BinaryIdMap); over lists or a hash, those with the map's ids |
+//! | `IBMp`, `IBM2` | `IndexBinaryIDMap`, `IndexBinaryIDMap2` | [`BinaryIdMap`](super::BinaryIdMap) |
 //!
 //! Nothing in a file is believed before it was checked against the bytes that are there.
 //!

@@ -151,31 +151,22 @@ fn id_map(kind: IdMapKind, cursor: &mut Cursor<'_>) -> Result<Box<dyn BinaryInde
     Ok(match code {
         // Faiss lets maps nest fifty deep; nobody makes such files, and each level is a call deeper.
         ID_MAP | ID_MAP_2 => return Err(unsound("an id map within an id map is not read".into())),
-        IVF => {
-            let mut inner = ivf(cursor)?;
-            let ids = mapped_ids(&outer, &inner, cursor)?;
-            inner.lists_mut().rename(&ids)?;
-            Box::new(inner)
-        }
-        HASH => {
-            let mut inner = hash(cursor)?;
-            let ids = mapped_ids(&outer, &inner, cursor)?;
-            inner.lists_mut().rename(&ids)?;
-            Box::new(inner)
-        }
-        _ => {
-            let inner = by_position(code, cursor)?;
-            let ids = mapped_ids(&outer, &*inner, cursor)?;
-            Box::new(BinaryIdMap::new(kind, inner, &ids)?)
-        }
+        IVF => named(kind, &outer, Box::new(ivf(cursor)?), cursor)?,
+        HASH => named(kind, &outer, Box::new(hash(cursor)?), cursor)?,
+        _ => named(kind, &outer, by_position(code, cursor)?, cursor)?,
     })
 }
 
-fn mapped_ids(outer: &Header, inner: &dyn BinaryIndex, cursor: &mut Cursor<'_>) -> Result<Vec<u64>> {
-    outer.check_within("the index within the id map", inner, outer.len)?;
+fn named(
+    kind: IdMapKind,
+    outer: &Header,
+    inner: Box<dyn BinaryIndex>,
+    cursor: &mut Cursor<'_>,
+) -> Result<Box<dyn BinaryIndex>> {
+    outer.check_within("the index within the id map", &*inner, outer.len)?;
     let ids = ids(cursor.counted_items(size_of::<i64>(), "ids")?)?;
     match ids.len() == outer.len {
-        true => Ok(ids),
+        true => Ok(Box::new(BinaryIdMap::new(kind, inner, &ids)?)),
         false => Err(unsound(format!("{} vectors have {} ids", outer.len, ids.len()))),
     }
 }

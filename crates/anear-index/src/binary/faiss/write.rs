@@ -64,10 +64,15 @@ fn write_id_map(index: &BinaryIdMap, out: &mut Vec<u8>) -> Result<()> {
         BinarySpec::IdMap(IdMapKind::IdMap2, _) => ID_MAP_2,
         _ => ID_MAP,
     };
+    let living = index.living();
     write_header(code, index, out);
-    write_object(index.inner(), out)?;
-    put_u64(index.ids().len(), out);
-    put_ids(index.ids(), out);
+    match living.len() == index.ids().len() {
+        true => write_object(index.inner(), out)?,
+        // Those that are gone have no place in Faiss's list.
+        false => write_object(&*index.inner_renumbered()?, out)?,
+    }
+    put_u64(living.len(), out);
+    put_ids(&living, out);
     Ok(())
 }
 

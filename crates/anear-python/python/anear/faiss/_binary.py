@@ -17,7 +17,7 @@ from ._constants import METRIC_L2
 from ._index import Index
 from ._known import Known
 from ._lists import DirectMap, Listed
-from ._named import Named
+from ._named import GONE, Named
 from ._params import SearchParameters, SearchParametersHNSW, SearchParametersIVF
 from ._selectors import IDSelector, selector_of
 
@@ -406,6 +406,9 @@ class IndexBinaryHash(IndexBinary):
         ids = np.arange(self.ntotal, dtype=np.int64)
         return _buckets(self._reconstruct(ids), 0, self.b) if self.ntotal else 0
 
+    def _keeps_ids(self) -> bool:
+        return True
+
     def __init__(self, d: SupportsIndex, b: SupportsIndex) -> None:
         """An empty index of vectors of `d` bits, in buckets by the first `b`."""
         super().__init__(d)
@@ -483,11 +486,14 @@ class IndexBinaryIDMap(Named[IndexBinary], IndexBinary):
         raise RuntimeError("add does not make sense with IndexBinaryIDMap, use add_with_ids")
 
     def _add_with_ids(self, x: Codes, ids: Ids) -> None:
-        if self.index._keeps_ids():
-            # Lists count on from the largest id there is, be it one that was removed before.
-            self.id_map._values = self._ids[: self._living().max(initial=-1) + 1]
+        self._fit()
         self.index.add(x)
         self._append(ids)
+
+    def _fit(self) -> None:
+        """Lists count on from the largest id there is, be it one that was removed before."""
+        if self.index._keeps_ids():
+            self.id_map._values = self._ids[: self._living().max(initial=-1) + 1]
 
     def _search(self, x: Codes, params: SearchParameters | None, distances: Distances, labels: Ids) -> None:
         self.index.search(x, labels.shape[1], params=self._inner(params), D=distances, I=labels)
@@ -504,10 +510,17 @@ class IndexBinaryIDMap(Named[IndexBinary], IndexBinary):
         self.id_map.clear()
 
     def _merge(self, other: Any, add_id: int) -> None:
-        taken = other._ids + add_id
-        self.index.merge_from(other.index)
+        self._fit()
+        taken = np.where(other._ids == GONE, GONE, other._ids + add_id)
+        self.index.merge_from(other.index, len(self._ids) if self.index._keeps_ids() else 0)
         self._append(taken)
         other.id_map.clear()
+
+    def check_compatible_for_merge(self, otherIndex: IndexBinary) -> None:
+        """Raises RuntimeError if the other index is no id map over an index alike."""
+        super().check_compatible_for_merge(otherIndex)
+        if isinstance(otherIndex, IndexBinaryIDMap):
+            self.index.check_compatible_for_merge(otherIndex.index)
 
     def _reconstruct(self, ids: Ids) -> Codes:
         raise self._cannot("reconstruct")

@@ -25,8 +25,17 @@ class _Wrapper(Index):
         if not isinstance(index, Index):
             raise TypeError(f"expected an index, got {type(index).__name__}")
         super().__init__(index.d, index.metric_type)
-        self.metric_arg, self._cosine = index.metric_arg, index._cosine
-        self.index = index
+        self._cosine, self.index = index._cosine, index
+
+    @property
+    def metric_arg(self) -> float:  # type: ignore[override]
+        """The exponent of Lp, which is that of the index within."""
+        return self.index.metric_arg
+
+    @metric_arg.setter
+    def metric_arg(self, value: float) -> None:
+        if "index" in vars(self):
+            self.index.metric_arg = value
 
     @property
     def is_trained(self) -> bool:
@@ -288,7 +297,7 @@ class IndexRefine(Index):
             RuntimeError: the indexes hold different numbers of vectors, or are of different width or metric.
         """
         super().__init__(base_index.d, base_index.metric_type)
-        self.metric_arg, self._cosine = base_index.metric_arg, base_index._cosine
+        self._cosine = base_index._cosine
         if (base_index.d, base_index.metric_type) != (refine_index.d, refine_index.metric_type):
             raise RuntimeError(f"{refine_index!r} cannot rank what {base_index!r} finds")
         if base_index.ntotal != refine_index.ntotal:
@@ -298,6 +307,16 @@ class IndexRefine(Index):
         self.own_refine_index = False
         # What the base calls the vectors of `refine_index`, in their order; `None` where it calls them by position.
         self._names: Ids | None = None
+
+    @property
+    def metric_arg(self) -> float:  # type: ignore[override]
+        """The exponent of Lp, which is that of both indexes."""
+        return self.base_index.metric_arg
+
+    @metric_arg.setter
+    def metric_arg(self, value: float) -> None:
+        if "base_index" in vars(self):
+            self.base_index.metric_arg = self.refine_index.metric_arg = value
 
     @property
     def is_trained(self) -> bool:  # type: ignore[override]

@@ -94,6 +94,8 @@ class VectorIndex:
     def reconstruct(self, ids: _I64, out: _F32) -> None: ...
     def distances(self, x: _F32, labels: _I64, out: _F32) -> None:
         """From each query to the vectors with the ids in its row of `labels`; NaN where those are below 0."""
+    def rank(self, x: _F32, candidates: _I64, distances: _F32, labels: _I64) -> None:
+        """The nearest of the candidates in each query's row, the first of those that are equally near; -1 stands for none."""
     def remove(self, selector: Selector) -> int: ...
     def merge(self, other: VectorIndex, add_id: int) -> None:
         """Takes over all vectors of `other`, whose ids grow by `add_id`."""

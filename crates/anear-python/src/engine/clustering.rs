@@ -142,6 +142,9 @@ pub(crate) fn hierarchical_kmeans<'py>(
     })
 }
 
+/// Centroids, and the cluster of each vector.
+type Assigned<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<u32>>);
+
 /// k-means whose clusters are at most `max_size` times as large as the average; also the cluster of each vector.
 #[pyfunction]
 pub(crate) fn balanced_kmeans<'py>(
@@ -149,7 +152,7 @@ pub(crate) fn balanced_kmeans<'py>(
     x: PyReadonlyArray2<'_, f32>,
     params: Clustering,
     max_size: f64,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<u32>>)> {
+) -> PyResult<Assigned<'py>> {
     guarded(|| {
         let (x, kmeans) = (rows(&x)?, params.params()?);
         let defaults = BalancedParams::new(kmeans.k);

@@ -60,6 +60,31 @@ impl NativeIndex {
         })
     }
 
+    fn metric_now(&self, py: Python<'_>) -> Metric {
+        self.read(py, |index, _| index.metric())
+    }
+
+    /// What `work` makes of each query with its row of ids.
+    fn each_with<T: Send>(
+        &self,
+        py: Python<'_>,
+        queries: Rows<'_>,
+        ids: Rows<'_, i64>,
+        work: impl Fn(&dyn VectorIndex, &[f32], &[i64]) -> Result<T, Error> + Send + Sync,
+    ) -> PyResult<Vec<T>> {
+        if queries.len() != ids.len() {
+            return Err(PyValueError::new_err("one row of ids per query"));
+        }
+        let done: Result<Vec<T>, Error> = self.read(py, |index, pool| {
+            let row = |i: usize| work(index, queries.row(i), ids.row(i));
+            match pool {
+                Some(pool) if queries.len() > 1 => pool.map(queries.len(), row).into_iter().collect(),
+                _ => (0..queries.len()).map(row).collect(),
+            }
+        });
+        done.map_err(raise)
+    }
+
     fn copied(&self, py: Python<'_>) -> Box<dyn VectorIndex> {
         self.read(py, |index, _| index.boxed_clone())
     }
@@ -390,7 +415,7 @@ impl NativeIndex {
         })
     }
 
-    /// From each query to the vectors with the ids in its row of `labels`, where they are not below 0.
+    /// From each query to the vectors with the ids in its row of `labels`; NaN where those are below 0.
     fn distances(
         &self,
         py: Python<'_>,
@@ -400,19 +425,34 @@ impl NativeIndex {
     ) -> PyResult<()> {
         guarded(|| {
             let (queries, labels, out) = (rows(&x)?, rows(&labels)?, out.as_slice_mut()?);
-            if queries.len() != labels.len() || out.len() != labels.as_slice().len() {
-                return Err(PyValueError::new_err("one row of labels and distances per query"));
+            if out.len() != labels.as_slice().len() {
+                return Err(PyValueError::new_err("one distance per label"));
             }
-            let found = self.read(py, |index, pool| {
-                let row = |i: usize| parts::distances(index, queries.row(i), labels.row(i));
-                match pool {
-                    Some(pool) if queries.len() > 1 => pool.map(queries.len(), row),
-                    _ => (0..queries.len()).map(row).collect::<Vec<_>>(),
-                }
-            });
+            let found = self.each_with(py, queries, labels, parts::distances)?;
+            let metric = self.metric_now(py);
             for (out, found) in out.chunks_mut(labels.dim()).zip(found) {
-                out.copy_from_slice(&found.map_err(raise)?);
+                let values = found.into_iter().map(|distance| faiss_value(metric, distance));
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
             }
+            Ok(())
+        })
+    }
+
+    /// The nearest of the candidates in each query's row, the first of those that are equally near; -1 stands for none.
+    fn rank(
+        &self,
+        py: Python<'_>,
+        x: PyReadonlyArray2<'_, f32>,
+        candidates: PyReadonlyArray2<'_, i64>,
+        mut distances: PyReadwriteArray2<'_, f32>,
+        mut labels: PyReadwriteArray2<'_, i64>,
+    ) -> PyResult<()> {
+        guarded(|| {
+            let (queries, candidates, k) = (rows(&x)?, rows(&candidates)?, labels.shape()[1]);
+            let (distances, labels) = (distances.as_slice_mut()?, labels.as_slice_mut()?);
+            let nearest = |index: &dyn VectorIndex, query: &[f32], ids: &[i64]| parts::nearest_of(index, query, ids, k);
+            let found = self.each_with(py, queries, candidates, nearest)?.into_iter().collect();
+            fill(self.metric_now(py), k, &found, distances, labels);
             Ok(())
         })
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anear::index::compat::faiss::write_product;
 use anear::index::{
     Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, List, Nsg, PreTransform, Refine, VectorIndex,
-    VectorIndexExt as _, faiss_value,
+    VectorIndexExt as _,
 };
-use anear::kernels::Rows;
-use anear::quant::{Codes, FastScan, Lsh, Product, Quantizer, Residual, Scalar};
+use anear::kernels::{Neighbor, Rows, TopK};
+use anear::quant::{Codes, FastScan, Lsh, Product, Quantizer, QuantizerSpec, Residual, Scalar};
 use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray2};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -268,21 +268,53 @@ fn innermost(index: &dyn VectorIndex) -> &dyn Any {
     }
 }
 
-/// Faiss's values between a query and the vectors with these ids.
+/// The distances between a query and the vectors with these ids; NaN where an id is below 0.
 pub(super) fn distances(index: &dyn VectorIndex, query: &[f32], ids: &[i64]) -> Result<Vec<f32>, Error> {
-    let metric = index.metric();
-    let rows = (index as &dyn Any).downcast_ref::<Flat>().and_then(Flat::rows);
-    let distance = |id: &i64| {
-        let Ok(id) = u64::try_from(*id) else {
-            return Ok(f32::NAN);
-        };
-        let distance = match rows.filter(|rows| (id as usize) < rows.len()) {
-            Some(rows) => metric.distance(query, rows.row(id as usize)),
-            None => metric.distance(query, &index.reconstruct(id)?),
-        };
-        Ok(faiss_value(metric, distance))
+    if let Some(distances) = distances_of_codes(index, query, ids) {
+        return Ok(distances);
+    }
+    let distance = |id: &i64| match u64::try_from(*id) {
+        Ok(id) => Ok(index.metric().distance(query, &index.reconstruct(id)?)),
+        Err(_) => Ok(f32::NAN),
     };
     ids.iter().map(distance).collect()
+}
+
+/// The same where codes lie by id and are compared as they are decoded; nothing if there is no vector for an id.
+fn distances_of_codes(index: &dyn VectorIndex, query: &[f32], ids: &[i64]) -> Option<Vec<f32>> {
+    let flat = (index as &dyn Any).downcast_ref::<Flat>()?;
+    if !matches!(flat.quantizer().spec(), QuantizerSpec::Raw | QuantizerSpec::Scalar(_)) {
+        return None;
+    }
+    let there = || ids.iter().copied().filter(|id| *id >= 0);
+    if there().any(|id| id as usize >= flat.len()) {
+        return None;
+    }
+    let slots = there().map(u32::try_from).collect::<Result<Vec<u32>, _>>().ok()?;
+    let mut found = vec![0.0; slots.len()];
+    let scorer = flat.quantizer().scorer(index.metric(), query);
+    scorer.score_at(flat.codes().as_bytes(), &slots, &mut found);
+    let mut found = found.into_iter();
+    let mut distance = |id: &i64| if *id < 0 { None } else { found.next() };
+    Some(ids.iter().map(|id| distance(id).unwrap_or(f32::NAN)).collect())
+}
+
+/// The `k` nearest of these candidates, the first of those that are equally near; those below 0 stand for none.
+pub(super) fn nearest_of(
+    index: &dyn VectorIndex,
+    query: &[f32],
+    ids: &[i64],
+    k: usize,
+) -> Result<Vec<Neighbor>, Error> {
+    let mut top = TopK::new(k);
+    for (place, distance) in (0..).zip(distances(index, query, ids)?) {
+        top.push(Neighbor { id: place, distance });
+    }
+    let named = |found: Neighbor| Neighbor {
+        id: ids[found.id as usize] as u64,
+        ..found
+    };
+    Ok(top.into_sorted().into_iter().map(named).collect())
 }
 
 /// A copy whose product codes of 4 bits lie in blocks, to be scanned fast.

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _native
 from ._arrays import Floats, Ids, Int64Vector, Pointer, rev_swig_ptr
-from ._index import Index, IndexFlat, Knobs, Range, _distances, _ranked, as_range
+from ._index import Index, IndexFlat, Knobs, Range, _distances, _rank, as_range
 from ._named import GONE, Named
 from ._params import IndexRefineSearchParameters, SearchParameters, SearchParametersPreTransform
 from ._selectors import IDSelector
@@ -307,6 +307,7 @@ class IndexRefine(Index):
         self.own_refine_index = False
         # What the base calls the vectors of `refine_index`, in their order; `None` where it calls them by position.
         self._names: Ids | None = None
+        self._order: Ids | None = None
 
     @property
     def metric_arg(self) -> float:  # type: ignore[override]
@@ -335,15 +336,18 @@ class IndexRefine(Index):
         self.base_index.add(x)
         self.refine_index.add(x)
         if self._names is not None:
-            self._names = np.concatenate([names, np.arange(first, first + len(x))])
+            self._name(np.concatenate([names, np.arange(first, first + len(x))]))
 
     def _reset(self) -> None:
         self.base_index.reset()
         self.refine_index.reset()
-        self._names = self._names_from(np.empty(0, np.int64))
+        self._name(np.empty(0, np.int64))
 
-    def _names_from(self, names: Ids) -> Ids | None:
-        return names if self.base_index._keeps_ids() else None
+    def _name(self, names: Ids) -> None:
+        """Takes over what the base calls the vectors, in their order, unless it counts them as `refine_index` does."""
+        counted = len(names) == self._next_id() and (names == np.arange(len(names))).all()
+        self._names = None if counted or not self._keeps_ids() else names
+        self._order = None if self._names is None else np.argsort(names, kind="stable")
 
     def _own_ids(self) -> Ids:
         return np.arange(self.ntotal, dtype=np.int64) if self._names is None else self._names
@@ -361,8 +365,7 @@ class IndexRefine(Index):
             return ids
         if len(names) != self.refine_index.ntotal:
             raise RuntimeError(f"{self!r} has lost track of its vectors: add and remove them through it, not within")
-        order = np.argsort(names, kind="stable")
-        at = np.append(order, -1)[np.searchsorted(names, ids, sorter=order)]
+        at = np.append(self._order, -1)[np.searchsorted(names, ids, sorter=self._order)]
         return np.where((at >= 0) & (np.append(names, -1)[at] == ids), at, -1)
 
     def _told(self, params: SearchParameters | None) -> tuple[float, SearchParameters | None]:
@@ -387,10 +390,10 @@ class IndexRefine(Index):
 
     def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
         factor, inner = self._told(params)
-        k = labels.shape[1]
-        _, candidates = self.base_index.search(x, int(k * factor), params=inner)
-        distances[:], found = _ranked(self.refine_index, x, self._positions(candidates), k)
-        labels[:] = found if self._names is None else np.append(self._names, -1)[found]
+        _, candidates = self.base_index.search(x, int(labels.shape[1] * factor), params=inner)
+        _rank(self.refine_index, x, self._positions(candidates), distances, labels)
+        if self._names is not None:
+            labels[:] = np.append(self._names, -1)[labels]
 
     def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
         """What the base finds within a radius that is `k_factor` times as wide, if the refining index finds it within this one."""
@@ -419,7 +422,7 @@ class IndexRefine(Index):
         doomed = selector._over(lambda: names).mask(names)
         count = self.base_index.remove_ids(names[doomed])
         self.refine_index.remove_ids(np.flatnonzero(doomed))
-        self._names = self._names_from(names[~doomed])
+        self._name(names[~doomed])
         return count
 
     @classmethod
@@ -438,7 +441,8 @@ class IndexRefine(Index):
         names = np.concatenate([self._own_ids(), other._own_ids() + offset])
         self.base_index.merge_from(other.base_index, offset)
         self.refine_index.merge_from(other.refine_index)
-        self._names, other._names = self._names_from(names), self._names_from(names[:0])
+        self._name(names)
+        other._name(names[:0])
 
     def _engine(self) -> _native.VectorIndex:
         index = _native.VectorIndex.refine(

@@ -493,8 +493,7 @@ def _refine(index: _native.VectorIndex, base: _native.VectorIndex, refine: _nati
     IndexRefine.__init__(outer, around(base), around(refine))
     outer.k_factor = float(index.knob("k_factor") or 1.0)
     if outer._keeps_ids() and not outer.refine_index._keeps_ids():
-        names = _native.Parts(index).ids()
-        outer._names = None if np.array_equal(names, np.arange(len(names))) else names
+        outer._name(_native.Parts(index).ids())
     outer._close()
     return outer
 

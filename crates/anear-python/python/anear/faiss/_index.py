@@ -576,8 +576,11 @@ class IndexFlatCodes(EngineIndex):
         self, x: Any, k_base: SupportsIndex, base_labels: Any, k: SupportsIndex
     ) -> tuple[Floats, Ids]:
         """The `k` nearest among the first `k_base` candidates of each query."""
-        candidates: Ids = np.ascontiguousarray(base_labels, dtype=np.int64)[:, : operator.index(k_base)]
-        return _ranked(self, rows(x, self.d), np.ascontiguousarray(candidates), count_of(k))
+        queries, count = rows(x, self.d), count_of(k)
+        candidates: Ids = np.ascontiguousarray(np.asarray(base_labels, dtype=np.int64)[:, : operator.index(k_base)])
+        distances, labels = np.empty((len(queries), count), np.float32), np.empty((len(queries), count), np.int64)
+        _rank(self, queries, candidates, distances, labels)
+        return distances, labels
 
     def compute_distance_subset(self, x: Any, labels: Any) -> Floats:
         """The distances between each row of `x` and the vectors with the ids in its row of `labels`."""
@@ -668,17 +671,9 @@ def _distances(index: Index, x: Floats, labels: Ids) -> Floats:
     return out
 
 
-def _ranked(index: Index, x: Floats, candidates: Ids, k: int) -> tuple[Floats, Ids]:
-    """The `k` best of each row of candidates, by the distances of `index`."""
-    values = _distances(index, x, candidates)
-    similar = index._is_similarity()
-    keys = np.where(candidates < 0, np.inf, -values if similar else values)
-    order = np.argsort(keys, axis=1, kind="stable")[:, :k]
-    labels = np.full((len(x), k), -1, np.int64)
-    worst = np.finfo(np.float32).max * (-1 if similar else 1)
-    distances = np.full((len(x), k), worst, np.float32)
-    width = order.shape[1]
-    labels[:, :width] = np.take_along_axis(candidates, order, 1)
-    distances[:, :width] = np.where(labels[:, :width] < 0, worst, np.take_along_axis(values, order, 1))
-    return distances, labels
+def _rank(index: Index, x: Floats, candidates: Ids, distances: Floats, labels: Ids) -> None:
+    """Writes the best of each row of candidates, by the distances of `index`."""
+    if not isinstance(index, EngineIndex):
+        raise index._cannot("distances to vectors of one's choice")
+    index._live.rank(x, candidates, distances, labels)
 

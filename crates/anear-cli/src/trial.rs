@@ -81,6 +81,7 @@ impl Set {
         let data = args.data.as_deref().unwrap_or_default();
         if let Some(text) = data.strip_prefix("synthetic:") {
             let data: Synthetic = text.parse()?;
+            check_fits(&data)?;
             let read = |mut blocks| Vectors::read(&mut blocks);
             let made = set("synthetic".into(), read(data.base())?, read(data.queries())?);
             let details = data.to_string();
@@ -146,6 +147,34 @@ impl Set {
         let seconds = start.elapsed().as_secs_f64();
         Ok(Built { index, seconds })
     }
+}
+
+/// Refuses a data set whose vectors do not fit into memory.
+fn check_fits(data: &Synthetic) -> Result<()> {
+    const COMPONENT: u64 = size_of::<f32>() as u64;
+    let components = (data.n as u64)
+        .saturating_add(data.nq as u64)
+        .saturating_mul(data.d as u64);
+    let (needed, available) = (components.saturating_mul(COMPONENT), available_memory());
+    if needed <= available {
+        return Ok(());
+    }
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    Err(Error::Usage(format!(
+        "`synthetic:{data}` needs {:.1} GB of memory for its vectors, and {:.1} GB are available; (n + nq) * d may be at \
+         most {}",
+        gigabytes(needed),
+        gigabytes(available),
+        available / COMPONENT
+    )))
+}
+
+/// Bytes of memory that programs can still have; elsewhere than on Linux, as many as can be addressed.
+fn available_memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.map_or(isize::MAX as u64, |kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// Refuses true neighbors of other data; keeps `k` of each query.

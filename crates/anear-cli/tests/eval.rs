@@ -206,6 +206,9 @@ fn progress_is_shown_when_asked_for() {
 fn what_cannot_be_evaluated_is_refused_in_one_line() {
     let flat = |args: &[&str]| anear(["eval", "--index", "Flat"].iter().chain(args));
     flat(&[]).complains(2, &["--data"]);
+    flat(&["--data", "synthetic:n=1000000000000000"])
+        .complains(2, &["needs 256000000.", "GB of memory", "may be at most"]);
+    flat(&["--data", "synthetic:n=18446744073709551615,nq=18446744073709551615"]).complains(2, &["GB of memory"]);
     flat(&["--data", "synthetic:n=ten"]).complains(2, &["`ten` is not a whole number"]);
     flat(&["--data", "base.fvecs"]).complains(2, &["--base", "base.fvecs"]);
     flat(&["--data", "nowhere.hdf5"]).complains(3, &["cannot read nowhere.hdf5"]);

@@ -61,8 +61,26 @@ fn info_says_what_a_store_holds() {
         .map(|file| file.unwrap().metadata().unwrap().len())
         .sum();
     assert_eq!(info["bytes"], bytes);
+    assert_eq!(info["index"], "Flat");
     let text = anear(["info", &out]).stdout;
     assert!(text.contains(&format!("documents: {passages}")), "{text}");
+    assert!(text.contains("index: Flat"), "{text}");
+}
+
+#[test]
+fn info_counts_the_bytes_of_an_index_that_faiss_does_not_have() {
+    let folder = folder(&[]);
+    let saved = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let builder = anear::LocalStore::builder(anear::DefaultEmbeddings::new()).index("HNSW8,RaBitQ4")?;
+        let store = builder.from_texts((0..50).map(|i| format!("text {i}"))).await?;
+        store.save_local(folder.path(), "index").await
+    });
+    saved.unwrap();
+    let info = &anear(["info", &arg(folder.path()), "--json"]).answers()[0];
+    assert_eq!(info["index"], "HNSW8,RaBitQ4");
+    let files = ["index.vectors", "index.pkl", "index.anear.json"].map(|name| folder.path().join(name));
+    let bytes: u64 = files.iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert_eq!(info["bytes"], bytes);
 }
 
 #[test]

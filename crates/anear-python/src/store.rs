@@ -435,6 +435,12 @@ impl Store {
         self.store.index().to_string()
     }
 
+    /// The name of the model that a loaded store was saved with, if it is known.
+    #[getter]
+    fn saved_model(&self) -> Option<&str> {
+        self.store.saved_model()
+    }
+
     /// Of how many bits scores count those that differ; `None` where they do not.
     #[getter]
     fn bits_compared(&self) -> Option<usize> {

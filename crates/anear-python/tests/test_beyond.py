@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -289,3 +291,37 @@ def test_pairs_may_be_lists_and_bytes_of_any_kind() -> None:
     for kind in (bytearray, memoryview):
         again = FAISS.deserialize_from_bytes(kind(data), db.embeddings)  # type: ignore[arg-type]
         assert again.count() == before + 1
+
+
+class Named(Numbers):
+    """A model that says what it is called."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.model = model
+
+
+class Nameless(Numbers):
+    """A model that does not."""
+
+    model = None  # type: ignore[assignment]
+
+
+async def test_a_store_opened_with_another_model_of_the_same_width_warns(tmp_path: Path) -> None:
+    db = FAISS.from_texts(["one", "two"], Named("hub/small-v1"))
+    db.save_local(tmp_path)
+    data = db.serialize_to_bytes()
+    with pytest.warns(UserWarning, match="saved with the model 'hub/small-v1' and is opened with 'hub/small-v2'"):
+        FAISS.load_local(tmp_path, Named("hub/small-v2"))
+    with pytest.warns(UserWarning, match="saved with the model 'hub/small-v1'") as caught:
+        FAISS.deserialize_from_bytes(data, Named("other"))
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="vectors of different models cannot be compared"):
+        await FAISS.aload_local(tmp_path, Named("other"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for same in (Named("hub/small-v1"), Named("/models/small-v1/"), Nameless()):
+            FAISS.load_local(tmp_path, same)
+        FAISS.load_local(tmp_path, Named("other"), compat="langchain", allow_dangerous_deserialization=True)
+        (tmp_path / "index.anear.json").unlink()
+        FAISS.load_local(tmp_path, Named("hub/small-v1"))

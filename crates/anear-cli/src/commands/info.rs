@@ -35,6 +35,8 @@ struct Saved {
     metric: &'static str,
     /// Whether vectors are scaled to unit length.
     normalized: bool,
+    /// The kind of index, as a factory string.
+    index: String,
     /// `None` where the program that saved it did not say.
     model: Option<String>,
     /// Size of its files.
@@ -90,6 +92,7 @@ impl Saved {
             dimension: store.dim(),
             metric: store.metric().name(),
             normalized: store.normalize_l2(),
+            index: store.index().to_string(),
             model: store.saved_model().map(str::to_owned),
             bytes: bytes(folder, name).map_err(|source| Error::Read {
                 path: folder.to_owned(),
@@ -108,6 +111,7 @@ impl Saved {
             dimension,
             metric,
             normalized,
+            index,
             model,
             bytes,
         } = self;
@@ -119,14 +123,17 @@ impl Saved {
             "metric: {metric}{}",
             if *normalized { ", on normalized vectors" } else { "" }
         )?;
+        writeln!(out, "index: {index}")?;
         writeln!(out, "model: {}", model.as_deref().unwrap_or("not recorded"))?;
         writeln!(out, "bytes: {bytes}")
     }
 }
 
-/// Size of the files of one saved store, as many as there are: LangChain writes no `.anear.json`.
+/// Size of the files of one saved store, as many as there are: LangChain writes no `.anear.json`, and an index is in a
+/// `.faiss` or, where Faiss has none such, a `.vectors`.
 fn bytes(folder: &Path, name: &str) -> io::Result<u64> {
-    let sizes = ["faiss", "pkl", "anear.json"].map(|kind| match fs::metadata(folder.join(format!("{name}.{kind}"))) {
+    let kinds = ["faiss", "vectors", "pkl", "anear.json"];
+    let sizes = kinds.map(|kind| match fs::metadata(folder.join(format!("{name}.{kind}"))) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         metadata => Ok(metadata?.len()),
     });

@@ -288,8 +288,8 @@ impl<'a> Part<'a> {
 
     fn codes(self) -> Result<QuantizerSpec, Fault> {
         let codes = QuantizerSpec::parse(self.text).ok_or_else(|| match self.text {
-            "" => self.fault(format!("a part is missing (known: {KNOWN})")),
-            text => self.fault(format!("unknown index `{text}` (known: {KNOWN})")),
+            "" => self.fault(format!("a part is missing (known: {})", known())),
+            text => self.fault(format!("unknown index `{text}` (known: {})", known())),
         })?;
         self.checked(codes)
     }
@@ -324,9 +324,22 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Every token there is, for messages.
-const KNOWN: &str = "Flat, SQ8, SQ6, SQ4, SQfp16, SQbf16, PQ<m>, PQ<m>x<bits>, PQ<m>x4fs, LSH<bits>, RaBitQ<bits>, \
-                     IVF<n>, HNSW<m>, PCA<d>, OPQ<m>, RR, HR, ITQ, L2norm, IDMap, IDMap2, RFlat, Refine(...)";
+/// Every kind of token there is, for messages: an example of each.
+fn known() -> String {
+    let wrappers = [
+        "IVF1024",
+        "IVF1024_HNSW32",
+        "HNSW32",
+        "NSG32",
+        "IDMap",
+        "IDMap2",
+        "RFlat",
+        "Refine(SQ8)",
+    ];
+    [QuantizerSpec::EXAMPLES, &wrappers, TransformSpec::EXAMPLES]
+        .concat()
+        .join(", ")
+}
 
 #[cfg(test)]
 mod tests {
@@ -344,6 +357,27 @@ mod tests {
     fn examples_print_as_they_were_read() {
         for text in IndexSpec::EXAMPLES {
             assert_eq!(printed(text), *text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_index_is_answered_with_every_kind_there_is() {
+        let said = fault("Flop");
+        let is_told = |token: &str| said.split([' ', ',', ')']).any(|word| word.starts_with(token));
+        let tokens = [QuantizerSpec::EXAMPLES, TransformSpec::EXAMPLES].concat();
+        assert!(tokens.iter().all(|token| is_told(token)), "{said}");
+        for part in IndexSpec::EXAMPLES.iter().flat_map(|text| text.split([',', '('])) {
+            let name = part.trim_end_matches(')');
+            let name = &name[..name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len())];
+            assert!(is_told(name), "{name}: {said}");
+        }
+        let tokens = said.split_once("(known: ").unwrap().1.rsplit_once(')').unwrap().0;
+        for token in tokens.split(", ") {
+            let is_read = |text: String| text.parse::<IndexSpec>().is_ok();
+            assert!(
+                is_read(token.into()) || is_read(format!("{token},Flat")) || is_read(format!("Flat,{token}")),
+                "{token}"
+            );
         }
     }
 

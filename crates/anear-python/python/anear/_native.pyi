@@ -261,6 +261,8 @@ class Store:
     normalize_l2: bool
     dim: int | None
     index: str
+    saved_model: str | None
+    """What the model was called with which a loaded store was saved; None where nobody said."""
     bits_compared: int | None
     """Of how many bits scores count those that differ; None where they do not."""
     is_trained: bool

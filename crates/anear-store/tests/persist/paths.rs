@@ -99,6 +99,24 @@ fn a_link_a_pipe_or_a_folder_in_place_of_a_file_is_refused() {
     println!("{count} things in place of a file refused");
 }
 
+/// `current -> v42` is how stores are put into service.
+#[test]
+fn the_folder_itself_may_be_a_link_which_saves_leave_in_place() {
+    let outer = tempfile::tempdir().unwrap();
+    let [folder, relative, absolute] = ["v42", "current", "absolute"].map(|name| outer.path().join(name));
+    block_on(first().store(RealFs).save_local(&folder, NAME)).unwrap();
+    symlink("v42", &relative).unwrap();
+    symlink(&folder, &absolute).unwrap();
+    for link in [&relative, &absolute, &relative.join("")] {
+        let loaded = block_on(builder(RealFs).load_local(link, NAME)).unwrap();
+        assert_eq!(written(&loaded), first().written());
+    }
+    block_on(second().store(RealFs).save_local(&relative, NAME)).unwrap();
+    assert!(relative.is_symlink());
+    let loaded = block_on(builder(RealFs).load_local(&folder, NAME)).unwrap();
+    assert_eq!(written(&loaded), second().written());
+}
+
 /// Puts something else in place of a file.
 fn replace(file: &Path, kind: &str, original: &Path) {
     fs::remove_file(file).unwrap();

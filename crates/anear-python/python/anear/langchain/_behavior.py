@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.documents import Document
 
 from .. import _native
+from . import _model
 from ._distance import DistanceStrategy, metric_of, relevance_of, strategy_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ class Behavior:
     def check_load(self, allow_dangerous_deserialization: bool, kwargs: dict[str, Any]) -> None:
         """Takes out of `kwargs` what loading accepts without effect. Nothing is dangerous: no pickle is executed."""
         kwargs.pop("asynchronous", None)
+
+    def check_saved_model(self, saved: str | None, model: object) -> None:
+        """Warns where a store is opened with another model than it was saved with."""
+        _model.warn_of_another(saved, model)
 
     def check_model(self, function: object) -> None:
         """Whether asynchronous methods may call a plain function to embed. They may."""

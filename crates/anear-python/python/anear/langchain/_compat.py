@@ -75,6 +75,9 @@ class LangChainBehavior(Behavior):
                 'compat="langchain"; anear itself needs no such flag, because it executes nothing'
             )
 
+    def check_saved_model(self, saved: str | None, model: object) -> None:
+        """Says nothing."""
+
     def check_model(self, function: object) -> None:
         """Raises a bare Exception."""
         raise Exception(FUNCTION_AS_MODEL)

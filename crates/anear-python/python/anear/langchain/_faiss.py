@@ -935,7 +935,7 @@ class FAISS(VectorStore):
 
         Args:
             folder_path: the folder.
-            embeddings: the model that the store was made with.
+            embeddings: the model that the store was made with; warns where both say that it is another.
             index_name: the name it was saved under.
             allow_dangerous_deserialization: accepted without effect, there is no danger.
             io_flags: accepted without effect.
@@ -1007,6 +1007,7 @@ class FAISS(VectorStore):
 
     @classmethod
     def __opened(cls, store: _native.Store, embeddings: Any, kwargs: dict[str, Any]) -> Self:
+        _behavior_of(kwargs.get("compat") or cls.compat).check_saved_model(store.saved_model, embeddings)
         docstore = kwargs.pop("docstore", None)
         return cls(embeddings, store, InMemoryDocstore() if docstore is None else docstore, {}, **kwargs)
 
@@ -1032,7 +1033,7 @@ class FAISS(VectorStore):
 
     def _repr_html_(self) -> str:
         names = dict.fromkeys([type(self.embedding_function).__name__, _model.name_of(self.embedding_function)])
-        return table(type(self).__name__, self._store, self.__distance(), " ".join(names))
+        return table(type(self).__name__, self._store, self.__distance(), " ".join(filter(None, names)))
 
     def __distance(self) -> str:
         return str(getattr(self._strategy, "value", self._strategy))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -28,10 +30,34 @@ def check_model(model: object) -> None:
         _logger.warning(FUNCTION_AS_MODEL)
 
 
-def name_of(model: Any) -> str:
-    """What saved stores call the model; empty when it does not say."""
+def identity_of(model: Any) -> str | None:
+    """What the model calls itself; None when it does not say."""
     names = (getattr(model, name, None) for name in ("model", "model_name"))
-    return next((name for name in names if isinstance(name, str)), type(model).__name__)
+    return next((name for name in names if isinstance(name, str)), None)
+
+
+def name_of(model: Any) -> str:
+    """What saved stores call the model: what it calls itself, else its class; empty for a function."""
+    return identity_of(model) or (type(model).__name__ if isinstance(model, Embeddings) else "")
+
+
+def warn_of_another(saved: str | None, model: Any) -> None:
+    """Warns of a model that is not the one a store was saved with, as far as both say which they are."""
+    identity = identity_of(model)
+    if not saved or not identity or _same(saved, identity):
+        return
+    warnings.warn(
+        f"the store was saved with the model {saved!r} and is opened with {identity!r}; vectors of different models cannot "
+        "be compared: open it with its own model, or make it anew with this one",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    # Hubs and folders put something before the name: "sentence-transformers/all-MiniLM-L6-v2".
+    names = (re.split(r"[/\\]", name.rstrip("/\\"))[-1] for name in (one, other))
+    return len(set(names)) == 1
 
 
 def embed_documents(model: Model, texts: list[str]) -> Any:

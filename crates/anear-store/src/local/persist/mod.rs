@@ -85,7 +85,7 @@ impl LocalStore {
     /// All or nothing: after a crash at any moment, a full disk or a failed sync the folder loads as the store it held
     /// before or as this one. Readers and writers go on meanwhile; one snapshot is saved. Saves of one store wait for
     /// each other; of two stores or processes that save to one folder at once, one is refused. `index_name` is LangChain's,
-    /// usually `index`; it may not leave the folder. One save to a folder at a time: another one, of this process or any,
+    /// usually `index`; it may not leave the folder, which may be a link (`current -> v42`), while its files may not. One save to a folder at a time: another one, of this process or any,
     /// is refused meanwhile.
     ///
     /// A store that never held a vector has no `.faiss` file yet, since its dimension is not known. An index that Faiss

@@ -150,6 +150,7 @@ from ._lists import (
     VStackInvertedLists,
     downcast_InvertedLists,
 )
+from ._ondisk import OnDiskInvertedLists
 from ._ivf import (
     IndexIVF,
     IndexIVFFlat,
@@ -560,6 +561,7 @@ __all__ = [
     "NSG",
     "NormalizationTransform",
     "OPQMatrix",
+    "OnDiskInvertedLists",
     "OneRecallAtRCriterion",
     "OperatingPoint",
     "OperatingPointVector",

@@ -301,7 +301,7 @@ class Index(Raw, Known):
         Raises:
             ImportError: `faiss` is not installed.
         """
-        return import_module("faiss").deserialize_index(self._engine().to_faiss())
+        return import_module("faiss").deserialize_index(self._to_faiss())
 
     def add_ex(self, x: Any, numeric_type: int) -> None:
         """`add` of numbers of a type; they are converted."""
@@ -365,6 +365,10 @@ class Index(Raw, Known):
     def _engine(self) -> _native.VectorIndex:
         """The whole of it as one index of the engine, to be saved or built upon."""
         raise self._cannot("saving")
+
+    def _to_faiss(self, beside_lists: bool = False) -> Codes:
+        """The whole of it as Faiss writes it; lists in a file of their own stay there if that is wanted."""
+        return self._engine().to_faiss(beside_lists)
 
     def _keeps_ids(self) -> bool:
         """Whether vectors keep their ids when others are removed, rather than being numbered by position."""

@@ -28,6 +28,14 @@ class _Wrapper(Index):
         self.metric_arg, self._cosine = index.metric_arg, index._cosine
         self.index = index
 
+    def _check_metric(self) -> None:
+        """The index within knows it."""
+
+    @property
+    def metric(self) -> str:
+        """The metric's name, in anear's words."""
+        return self.index.metric
+
     @property
     def is_trained(self) -> bool:
         """Whether all that is within is trained."""

@@ -51,8 +51,7 @@ class Index(Raw, Known):
         self.d = operator.index(d)
         self._cosine = metric == "cosine"
         self.metric_type, self.metric_arg = metric_number(metric) if isinstance(metric, str) else (int(metric), 0.0)
-        if self.metric_type != METRIC_Lp:
-            metric_name(self.metric_type)
+        self._check_metric()
 
     @property
     def metric(self) -> str:
@@ -316,6 +315,11 @@ class Index(Raw, Known):
         return self.search(_typed(x, numeric_type), k, **options)
 
     # What kinds of indexes differ in.
+
+    def _check_metric(self) -> None:
+        """Refuses a metric that vectors cannot be compared by."""
+        if self.metric_type != METRIC_Lp:
+            metric_name(self.metric_type)
 
     @classmethod
     def _family(cls) -> type:
@@ -589,6 +593,12 @@ class IndexFlat(IndexFlatCodes):
     >>> index.search(np.array([[1.0, 1.0]]), 1)
     (array([[0.]], dtype=float32), array([[1]]))
     """
+
+    def __new__(cls, d: Any = 0, metric: Any = METRIC_L2, *rest: Any, **options: Any) -> IndexFlat:
+        """One that takes NaN for the metrics that leave it out."""
+        from ._missing import METRICS, IndexFlatMissing
+
+        return super().__new__(IndexFlatMissing if cls is IndexFlat and metric in METRICS else cls)
 
     def __init__(self, d: SupportsIndex = 0, metric: int | str = METRIC_L2) -> None:
         """An empty index of vectors of width `d`; `metric` is one of Faiss's numbers or a name of anear's."""

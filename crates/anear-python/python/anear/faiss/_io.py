@@ -18,6 +18,7 @@ from ._codes import IndexPQ
 from ._constants import IO_FLAG_MMAP, IO_FLAG_MMAP_IFC
 from ._factory import around
 from ._index import Index
+from ._missing import first_of_missing
 from ._quantizers import ProductQuantizer
 from ._transforms import VectorTransform, transform_around
 
@@ -234,11 +235,20 @@ def deserialize_index(data: Any, io_flags: int = 0) -> Index:
 
 def _whole(data: Codes, folder: str | None = None) -> Index:
     """The index that bytes are, with lists in another file in `folder`."""
-    return around(_native.VectorIndex.from_faiss(data, folder))
+    missing = first_of_missing(data)
+    if missing is None:
+        return around(_native.VectorIndex.from_faiss(data, folder))
+    index, length = missing
+    if length != len(data):
+        raise RuntimeError(f"not a sound Faiss index: {len(data) - length} bytes are left over")
+    return index
 
 
 def _beginning(data: Codes) -> tuple[Index, int]:
     """The index that bytes begin with, and how many it takes."""
+    missing = first_of_missing(data)
+    if missing is not None:
+        return missing
     index, length = _native.VectorIndex.first_of_faiss(data)
     return around(index), length
 

@@ -150,7 +150,9 @@ from ._lists import (
     VStackInvertedLists,
     downcast_InvertedLists,
 )
+from ._descent import IndexNNDescent, IndexNNDescentFlat, NNDescent
 from ._ondisk import OnDiskInvertedLists
+from ._refined import IndexIVFPQR
 from ._ivf import (
     IndexIVF,
     IndexIVFFlat,
@@ -489,6 +491,7 @@ __all__ = [
     "IndexIVFLocalSearchQuantizerFastScan",
     "IndexIVFPQ",
     "IndexIVFPQFastScan",
+    "IndexIVFPQR",
     "IndexIVFProductLocalSearchQuantizer",
     "IndexIVFProductLocalSearchQuantizerFastScan",
     "IndexIVFProductResidualQuantizer",
@@ -501,6 +504,8 @@ __all__ = [
     "IndexLSH",
     "IndexLocalSearchQuantizer",
     "IndexLocalSearchQuantizerFastScan",
+    "IndexNNDescent",
+    "IndexNNDescentFlat",
     "IndexNSG",
     "IndexNSGFlat",
     "IndexNSGPQ",
@@ -558,6 +563,7 @@ __all__ = [
     "MaskedInvertedLists",
     "MatrixStats",
     "MultiIndexQuantizer",
+    "NNDescent",
     "NSG",
     "NormalizationTransform",
     "OPQMatrix",

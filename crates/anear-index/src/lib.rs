@@ -70,7 +70,7 @@ pub use flat::Flat;
 pub use graph::{Graph, GraphParts, NO_LINK};
 pub use hnsw::Hnsw;
 pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
-pub use ivf::{Ivf, List};
+pub use ivf::{Extent, Ivf, List, ListFile};
 pub use memory::Memory;
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
 pub use nsg::Nsg;

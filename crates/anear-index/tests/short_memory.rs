@@ -45,7 +45,9 @@ fn inverted(codes: Codes) -> Ivf {
     centroid.truncate(1).unwrap();
     let coarse = Flat::with_codes(Arc::new(Raw::new(DIM)), Metric::L2, centroid).unwrap();
     let mut index = Ivf::new(Metric::L2, Box::new(coarse), Arc::new(Raw::new(DIM)), false).unwrap();
-    index.fill_list(0, List::new(codes, (0..LEN as u64).collect())).unwrap();
+    index
+        .fill_lists(vec![List::new(codes, (0..LEN as u64).collect())])
+        .unwrap();
     index
 }
 

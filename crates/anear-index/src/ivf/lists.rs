@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Add as _;
+use std::sync::Arc;
 
 use anear_kernels::IdSelector;
 use anear_quant::{Codes, Quantizer};
 
-use crate::ids::check_new;
+use super::ListFile;
+use crate::ids::{MAX_ID, check_new};
 use crate::{Error, Memory, Result};
 
 /// The vectors of one list.
@@ -100,6 +102,8 @@ pub(super) struct Place {
 pub(super) struct Lists {
     lists: Vec<List>,
     places: Places,
+    /// What the lists were read from, and may differ from by now.
+    pub(super) file: Option<Arc<ListFile>>,
 }
 
 impl Lists {
@@ -108,6 +112,7 @@ impl Lists {
         Self {
             lists: vec![list; nlist],
             places: Places::Counted(Vec::new()),
+            file: None,
         }
     }
 
@@ -197,16 +202,25 @@ impl Lists {
         Ok(())
     }
 
-    /// Fills a list that is empty.
-    pub(super) fn fill(&mut self, number: usize, list: List) -> Result<()> {
-        for (slot, &id) in list.ids.iter().enumerate() {
-            if self.place(id).is_some() {
+    /// These lists.
+    ///
+    /// # Errors
+    /// [`Error::RepeatedId`], [`Error::IdTooLarge`].
+    pub(super) fn of(lists: Vec<List>) -> Result<Self> {
+        let count: usize = lists.iter().map(List::len).sum();
+        let largest = lists.iter().flat_map(|list| list.ids.iter().copied()).max();
+        if let Some(id) = largest.filter(|id| *id > MAX_ID) {
+            return Err(Error::IdTooLarge { id });
+        }
+        let mut places = Places::for_ids(count, largest.map_or(0, |id| id + 1));
+        for (id, place) in (0..).zip(&lists).flat_map(|(number, list)| list.places(number)) {
+            if places.get(id).is_some() {
                 return Err(Error::RepeatedId { id });
             }
-            self.places.insert(id, Place { list: number, slot });
+            places.insert(id, place);
         }
-        self.lists[number] = list;
-        Ok(())
+        let file = None;
+        Ok(Self { lists, places, file })
     }
 
     /// Appends the lists of an index with the same centroids; the raised ids were checked.
@@ -302,6 +316,18 @@ fn unpack(word: u64) -> Option<Place> {
 }
 
 impl Places {
+    /// Room for so many ids, all of them below `end`.
+    fn for_ids(count: usize, end: u64) -> Self {
+        // A word for each number up to the largest is less than an entry of a map for each id.
+        if end <= 2 * count as u64 {
+            return Self::Counted(vec![GONE; end as usize]);
+        }
+        Self::Named {
+            places: HashMap::with_capacity(count),
+            next_id: 0,
+        }
+    }
+
     fn get(&self, id: u64) -> Option<Place> {
         match self {
             Self::Counted(words) => unpack(*words.get(usize::try_from(id).ok()?)?),
@@ -422,6 +448,25 @@ mod tests {
         check(&lists, &[1, 50]);
         add(&mut lists, &[2]);
         check(&lists, &[1, 2, 50]);
+    }
+
+    #[test]
+    fn lists_that_are_there_are_counted_unless_ids_are_far_apart() {
+        for ids in [[2, 0, 5, 1], [70, 0, 5, 1]] {
+            let mut whole = lists();
+            add(&mut whole, &ids);
+            let mut again = Lists::of(whole.lists.clone()).unwrap();
+            assert_eq!(matches!(again.places, Places::Counted(_)), ids[0] == 2);
+            assert_eq!(again.next_id(), ids.iter().max().unwrap() + 1);
+            add(&mut again, &[80, 3]);
+            let mut expected = [ids.to_vec(), vec![80, 3]].concat();
+            expected.sort_unstable();
+            check(&again, &expected);
+        }
+        let mut repeated = lists();
+        add(&mut repeated, &[0, 1]);
+        let twice = vec![repeated.get(0).clone(); 2];
+        assert!(matches!(Lists::of(twice), Err(Error::RepeatedId { id: 0 })));
     }
 
     #[test]

@@ -17,13 +17,14 @@ use self::router::Router;
 use self::terms::Terms;
 use crate::error::{check_dim, check_finite};
 use crate::flat::{check_metric, encode, encode_by, is_same_quantizer, mismatch};
-use crate::ids::{MAX_ID, check_count};
+use crate::ids::check_count;
 use crate::request::{as_count, unknown_knob};
 use crate::{
     Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
     Remove, Result, SearchRequest, VectorIndex,
 };
 
+mod file;
 pub(crate) mod knobs;
 mod lists;
 mod persist;
@@ -32,6 +33,7 @@ mod search;
 mod terms;
 mod train;
 
+pub use file::{Extent, ListFile};
 pub use lists::List;
 pub(crate) use persist::{COARSE, ENTRIES, LISTS};
 
@@ -189,24 +191,29 @@ impl Ivf {
         self.lists.get(number)
     }
 
-    /// Fills an empty list with codes that are there already.
+    /// Makes codes that are there already the lists of this index, in place of its own.
     ///
     /// # Errors
-    /// [`Error::DuplicateId`], [`Error::RepeatedId`], [`Error::IdTooLarge`].
-    pub fn fill_list(&mut self, number: usize, list: List) -> Result<()> {
-        if let Some(&id) = list.ids().iter().find(|id| **id > MAX_ID) {
-            return Err(Error::IdTooLarge { id });
-        }
-        let list = match &self.terms {
-            Some(terms) => {
-                let (mut codes, mut own) = (Vec::new(), Vec::with_capacity(list.len()));
-                list.codes().copy_to(0..list.len(), &mut codes);
-                terms.extend(&*self.quantizer, self.router.centroid(number), &codes, &mut own);
-                list.with_terms(own)
-            }
-            None => list,
+    /// [`Error::RepeatedId`], [`Error::IdTooLarge`]; the index is as it was then.
+    ///
+    /// # Panics
+    /// When there are more lists or fewer.
+    pub fn fill_lists(&mut self, lists: Vec<List>) -> Result<()> {
+        assert_eq!(lists.len(), self.nlist(), "as many lists as before");
+        let lists = (0..).zip(lists).map(|(number, list)| self.with_terms(number, list));
+        self.lists = Lists::of(lists.collect())?;
+        Ok(())
+    }
+
+    /// A list with the term of each code, where the index needs them.
+    fn with_terms(&self, number: usize, list: List) -> List {
+        let Some(terms) = &self.terms else {
+            return list;
         };
-        self.lists.fill(number, list)
+        let (mut codes, mut own) = (Vec::new(), Vec::with_capacity(list.len()));
+        list.codes().copy_to(0..list.len(), &mut codes);
+        terms.extend(&*self.quantizer, self.router.centroid(number), &codes, &mut own);
+        list.with_terms(own)
     }
 
     /// Appends the `i`-th of these codes to list `lists[i]`, under the id `ids[i]`.

@@ -40,14 +40,15 @@ impl Ivf {
         index.nprobe = usize::try_from(entries.u64("nprobe")?).unwrap_or(usize::MAX).max(1);
         let next_id = entries.u64("next id")?;
         let sizes = numbers(entries.items(index.nlist() as u64, size_of::<u64>(), "list sizes")?);
-        for (number, size) in sizes.enumerate() {
+        let mut lists = Vec::with_capacity(index.nlist());
+        for size in sizes {
             let ids = numbers(entries.items(size, size_of::<u64>(), "ids of a list")?).collect::<Vec<_>>();
             let (layout, code_len) = (index.quantizer.layout(), index.quantizer.code_len());
             let bytes = codes.take(layout.bytes_for(ids.len(), code_len), "codes of a list")?;
             let codes = Codes::from_bytes(layout, code_len, ids.len(), from.own(bytes)?)?;
-            let list = List::new(codes, ids);
-            index.fill_list(number, list)?;
+            lists.push(List::new(codes, ids));
         }
+        index.fill_lists(lists)?;
         entries.finish()?;
         codes.finish()?;
         if index.lists.next_id() > next_id {

@@ -24,6 +24,7 @@ _F32: TypeAlias = npt.NDArray[np.float32]
 _I32: TypeAlias = npt.NDArray[np.int32]
 _I64: TypeAlias = npt.NDArray[np.int64]
 _U8: TypeAlias = npt.NDArray[np.uint8]
+_U64: TypeAlias = npt.NDArray[np.uint64]
 _Knobs: TypeAlias = Mapping[str, float] | None
 _Within: TypeAlias = tuple[npt.NDArray[np.uint64], _F32, _I64]
 """Bounds of the rows, values and ids of a range search."""
@@ -59,10 +60,11 @@ class VectorIndex:
     def to_bytes(self) -> bytes:
         """anear's own container, checksummed."""
     @staticmethod
-    def from_faiss(data: _U8) -> VectorIndex: ...
+    def from_faiss(data: _U8, folder: str | None = None) -> VectorIndex:
+        """The index of a file of Faiss's, with lists that it leaves to another file in `folder`."""
     @staticmethod
-    def map_faiss(path: str) -> VectorIndex:
-        """The index of a file of Faiss's, in which its codes stay."""
+    def map_faiss(path: str, folder: str) -> VectorIndex:
+        """The index of a file of Faiss's, in which its codes stay, with lists that it leaves to another file in `folder`."""
     @staticmethod
     def first_of_faiss(data: _U8) -> tuple[VectorIndex, int]:
         """The index that a file of Faiss's begins with, and how many bytes it is."""
@@ -72,8 +74,13 @@ class VectorIndex:
     @staticmethod
     def product(dim: int, m: int, nbits: int, centroids: _F32) -> VectorIndex:
         """An index over a product quantizer of these centroids, those of the first part first."""
-    def to_faiss(self) -> _U8:
-        """A file for Faiss."""
+    def to_faiss(self, beside_lists: bool = False) -> _U8:
+        """A file for Faiss; lists in a file of their own stay there if that is wanted."""
+    def map_lists(self, path: str, name: str, extents: _U64) -> None:
+        """Makes the lists of the file at `path` those of an inverted file; others find it as `name`.
+
+        Of each list: its size, its capacity and where it begins.
+        """
     def in_blocks(self, file_block: int) -> VectorIndex:
         """A copy whose product codes of 4 bits lie in blocks, in files in blocks of so many."""
     def add_codes(self, lists: npt.NDArray[np.uint32], ids: _I64, codes: _U8) -> None:

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anear::index::compat::faiss::{read_first_index, read_first_product, read_index, read_index_mapped, write_index};
+use anear::index::compat::faiss::{
+    read_first_index, read_first_product, read_index, read_index_in, write_index, write_index_beside_lists,
+};
 use anear::index::{
-    Error, Flat, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Mapping, Neighbors, PreTransform, RangeRequest, Refine,
-    SearchRequest, Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
+    Error, Extent, Flat, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Mapping, Neighbors, PreTransform, RangeRequest,
+    Refine, SearchRequest, Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
 };
 use anear::kernels::{IdSelector, Rows};
 use anear::quant::{Product, QuantizerSpec};
@@ -167,19 +169,27 @@ impl NativeIndex {
         guarded(|| Ok(PyBytes::new(py, &self.read(py, |index, _| to_bytes(index)))))
     }
 
-    /// The index of a file of Faiss's.
+    /// The index of a file of Faiss's, with lists that it leaves to another file in `folder`.
     #[staticmethod]
-    fn from_faiss(py: Python<'_>, data: PyReadonlyArray1<'_, u8>) -> PyResult<Self> {
+    #[pyo3(signature = (data, folder = None))]
+    fn from_faiss(py: Python<'_>, data: PyReadonlyArray1<'_, u8>, folder: Option<PathBuf>) -> PyResult<Self> {
         guarded(|| {
             let data = data.as_slice()?;
-            detached(py, |_| read_index(data)).map(Self::new).map_err(raise)
+            let read = |_: Option<&Pool>| match &folder {
+                Some(folder) => read_index_in(folder, data, None),
+                None => read_index(data),
+            };
+            detached(py, read).map(Self::new).map_err(raise)
         })
     }
 
     /// The index of a file of Faiss's, in which its codes stay.
     #[staticmethod]
-    fn map_faiss(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let open = |_: Option<&Pool>| read_index_mapped(&Mapping::open(&path)?);
+    fn map_faiss(py: Python<'_>, path: PathBuf, folder: PathBuf) -> PyResult<Self> {
+        let open = |_: Option<&Pool>| {
+            let file = Mapping::open(&path)?;
+            read_index_in(&folder, file.as_slice(), Some(&file))
+        };
         guarded(|| detached(py, open).map(Self::new).map_err(raise))
     }
 
@@ -235,10 +245,33 @@ impl NativeIndex {
         })
     }
 
-    /// A file for Faiss.
-    fn to_faiss<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+    /// Makes the lists of the file at `path` those of an inverted file; others find it as `name`. Of each list: its size,
+    /// its capacity and where it begins.
+    fn map_lists(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        name: String,
+        extents: PyReadonlyArray2<'_, u64>,
+    ) -> PyResult<()> {
         guarded(|| {
-            let file = self.read(py, |index, _| write_index(index)).map_err(raise)?;
+            let (extents, _) = extents.as_slice()?.as_chunks();
+            let extent = |&[len, capacity, offset]: &[u64; 3]| Extent { len, capacity, offset };
+            let extents = extents.iter().map(extent).collect();
+            self.write(py, |index, _| parts::map_lists(index, &path, name, extents))
+        })
+    }
+
+    /// A file for Faiss; lists in a file of their own stay there if that is wanted.
+    #[pyo3(signature = (beside_lists = false))]
+    fn to_faiss<'py>(&self, py: Python<'py>, beside_lists: bool) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        guarded(|| {
+            let write = if beside_lists {
+                write_index_beside_lists
+            } else {
+                write_index
+            };
+            let file = self.read(py, |index, _| write(index)).map_err(raise)?;
             Ok(file.into_pyarray(py))
         })
     }

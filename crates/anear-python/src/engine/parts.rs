@@ -1,12 +1,13 @@
 //! What an index consists of, for those who look into it.
 
 use std::any::Any;
+use std::path::Path;
 use std::sync::Arc;
 
 use anear::index::compat::faiss::write_product;
 use anear::index::{
-    Cosine, Error, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, List, Nsg, PreTransform, Refine, VectorIndex,
-    VectorIndexExt as _,
+    Cosine, Error, Extent, Flat, Hnsw, IdMap, IdMapKind, IndexSpec, Ivf, List, ListFile, Mapping, Nsg, PreTransform,
+    Refine, VectorIndex, VectorIndexExt as _,
 };
 use anear::kernels::{Neighbor, Rows, TopK};
 use anear::quant::{Codes, FastScan, Lsh, Product, Quantizer, QuantizerSpec, Residual, Scalar};
@@ -334,10 +335,9 @@ pub(super) fn in_blocks(index: &dyn VectorIndex, file_block: usize) -> PyResult<
     let coarse = ivf.coarse().boxed_clone();
     let mut scanned = Ivf::new(ivf.metric(), coarse, quantizer.clone(), ivf.by_residual()).map_err(raise)?;
     scanned.set_nprobe(ivf.nprobe());
-    for (number, list) in (0..ivf.nlist()).map(|number| (number, ivf.list(number))) {
-        let list = List::new(repacked(list.codes(), &*quantizer)?, list.ids().to_vec());
-        scanned.fill_list(number, list).map_err(raise)?;
-    }
+    let lists = (0..ivf.nlist()).map(|number| ivf.list(number));
+    let lists = lists.map(|list| Ok(List::new(repacked(list.codes(), &*quantizer)?, list.ids().to_vec())));
+    scanned.fill_lists(lists.collect::<PyResult<_>>()?).map_err(raise)?;
     Ok(Box::new(scanned))
 }
 
@@ -374,6 +374,14 @@ pub(super) fn add_codes(index: &mut dyn VectorIndex, lists: &[u32], ids: &[u64],
         )));
     }
     ivf.add_codes(lists, ids, codes.as_slice()).map_err(raise)
+}
+
+pub(super) fn map_lists(index: &mut dyn VectorIndex, path: &Path, name: String, extents: Vec<Extent>) -> PyResult<()> {
+    let Some(ivf) = (index as &mut dyn Any).downcast_mut::<Ivf>() else {
+        return Err(refused("this index is no inverted file"));
+    };
+    let data = Mapping::open(path).map_err(|error| raise(error.into()))?;
+    ivf.map_lists(ListFile::new(name, data, extents)).map_err(raise)
 }
 
 /// Refuses numbers of lists that there are not, or of which there is not one for each code and id.

@@ -9,7 +9,7 @@ use super::blocks::{self, Blocks};
 use super::header::Header;
 use super::sink::Sink;
 use super::source::{Source, labels};
-use super::{flat, quantizers, read_object, unsound, unsupported, write_object};
+use super::{flat, on_disk, quantizers, read_object, unsound, unsupported, write_object};
 use crate::{Ivf, List, Result, VectorIndex};
 
 /// What every inverted file begins with.
@@ -243,11 +243,12 @@ fn read_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<
         b"ilar" => read_array_lists(index, nlist, source),
         b"ilbl" => read_block_lists(index, nlist, source),
         b"il00" => Ok(()),
-        b"ilod" => Err(unsound(
-            "its lists are in another file (`ilod`); make it an index of one file first",
-        )),
+        b"ilod" => {
+            check_shape(source, nlist, index.quantizer().code_len())?;
+            on_disk::read(index, source)
+        }
         code => Err(unsound(format!(
-            "its lists are of kind `{}`; anear reads ilar and ilbl",
+            "its lists are of kind `{}`; anear reads ilar, ilbl and ilod",
             code.escape_ascii()
         ))),
     }
@@ -257,6 +258,7 @@ fn read_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<
 fn read_array_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> Result<()> {
     let code_len = index.quantizer().code_len();
     check_shape(source, nlist, code_len)?;
+    let mut lists = vec![List::new(index.quantizer().new_codes(), Vec::new()); nlist];
     for (number, size) in list_sizes(source, nlist)? {
         let rows = source.items(size, code_len, "codes of a list")?;
         let ids = labels(source.items(size, size_of::<i64>(), "ids of a list")?)?;
@@ -265,9 +267,9 @@ fn read_array_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> R
             Layout::Rows => codes = Codes::from_bytes(Layout::Rows, code_len, size, source.own(rows)?)?,
             Layout::Blocks { .. } => codes.extend_from_rows(rows)?,
         }
-        index.fill_list(number, List::new(codes, ids))?;
+        lists[number] = List::new(codes, ids);
     }
-    Ok(())
+    index.fill_lists(lists)
 }
 
 /// Which lists hold something, and how much; lists that are not mentioned are empty.
@@ -308,13 +310,14 @@ fn read_block_lists(index: &mut Ivf, nlist: usize, source: &mut Source<'_>) -> R
             "{lists} lists in blocks of {block_len} vectors and {block_bytes} bytes do not hold the codes of {nlist} lists"
         )));
     }
-    for number in 0..nlist {
+    let mut filled = Vec::with_capacity(nlist);
+    for _ in 0..nlist {
         let ids = source.ids("ids of a list")?;
         let codes = source.bytes("codes of a list")?;
         let codes = blocks.read(ids.len(), codes, source)?;
-        index.fill_list(number, List::new(codes, ids))?;
+        filled.push(List::new(codes, ids));
     }
-    Ok(())
+    index.fill_lists(filled)
 }
 
 fn check_shape(source: &mut Source<'_>, nlist: usize, code_len: usize) -> Result<()> {
@@ -342,6 +345,10 @@ fn write_lists(index: &Ivf, sink: &mut Sink) {
             sink.ids(list.ids());
             sink.bytes(&blocks.written(list.codes()));
         }
+        return;
+    }
+    if let Some(file) = index.list_file().filter(|_| sink.leaves_lists()) {
+        on_disk::write(file, index.quantizer().code_len(), sink);
         return;
     }
     sink.put(b"ilar");

@@ -47,12 +47,14 @@ mod hnsw;
 mod ivf;
 mod kinds;
 mod nsg;
+mod on_disk;
 mod quantizers;
 mod sink;
 mod source;
 mod transforms;
 
 use std::any::Any;
+use std::path::Path;
 use std::sync::Arc;
 
 use anear_quant::Product;
@@ -84,6 +86,18 @@ pub fn read_index(file: &[u8]) -> Result<Box<dyn VectorIndex>> {
 /// Those of [`read_index`].
 pub fn read_index_mapped(file: &Mapping) -> Result<Box<dyn VectorIndex>> {
     read(Source::new(file.as_slice(), Some(file)))
+}
+
+/// As [`read_index`], of a file whose inverted lists may be in another one (Faiss: `OnDiskInvertedLists`).
+///
+/// Only the last part of the name that the file gives is believed: the lists are looked for under it in `folder`, as Faiss
+/// does by `IO_FLAG_ONDISK_SAME_DIR`, and a link there is refused. Codes stay in their file, see
+/// [`Ivf::map_lists`]. With a mapping of `file` its own codes do, too, see [`read_index_mapped`].
+///
+/// # Errors
+/// Those of [`read_index`], and [`Error::Damaged`] for lists that are not within their file.
+pub fn read_index_in(folder: &Path, file: &[u8], mapping: Option<&Mapping>) -> Result<Box<dyn VectorIndex>> {
+    read(Source::new(file, mapping).beside(folder))
 }
 
 fn read(mut source: Source<'_>) -> Result<Box<dyn VectorIndex>> {
@@ -147,6 +161,17 @@ pub fn write_product(quantizer: &Product) -> Vec<u8> {
 /// [`Error::Unsupported`] for indexes of types that Faiss does not have.
 pub fn write_index(index: &dyn VectorIndex) -> Result<Vec<u8>> {
     let mut sink = Sink::default();
+    write_object(index, &mut sink)?;
+    Ok(sink.into_bytes())
+}
+
+/// As [`write_index`], but lists that are in a file of their own stay there, as long as none was changed: what is written
+/// names that file.
+///
+/// # Errors
+/// Those of [`write_index`].
+pub fn write_index_beside_lists(index: &dyn VectorIndex) -> Result<Vec<u8>> {
+    let mut sink = Sink::beside_lists();
     write_object(index, &mut sink)?;
     Ok(sink.into_bytes())
 }

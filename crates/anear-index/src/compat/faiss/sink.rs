@@ -2,24 +2,40 @@
 
 /// The bytes so far.
 #[derive(Default)]
-pub(super) struct Sink(Vec<u8>);
+pub(super) struct Sink {
+    bytes: Vec<u8>,
+    leaves_lists: bool,
+}
 
 impl Sink {
+    /// One for lists that stay where they are, if they are in a file of their own.
+    pub(super) fn beside_lists() -> Self {
+        Self {
+            leaves_lists: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether lists in a file of their own stay there.
+    pub(super) fn leaves_lists(&self) -> bool {
+        self.leaves_lists
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.0
+        self.bytes
     }
 
     /// Bytes as they are.
     pub(super) fn put(&mut self, bytes: impl AsRef<[u8]>) {
-        self.0.extend_from_slice(bytes.as_ref());
+        self.bytes.extend_from_slice(bytes.as_ref());
     }
 
     pub(super) fn bool(&mut self, value: bool) {
-        self.0.push(value.into());
+        self.bytes.push(value.into());
     }
 
     pub(super) fn u8(&mut self, value: u8) {
-        self.0.push(value);
+        self.bytes.push(value);
     }
 
     pub(super) fn i32(&mut self, value: i32) {

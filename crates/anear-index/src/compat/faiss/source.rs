@@ -1,5 +1,7 @@
 //! A Faiss file as it is read: bounded, and never deeper than Faiss itself goes.
 
+use std::path::Path;
+
 use anear_bytes::{AlignedBytes, Cursor, Mapping};
 
 use super::unsound;
@@ -12,6 +14,7 @@ const DEPTH_MAX: usize = 50;
 pub(super) struct Source<'a> {
     cursor: Cursor<'a>,
     mapping: Option<&'a Mapping>,
+    folder: Option<&'a Path>,
     depth: usize,
 }
 
@@ -21,8 +24,22 @@ impl<'a> Source<'a> {
         Self {
             cursor: Cursor::new(file),
             mapping,
+            folder: None,
             depth: 0,
         }
+    }
+
+    /// The same, with other files that it names in `folder`.
+    pub(super) fn beside(self, folder: &'a Path) -> Self {
+        Self {
+            folder: Some(folder),
+            ..self
+        }
+    }
+
+    /// Where files may be that this one names.
+    pub(super) fn folder(&self) -> Option<&'a Path> {
+        self.folder
     }
 
     /// Bytes of the file to keep: standing on its mapping if there is one, otherwise as a copy.

@@ -150,6 +150,9 @@ from ._lists import (
     VStackInvertedLists,
     downcast_InvertedLists,
 )
+from ._descent import IndexNNDescent, IndexNNDescentFlat, NNDescent
+from ._ondisk import OnDiskInvertedLists
+from ._refined import IndexIVFPQR
 from ._ivf import (
     IndexIVF,
     IndexIVFFlat,
@@ -488,6 +491,7 @@ __all__ = [
     "IndexIVFLocalSearchQuantizerFastScan",
     "IndexIVFPQ",
     "IndexIVFPQFastScan",
+    "IndexIVFPQR",
     "IndexIVFProductLocalSearchQuantizer",
     "IndexIVFProductLocalSearchQuantizerFastScan",
     "IndexIVFProductResidualQuantizer",
@@ -500,6 +504,8 @@ __all__ = [
     "IndexLSH",
     "IndexLocalSearchQuantizer",
     "IndexLocalSearchQuantizerFastScan",
+    "IndexNNDescent",
+    "IndexNNDescentFlat",
     "IndexNSG",
     "IndexNSGFlat",
     "IndexNSGPQ",
@@ -557,9 +563,11 @@ __all__ = [
     "MaskedInvertedLists",
     "MatrixStats",
     "MultiIndexQuantizer",
+    "NNDescent",
     "NSG",
     "NormalizationTransform",
     "OPQMatrix",
+    "OnDiskInvertedLists",
     "OneRecallAtRCriterion",
     "OperatingPoint",
     "OperatingPointVector",

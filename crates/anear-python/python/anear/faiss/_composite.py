@@ -37,6 +37,14 @@ class _Wrapper(Index):
         if "index" in vars(self):
             self.index.metric_arg = value
 
+    def _check_metric(self) -> None:
+        """The index within knows it."""
+
+    @property
+    def metric(self) -> str:
+        """The metric's name, in anear's words."""
+        return self.index.metric
+
     @property
     def is_trained(self) -> bool:
         """Whether all that is within is trained."""

@@ -64,6 +64,7 @@ from ._ivf import (
     IndexIVFScalarQuantizer,
 )
 from ._panorama import IndexHNSWFlatPanorama, IndexIVFFlatPanorama, of_panorama
+from ._refined import IndexIVFPQR
 from ._quantizers import SCALAR_NUMBERS, SEARCHES, ResidualQuantizer
 from ._transforms import (
     CenteringTransform,
@@ -87,6 +88,7 @@ _TWO_LAYERS = re.compile(r"Residual(?:(\d+)|(\d+)x(\d+)),PQ(\d+)(?:x(\d+))?")
 _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
 _NSG = re.compile(r"NSG(\d*)(?:[,_](.+))?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
+_PQ_TWICE = re.compile(r"PQ(\d+)\+(\d+)")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
 _RABITQ = re.compile(r"RaBitQ(fs)?(\d*)(?:_(\d+))?")
 _RQ = re.compile(r"RQ\d+x\d+(?:_\d+x\d+)*(?:_N\w+)?")
@@ -447,6 +449,10 @@ def _lists(coarse: Index, d: int, nlist: int, part: _Part, metric: int | str) ->
         fast = IndexIVFPQFastScan(coarse, d, nlist, int(match[1]), 4, metric, int(match[3] or 32))
         fast.by_residual = bool(match[2])
         return fast
+    if match := _PQ_TWICE.fullmatch(codes):
+        if metric not in (METRIC_L2, "l2"):
+            raise RuntimeError(f"`{codes}` compares by the metric L2 only")
+        return IndexIVFPQR(coarse, d, nlist, int(match[1]), 8, int(match[2]), 8)
     if match := _PQ.fullmatch(codes):
         return IndexIVFPQ(coarse, d, nlist, int(match[1]), int(match[2] or 8), metric)
     if match := _RABITQ.fullmatch(codes):

@@ -15,6 +15,7 @@ from .. import _native
 from ._arrays import Array, Codes, Floats, Ids, bytes_rows, pointed, rows
 from ._constants import METRIC_L2, metric_name
 from ._index import IndexFlat
+from ._missing import METRICS, pairwise
 
 Size = Any
 
@@ -40,6 +41,8 @@ def pairwise_distances(xq: Any, xb: Any, metric: int = METRIC_L2, metric_arg: fl
         AssertionError: the rows are of different widths.
     """
     width = np.shape(xb)[1]
+    if metric in METRICS:
+        return pairwise(rows(xq, width), rows(xb, width), metric)
     return _native.pairwise(rows(xq, width), rows(xb, width), metric_name(metric, metric_arg))
 
 

@@ -52,8 +52,7 @@ class Index(Raw, Known):
         self.d = operator.index(d)
         self._cosine = metric == "cosine"
         self.metric_type, self.metric_arg = metric_number(metric) if isinstance(metric, str) else (int(metric), 0.0)
-        if self.metric_type != METRIC_Lp:
-            metric_name(self.metric_type)
+        self._check_metric()
 
     @property
     def metric(self) -> str:
@@ -302,7 +301,7 @@ class Index(Raw, Known):
         Raises:
             ImportError: `faiss` is not installed.
         """
-        return import_module("faiss").deserialize_index(self._engine().to_faiss())
+        return import_module("faiss").deserialize_index(self._to_faiss())
 
     def add_ex(self, x: Any, numeric_type: int) -> None:
         """`add` of numbers of a type; they are converted."""
@@ -317,6 +316,11 @@ class Index(Raw, Known):
         return self.search(_typed(x, numeric_type), k, **options)
 
     # What kinds of indexes differ in.
+
+    def _check_metric(self) -> None:
+        """Refuses a metric that vectors cannot be compared by."""
+        if self.metric_type != METRIC_Lp:
+            metric_name(self.metric_type)
 
     @classmethod
     def _family(cls) -> type:
@@ -366,6 +370,10 @@ class Index(Raw, Known):
     def _engine(self) -> _native.VectorIndex:
         """The whole of it as one index of the engine, to be saved or built upon."""
         raise self._cannot("saving")
+
+    def _to_faiss(self, beside_lists: bool = False) -> Codes:
+        """The whole of it as Faiss writes it; lists in a file of their own stay there if that is wanted."""
+        return self._engine().to_faiss(beside_lists)
 
     def _keeps_ids(self) -> bool:
         """Whether vectors keep their ids when others are removed, rather than being numbered by position."""
@@ -596,6 +604,12 @@ class IndexFlat(IndexFlatCodes):
     >>> index.search(np.array([[1.0, 1.0]]), 1)
     (array([[0.]], dtype=float32), array([[1]]))
     """
+
+    def __new__(cls, d: Any = 0, metric: Any = METRIC_L2, *rest: Any, **options: Any) -> IndexFlat:
+        """One that takes NaN for the metrics that leave it out."""
+        from ._missing import METRICS, IndexFlatMissing
+
+        return super().__new__(IndexFlatMissing if cls is IndexFlat and metric in METRICS else cls)
 
     def __init__(self, d: SupportsIndex = 0, metric: int | str = METRIC_L2) -> None:
         """An empty index of vectors of width `d`; `metric` is one of Faiss's numbers or a name of anear's."""

@@ -18,6 +18,7 @@ from ._codes import IndexPQ
 from ._constants import IO_FLAG_MMAP, IO_FLAG_MMAP_IFC
 from ._factory import around
 from ._index import Index
+from ._missing import first_of_missing
 from ._quantizers import ProductQuantizer
 from ._transforms import VectorTransform, transform_around
 
@@ -220,7 +221,7 @@ def serialize_index(index: Index, io_flags: int = 0) -> Codes:
     """
     if not isinstance(index, Index):
         raise TypeError(f"expected an index, got {type(index).__name__}")
-    return index._engine().to_faiss()
+    return index._to_faiss()
 
 
 def deserialize_index(data: Any, io_flags: int = 0) -> Index:
@@ -229,7 +230,27 @@ def deserialize_index(data: Any, io_flags: int = 0) -> Index:
     Raises:
         RuntimeError: the bytes are none, or of a kind that anear does not read.
     """
-    return around(_native.VectorIndex.from_faiss(_bytes(data)))
+    return _whole(_bytes(data))
+
+
+def _whole(data: Codes, folder: str | None = None) -> Index:
+    """The index that bytes are, with lists in another file in `folder`."""
+    missing = first_of_missing(data)
+    if missing is None:
+        return around(_native.VectorIndex.from_faiss(data, folder))
+    index, length = missing
+    if length != len(data):
+        raise RuntimeError(f"not a sound Faiss index: {len(data) - length} bytes are left over")
+    return index
+
+
+def _beginning(data: Codes) -> tuple[Index, int]:
+    """The index that bytes begin with, and how many it takes."""
+    missing = first_of_missing(data)
+    if missing is not None:
+        return missing
+    index, length = _native.VectorIndex.first_of_faiss(data)
+    return around(index), length
 
 
 def serialize_index_binary(index: IndexBinary) -> Codes:
@@ -258,28 +279,39 @@ def _bytes(data: Any) -> Codes:
 def write_index(index: Index, target: Any, io_flags: int = 0) -> None:
     """Writes an index to a path or a writer, in Faiss's format; a file is never half written.
 
+    Lists in a file of their own stay there as long as none was changed: the file of the index names it. A writer gets
+    everything.
+
     Raises:
         RuntimeError: the index is not trained, or cannot be written, or the file cannot.
     """
-    _writer(target).write(serialize_index(index).tobytes())
+    writer = _writer(target)
+    if not isinstance(index, Index):
+        raise TypeError(f"expected an index, got {type(index).__name__}")
+    writer.write(index._to_faiss(beside_lists=writer is not target).tobytes())
 
 
-def read_index(source: Any, io_flags: int = 0) -> Index:
+def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[str] | None = None) -> Index:
     """The index in a file or a reader, which anear or Faiss wrote.
 
     With `IO_FLAG_MMAP` or `IO_FLAG_MMAP_IFC` its codes stay in the file and are in memory only where a search looks at
     them; what is changed is copied first. Nobody may change or cut the file meanwhile, only replace it by another.
 
+    Lists that are in a file of their own stay there always. That file is looked for beside that of the index, as with
+    `IO_FLAG_ONDISK_SAME_DIR`, or in the folder `ondisk_dir`; never where the file of the index says it is.
+
     Raises:
         RuntimeError: there is no file, or none that anear reads.
     """
     reader = _reader(source)
-    if isinstance(reader, FileIOReader) and _maps(io_flags):
+    if not isinstance(reader, FileIOReader) or (reader is source and not _maps(io_flags)):
+        index: Index = reader._first(_beginning)
+        return index
+    folder = os.path.dirname(reader.name) if ondisk_dir is None else os.fspath(ondisk_dir)
+    if _maps(io_flags):
         # Links are followed, as in Faiss.
-        return around(_native.VectorIndex.map_faiss(os.path.realpath(reader.name)))
-    if reader is source:
-        return around(reader._first(_native.VectorIndex.first_of_faiss))
-    return deserialize_index(reader.read())
+        return around(_native.VectorIndex.map_faiss(os.path.realpath(reader.name), folder))
+    return _whole(np.frombuffer(reader.read(), np.uint8), folder)
 
 
 def _maps(io_flags: int) -> bool:

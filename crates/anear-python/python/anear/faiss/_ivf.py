@@ -15,7 +15,8 @@ from ._codes import block_suffix, check_four_bits, numbers_in, unnormed_search
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2, METRIC_Lp
 from ._globals import IVF_STATS
 from ._index import EngineIndex, Index, Knobs, Range
-from ._lists import DirectMap, InLists, Listed
+from ._lists import DirectMap, InLists, InvertedLists, Listed
+from ._ondisk import OnDiskInvertedLists
 from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersIVF
 from ._quantizers import (
     SCALAR_NUMBERS,
@@ -96,6 +97,20 @@ class IndexIVF(Listed, EngineIndex):
 
     def _list_at(self, number: int) -> tuple[Ids, Codes]:
         return self._parts.list(number)
+
+    def replace_invlists(self, il: InvertedLists, own: bool = False) -> None:
+        """Takes the codes and ids of other lists in place of its own: copied, but for lists in a file, which stay there.
+
+        What is changed of those later is copied first; the file is never written to.
+
+        Raises:
+            RuntimeError: there are more or fewer of them, codes have another size, or two have one id.
+        """
+        if not isinstance(il, OnDiskInvertedLists):
+            super().replace_invlists(il, own)
+            return
+        self.invlists._check_alike(il)
+        il._lend(self._live)
 
     def _queries(self, x: Any) -> Floats:
         return rows(x, self.d)

@@ -243,7 +243,7 @@ impl Error {
 const EXCERPT_MAX: usize = 200;
 
 /// As much of a factory string as a message repeats.
-fn excerpt(text: &str) -> Cow<'_, str> {
+pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(EXCERPT_MAX) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),
         None => text.into(),

@@ -295,3 +295,46 @@ impl Merge for IdMap {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Training, from_bytes, to_bytes};
+
+    fn of(spec: &str) -> Box<dyn VectorIndex> {
+        let sample: Vec<f32> = (0..40).map(|i| i as f32).collect();
+        let spec: IndexSpec = spec.parse().unwrap();
+        let sample = Rows::new(&sample, 1).unwrap();
+        spec.train(Metric::L2, sample, &Training::default()).unwrap()
+    }
+
+    /// Adds vectors that are their own ids.
+    fn add(index: &mut dyn VectorIndex, ids: std::ops::Range<u64>) {
+        let vectors: Vec<f32> = ids.clone().map(|id| id as f32).collect();
+        index
+            .add_with_ids(Rows::new(&vectors, 1).unwrap(), &ids.collect::<Vec<_>>())
+            .unwrap();
+    }
+
+    #[test]
+    fn names_fit_after_a_merge_though_the_last_vectors_were_removed() {
+        for spec in ["IDMap,IVF2,Flat", "IDMap,HNSW4,Flat", "IDMap,Flat"] {
+            for gone in [8..10, 0..10] {
+                let mut one = of(spec);
+                let mut other = one.boxed_clone();
+                add(&mut *one, 100..110);
+                add(&mut *other, 200..210);
+                one.remove(&IdSelector::Range(108..110)).unwrap();
+                other
+                    .remove(&IdSelector::Range(200 + gone.start..200 + gone.end))
+                    .unwrap();
+                let mut one = from_bytes(&to_bytes(&*one)).unwrap();
+                one.merge(&mut *other).unwrap();
+                add(&mut *one, 300..303);
+                for id in (100..108).chain(200..200 + gone.start).chain(300..303) {
+                    assert_eq!(one.reconstruct(id).unwrap(), [id as f32], "{spec}");
+                }
+            }
+        }
+    }
+}

@@ -10,12 +10,14 @@
 //! graph  := "HNSW" number? | "NSG" number?
 //! ```
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use anear_quant::QuantizerSpec;
 use anear_quant::transform::TransformSpec;
 
 use super::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
+use crate::error::excerpt;
 use crate::{Error, Result};
 
 /// A part between commas, and where it begins, in characters.
@@ -102,7 +104,7 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
     }
     if let Some(kind) = IdMapKind::from_token(first.text) {
         if rest.is_empty() {
-            return Err(first.fault(format!("`{0}` needs an index within (as `{0},Flat`)", first.text)));
+            return Err(first.fault(format!("`{0}` needs an index within (as `{0},Flat`)", first.excerpt())));
         }
         return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth + 1)?)));
     }
@@ -118,7 +120,10 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
     }
     if let Some(transform) = TransformSpec::parse(first.text) {
         if rest.is_empty() {
-            return Err(first.fault(format!("`{0}` needs an index behind it (as `{0},Flat`)", first.text)));
+            return Err(first.fault(format!(
+                "`{0}` needs an index behind it (as `{0},Flat`)",
+                first.excerpt()
+            )));
         }
         return Ok(match parts(rest, depth + 1)? {
             IndexSpec::PreTransform(mut chain, inner) => {
@@ -140,7 +145,7 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
                 by_residual,
             }))
         }
-        ([], Some(_)) => Err(first.fault(format!("`{0}` needs codes behind it (as `{0},Flat`)", first.text))),
+        ([], Some(_)) => Err(first.fault(format!("`{0}` needs codes behind it (as `{0},Flat`)", first.excerpt()))),
         (rest, None) => {
             let codes = first.codes()?;
             no_more(rest)?;
@@ -152,13 +157,18 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
 fn no_more(rest: &[Part<'_>]) -> Result<(), Fault> {
     match rest {
         [] => Ok(()),
-        [part, ..] => Err(part.fault(format!("`{}` is one part too many", part.text))),
+        [part, ..] => Err(part.fault(format!("`{}` is one part too many", part.excerpt()))),
     }
 }
 
 impl<'a> Part<'a> {
     fn fault(self, reason: String) -> Fault {
         Fault { at: self.at, reason }
+    }
+
+    /// As much of it as a message repeats.
+    fn excerpt(self) -> Cow<'a, str> {
+        excerpt(self.text)
     }
 
     /// The part from byte `start` on.
@@ -245,7 +255,7 @@ impl<'a> Part<'a> {
                 links,
                 codes: None,
             })) => Ok(kind.spec(links, QuantizerSpec::Raw)),
-            _ => Err(self.fault(format!("`{}` is no coarse quantizer", self.text))),
+            _ => Err(self.fault(format!("`{}` is no coarse quantizer", self.excerpt()))),
         }
     }
 
@@ -289,7 +299,7 @@ impl<'a> Part<'a> {
     fn codes(self) -> Result<QuantizerSpec, Fault> {
         let codes = QuantizerSpec::parse(self.text).ok_or_else(|| match self.text {
             "" => self.fault(format!("a part is missing (known: {})", known())),
-            text => self.fault(format!("unknown index `{text}` (known: {})", known())),
+            _ => self.fault(format!("unknown index `{}` (known: {})", self.excerpt(), known())),
         })?;
         self.checked(codes)
     }
@@ -298,7 +308,7 @@ impl<'a> Part<'a> {
     fn checked(self, codes: QuantizerSpec) -> Result<QuantizerSpec, Fault> {
         match codes.check() {
             Ok(()) => Ok(codes),
-            Err(error) => Err(self.fault(format!("`{}`: {error}", self.text))),
+            Err(error) => Err(self.fault(format!("`{}`: {error}", self.excerpt()))),
         }
     }
 
@@ -455,23 +465,25 @@ mod tests {
             assert!(message.contains(reason), "{message}");
             assert!(message.ends_with(&format!("at character {at}")), "{message}");
         }
-        let nested = format!("{}Flat{}", "IVF2(".repeat(60), "),Flat".repeat(60));
-        let nested = [
-            nested,
-            "IDMap,".repeat(5000) + "Flat",
-            "L2norm,".repeat(5000) + "Flat",
-            "Flat".to_owned() + &",RFlat".repeat(5000),
-        ];
-        for text in nested
-            .into_iter()
-            .chain([",RFlat".repeat(5000), "IVF2(".repeat(5000) + &")".repeat(5000)])
-        {
+        let nested = |before: &str, behind: &str| before.repeat(5000) + "Flat" + &behind.repeat(5000);
+        for text in [
+            nested("IVF2(", "),Flat"),
+            nested("IDMap,", ""),
+            nested("L2norm,", ""),
+            nested("", ",RFlat"),
+        ] {
             let message = fault(&text);
-            assert!(
-                message.contains("more than 50 indexes within each other at character"),
-                "{message}"
-            );
+            assert!(message.contains("more than 50 indexes within each other"), "{message}");
             assert!(message.len() < 400, "{message}");
+        }
+        for text in [
+            nested("IVF2(", ")"),
+            nested("IVF2_", ""),
+            nested("x", ""),
+            nested("Flat,", "x"),
+        ] {
+            let message = fault(&text);
+            assert!(message.len() < 900, "{} characters", message.len());
         }
     }
 }

@@ -9,7 +9,7 @@ from ..faiss._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, Index
 from ..faiss._factory import index_factory
 from ..faiss._graph import IndexHNSW
 from ..faiss._index import EngineIndex, IndexFlat
-from ..faiss._ivf import IndexIVF
+from ..faiss._ivf import IndexIVF, IndexIVFPQFastScan
 from ..faiss._transforms import (
     HadamardRotation,
     ITQTransform,

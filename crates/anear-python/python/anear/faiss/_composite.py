@@ -28,7 +28,7 @@ class _Wrapper(Index):
         self._cosine, self.index = index._cosine, index
 
     @property
-    def metric_arg(self) -> float:  # type: ignore[override]
+    def metric_arg(self) -> float:
         """The exponent of Lp, which is that of the index within."""
         return self.index.metric_arg
 
@@ -318,7 +318,7 @@ class IndexRefine(Index):
         self._order: Ids | None = None
 
     @property
-    def metric_arg(self) -> float:  # type: ignore[override]
+    def metric_arg(self) -> float:
         """The exponent of Lp, which is that of both indexes."""
         return self.base_index.metric_arg
 
@@ -368,12 +368,12 @@ class IndexRefine(Index):
 
     def _positions(self, ids: Ids) -> Ids:
         """Where `refine_index` has the vectors that the base calls so; -1 where it has none."""
-        names = self._names
-        if names is None:
+        names, order = self._names, self._order
+        if names is None or order is None:
             return ids
         if len(names) != self.refine_index.ntotal:
             raise RuntimeError(f"{self!r} has lost track of its vectors: add and remove them through it, not within")
-        at = np.append(self._order, -1)[np.searchsorted(names, ids, sorter=self._order)]
+        at = np.append(order, -1)[np.searchsorted(names, ids, sorter=order)]
         return np.where((at >= 0) & (np.append(names, -1)[at] == ids), at, -1)
 
     def _told(self, params: SearchParameters | None) -> tuple[float, SearchParameters | None]:

@@ -16,7 +16,7 @@ from . import _model
 from ._distance import DistanceStrategy, metric_of, relevance_of, strategy_of
 
 if TYPE_CHECKING:
-    from ._faiss import FAISS
+    from ._searching import Searches
 
 Scored = list[tuple[Document, float]]
 Params = Mapping[str, float]
@@ -143,10 +143,10 @@ class Behavior:
             "params": search.params,
         }
 
-    def check_search(self, db: FAISS, search: Search) -> None:
+    def check_search(self, db: Searches, search: Search) -> None:
         """Whether the search makes sense; the store itself checks that."""
 
-    def selected(self, db: FAISS, search: Search, found: Scored) -> Scored:
+    def selected(self, db: Searches, search: Search, found: Scored) -> Scored:
         """The results among what the search in Rust found."""
         return found
 
@@ -154,11 +154,11 @@ class Behavior:
         """Whether many searches may run as one in Rust."""
         return True
 
-    def mmr(self, db: FAISS, diverse: Diverse) -> Scored:
+    def mmr(self, db: Searches, diverse: Diverse) -> Scored:
         """Results by maximal marginal relevance: among the `fetch_k` nearest that match, with their own scores."""
         return db._with_documents(db._store.mmr(**_mmr_arguments(diverse)))
 
-    async def ammr(self, db: FAISS, diverse: Diverse) -> Scored:
+    async def ammr(self, db: Searches, diverse: Diverse) -> Scored:
         """Results by maximal marginal relevance, without a thread."""
         return await db._awith_documents(await db._store.ammr(**_mmr_arguments(diverse)))
 

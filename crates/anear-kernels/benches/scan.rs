@@ -1,4 +1,5 @@
-//! Exact search on one thread: queries per second of a single-query scan and of a batch, for every instruction set.
+//! Exact search on one thread: queries per second of a single-query scan, of the same through rounded rows and of a batch,
+//! for every instruction set.
 //!
 //!     cargo bench -p anear-kernels --bench scan -- [ROWS.f32 DIM]
 //!
@@ -9,7 +10,7 @@
 
 use std::{env, fs, time::Instant};
 
-use anear_kernels::{IdSelector, Isa, Kernels, Metric, Rows, TopK, isa_report};
+use anear_kernels::{ByteQuery, ByteRows, ByteRun, IdSelector, Isa, Kernels, Metric, Rows, TopK, isa_report};
 
 const K: usize = 10;
 const ROUNDS: usize = 5;
@@ -27,6 +28,9 @@ fn main() {
         "data: {} x {dim}, k = {K}, one thread, fastest of {ROUNDS} interleaved rounds",
         rows.len()
     );
+    let start = Instant::now();
+    let bytes = ByteRows::new(rows).expect("memory for bytes");
+    println!("rounded to bytes in {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
     for metric in [
         Metric::L2,
         Metric::InnerProduct,
@@ -35,22 +39,28 @@ fn main() {
         Metric::Linf,
     ] {
         let mut single = vec![f64::INFINITY; kernels.len()];
+        let mut rounded = vec![f64::INFINITY; kernels.len()];
         let mut batch = vec![f64::INFINITY; kernels.len()];
         for _ in 0..ROUNDS {
             for (i, kernels) in kernels.iter().enumerate() {
                 single[i] = single[i].min(seconds(|| scan_each(kernels, metric, queries.slice(0..SINGLE), rows)));
+                if ByteQuery::on(kernels, metric, queries.row(0)).is_some() {
+                    let run = ByteRun::all(&bytes, rows);
+                    rounded[i] =
+                        rounded[i].min(seconds(|| scan_bytes(kernels, metric, queries.slice(0..SINGLE), &run)));
+                }
                 if metric == Metric::L2 && kernels.isa() != Isa::Scalar {
                     batch[i] = batch[i].min(seconds(|| scan_batch(kernels, metric, queries, rows)));
                 }
             }
         }
         for (i, kernels) in kernels.iter().enumerate() {
-            report(kernels, metric, rows, single[i], batch[i]);
+            report(kernels, metric, rows, single[i], rounded[i], batch[i]);
         }
     }
 }
 
-fn report(kernels: &Kernels, metric: Metric, rows: Rows<'_>, single: f64, batch: f64) {
+fn report(kernels: &Kernels, metric: Metric, rows: Rows<'_>, single: f64, rounded: f64, batch: f64) {
     let qps = SINGLE as f64 / single;
     let gigabytes = qps * size_of_val(rows.as_slice()) as f64 / 1e9;
     print!(
@@ -58,6 +68,9 @@ fn report(kernels: &Kernels, metric: Metric, rows: Rows<'_>, single: f64, batch:
         kernels.isa(),
         metric
     );
+    if rounded.is_finite() {
+        print!("   through bytes: {:7.1} QPS", SINGLE as f64 / rounded);
+    }
     if batch.is_finite() {
         let qps = BATCH as f64 / batch;
         let gigaflops = qps * 2.0 * rows.as_slice().len() as f64 / 1e9;
@@ -71,6 +84,17 @@ fn scan_each(kernels: &Kernels, metric: Metric, queries: Rows<'_>, rows: Rows<'_
     for query in queries {
         let mut top = TopK::new(K);
         kernels.scan(metric, query, rows, 0, &IdSelector::All, &mut top);
+        found += top.len();
+    }
+    found
+}
+
+fn scan_bytes(kernels: &'static Kernels, metric: Metric, queries: Rows<'_>, run: &ByteRun<'_>) -> usize {
+    let mut found = 0;
+    for query in queries {
+        let mut top = TopK::new(K);
+        let query = ByteQuery::on(kernels, metric, query).expect("a metric that has a bound");
+        query.scan(run, &IdSelector::All, &mut top);
         found += top.len();
     }
     found

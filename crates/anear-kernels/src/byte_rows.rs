@@ -78,15 +78,16 @@ pub(crate) struct Rounded {
 /// Rows rounded to bytes: a quarter of their size, and twenty bytes a row.
 ///
 /// ```
-/// use anear_kernels::{ByteRows, IdSelector, Metric, Rows, TopK};
+/// use anear_kernels::{ByteQuery, ByteRows, ByteRun, IdSelector, Metric, Rows, TopK};
 ///
 /// let components: Vec<f32> = (0..2_000).map(|i| (i * 37 % 101) as f32).collect();
 /// let rows = Rows::new(&components, 20).expect("a hundred rows");
 /// let bytes = ByteRows::new(rows).expect("memory");
+/// let query = ByteQuery::new(Metric::L2, rows.row(7)).expect("a metric that has a bound");
 /// let mut top = TopK::new(1);
-/// let query = bytes.query(Metric::L2, rows.row(7)).expect("a metric that has a bound");
-/// query.scan(rows, 0..100, 0, &IdSelector::All, &mut top);
+/// let measured = query.scan(&ByteRun::all(&bytes, rows), &IdSelector::All, &mut top);
 /// assert_eq!(top.into_sorted()[0].id, 7);
+/// assert!(measured < 100);
 /// ```
 #[derive(Clone, Debug)]
 pub struct ByteRows {
@@ -151,30 +152,6 @@ impl ByteRows {
         self.reaches.push(reach as f32);
     }
 
-    /// Appends other rows. `false`, and nothing done, if memory is short.
-    ///
-    /// # Panics
-    /// If they are of another length.
-    #[must_use = "memory may be short"]
-    pub fn extend_from(&mut self, other: &Self) -> bool {
-        assert_eq!(self.dim, other.dim, "rows of one length");
-        let is_room = self.codes.try_reserve(other.codes.len()).is_ok()
-            && self
-                .facts_mut()
-                .into_iter()
-                .all(|facts| facts.try_reserve(other.len()).is_ok());
-        if is_room {
-            self.codes.extend_from_slice(&other.codes);
-            let facts = self.facts_mut().into_iter().zip(other.facts());
-            facts.for_each(|(own, other)| own.extend_from_slice(other));
-        }
-        is_room
-    }
-
-    fn facts(&self) -> [&Vec<f32>; 5] {
-        [&self.lows, &self.steps, &self.norms, &self.errors, &self.reaches]
-    }
-
     fn facts_mut(&mut self) -> [&mut Vec<f32>; 5] {
         [
             &mut self.lows,
@@ -199,60 +176,6 @@ impl ByteRows {
     pub fn memory(&self) -> usize {
         self.codes.len() + 5 * size_of::<f32>() * self.len()
     }
-
-    /// A query prepared to be compared with the rows. `None` where the metric or the query has no bound that is of use.
-    ///
-    /// # Panics
-    /// If the query is not as long as the rows.
-    pub fn query<'a>(&'a self, metric: Metric, query: &'a [f32]) -> Option<ByteQuery<'a>> {
-        self.query_on(Kernels::get(), metric, query)
-    }
-
-    /// As [`query`](Self::query), on the instruction set of `kernels`.
-    #[doc(hidden)]
-    pub fn query_on<'a>(
-        &'a self,
-        kernels: &'static Kernels,
-        metric: Metric,
-        query: &'a [f32],
-    ) -> Option<ByteQuery<'a>> {
-        assert_eq!(query.len(), self.dim, "a query as long as the rows");
-        let largest = query.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        let squared = query.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        let least = if metric == Metric::Cosine {
-            (*SAFE_SQUARED_NORM.start()).into()
-        } else {
-            f64::MIN_POSITIVE
-        };
-        let is_trusted = squared >= least && squared * self.dim as f64 <= f64::from(*SAFE_SQUARED_NORM.end());
-        if !is_trusted || !matches!(metric, Metric::L2 | Metric::InnerProduct | Metric::Cosine) {
-            return None;
-        }
-        // Then no sum of products, with bytes of up to 255, is beyond 32 bits.
-        let most = (i64::from(i32::MAX) / (LEVELS as i64 * self.stride as i64)).min(LARGEST_NUMBER - 1);
-        let scale = f64::from(largest) / most as f64;
-        let mut numbers = vec![0; self.stride];
-        let (mut sum, mut squares, mut error) = (0.0, 0.0, 0.0);
-        for (number, x) in numbers.iter_mut().zip(query) {
-            let whole = (f64::from(*x) / scale).round().clamp(-(most as f64), most as f64);
-            *number = whole as i16;
-            sum += whole;
-            squares += whole * whole;
-            error += (f64::from(*x) - scale * whole).powi(2);
-        }
-        Some(ByteQuery {
-            kernels,
-            rows: self,
-            metric,
-            query,
-            numbers,
-            scale,
-            sum,
-            squared_norm: scale * scale * squares,
-            length: squared.sqrt(),
-            error: error.sqrt() * (1.0 + slack(self.dim)),
-        })
-    }
 }
 
 /// How much of the largest terms all roundings together may be.
@@ -260,11 +183,45 @@ fn slack(dim: usize) -> f64 {
     (dim / 8 + 64) as f64 * U
 }
 
+/// Some rows that lie one after the other, with what they were rounded to.
+#[derive(Clone, Debug)]
+pub struct ByteRun<'a> {
+    /// What the rows were rounded to, all of them.
+    pub bytes: &'a ByteRows,
+    /// The rows.
+    pub rows: Rows<'a>,
+    /// Those of them that are meant.
+    pub slots: Range<usize>,
+    /// The id of the first that is meant; the others count on from there.
+    pub first_id: u64,
+}
+
+impl<'a> ByteRun<'a> {
+    /// All rows, under their positions.
+    pub fn all(bytes: &'a ByteRows, rows: Rows<'a>) -> Self {
+        Self {
+            bytes,
+            rows,
+            slots: 0..rows.len(),
+            first_id: 0,
+        }
+    }
+
+    fn check(&self, dim: usize) {
+        assert_eq!(
+            (self.rows.len(), self.rows.dim()),
+            (self.bytes.len(), self.bytes.dim),
+            "the rows that were rounded"
+        );
+        assert_eq!(self.rows.dim(), dim, "rows as long as the query");
+        assert!(self.slots.end <= self.rows.len(), "a range of the rows");
+    }
+}
+
 /// A query that is compared with [`ByteRows`] before it is compared with the rows themselves.
 #[derive(Clone, Debug)]
 pub struct ByteQuery<'a> {
     kernels: &'static Kernels,
-    rows: &'a ByteRows,
     metric: Metric,
     query: &'a [f32],
     /// `n`; zeros behind.
@@ -279,141 +236,146 @@ pub struct ByteQuery<'a> {
     error: f64,
 }
 
-impl ByteQuery<'_> {
-    /// As [`scan`](crate::scan) for those of `rows` that are in `range`, with the same answers to the bit: the first of
-    /// them has the id `first_id`. `rows` are those that were rounded. Returns how many had to be measured.
-    ///
-    /// # Panics
-    /// If they are not as many or as long, or the range is beyond them.
-    pub fn scan(
-        &self,
-        rows: Rows<'_>,
-        range: Range<usize>,
-        first_id: u64,
-        keep: &IdSelector<'_>,
-        top: &mut TopK,
-    ) -> usize {
-        self.visit(
-            rows,
-            range,
-            first_id,
-            keep,
-            |id, distance, top: &mut TopK| {
-                if distance <= top.threshold() {
-                    top.push(Neighbor { id, distance });
-                }
-            },
-            TopK::threshold,
-            top,
-        )
+impl<'a> ByteQuery<'a> {
+    /// A query prepared to be compared with rows. `None` where the metric or the query has no bound that is of use.
+    pub fn new(metric: Metric, query: &'a [f32]) -> Option<Self> {
+        Self::on(Kernels::get(), metric, query)
     }
 
-    /// As [`scan_range`](crate::scan_range) for those of `rows` that are in `range`; see [`scan`](Self::scan).
+    /// As [`new`](Self::new), on the instruction set of `kernels`.
+    #[doc(hidden)]
+    pub fn on(kernels: &'static Kernels, metric: Metric, query: &'a [f32]) -> Option<Self> {
+        let squared = query.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let least = match metric {
+            Metric::L2 | Metric::InnerProduct => f64::MIN_POSITIVE,
+            Metric::Cosine => (*SAFE_SQUARED_NORM.start()).into(),
+            _ => return None,
+        };
+        let is_trusted = squared >= least && squared * query.len() as f64 <= f64::from(*SAFE_SQUARED_NORM.end());
+        is_trusted.then(|| Self::rounded(kernels, metric, query, squared.sqrt()))
+    }
+
+    fn rounded(kernels: &'static Kernels, metric: Metric, query: &'a [f32], length: f64) -> Self {
+        let largest = query.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let stride = query.len().next_multiple_of(CHUNK);
+        // Then no sum of products, with bytes of up to 255, is beyond 32 bits.
+        let most = (i64::from(i32::MAX) / (LEVELS as i64 * stride as i64)).min(LARGEST_NUMBER - 1) as f64;
+        let scale = f64::from(largest) / most;
+        let mut numbers = vec![0; stride];
+        let (mut sum, mut squares, mut error) = (0.0, 0.0, 0.0);
+        for (number, x) in numbers.iter_mut().zip(query) {
+            let whole = (f64::from(*x) / scale).round().clamp(-most, most);
+            *number = whole as i16;
+            sum += whole;
+            squares += whole * whole;
+            error += (f64::from(*x) - scale * whole).powi(2);
+        }
+        Self {
+            kernels,
+            metric,
+            query,
+            numbers,
+            scale,
+            sum,
+            squared_norm: scale * scale * squares,
+            length,
+            error: error.sqrt() * (1.0 + slack(query.len())),
+        }
+    }
+
+    /// As [`scan`](crate::scan) for the rows of a run, with the same answers to the bit. Returns how many had to be
+    /// measured.
+    ///
+    /// # Panics
+    /// If the rows are not those that were rounded or not as long as the query, or there are fewer than are meant.
+    pub fn scan(&self, run: &ByteRun<'_>, keep: &IdSelector<'_>, top: &mut TopK) -> usize {
+        self.visit(run, keep, top, TopK::threshold, |neighbor, top| {
+            if neighbor.distance <= top.threshold() {
+                top.push(neighbor);
+            }
+        })
+    }
+
+    /// As [`scan_range`](crate::scan_range) for the rows of a run; see [`scan`](Self::scan).
     ///
     /// # Panics
     /// As [`scan`](Self::scan).
-    pub fn scan_range(
-        &self,
-        rows: Rows<'_>,
-        range: Range<usize>,
-        first_id: u64,
-        keep: &IdSelector<'_>,
-        radius: f32,
-        out: &mut Vec<Neighbor>,
-    ) -> usize {
+    pub fn scan_range(&self, run: &ByteRun<'_>, keep: &IdSelector<'_>, radius: f32, out: &mut Vec<Neighbor>) -> usize {
         self.visit(
-            rows,
-            range,
-            first_id,
+            run,
             keep,
-            |id, distance, out: &mut Vec<Neighbor>| {
-                if distance < radius {
-                    out.push(Neighbor { id, distance });
+            out,
+            |_| radius,
+            |neighbor, out| {
+                if neighbor.distance < radius {
+                    out.push(neighbor);
                 }
             },
-            |_| radius,
-            out,
         )
     }
 
-    /// Hands the distances of the wanted rows that may be within the threshold to `found`, ascending by id; returns how
-    /// many they are.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "rows with ids, what to accept, and what becomes of it"
-    )]
+    /// Hands the wanted rows that may be within the threshold to `found`, ascending by id; returns how many they are.
     fn visit<T>(
         &self,
-        rows: Rows<'_>,
-        range: Range<usize>,
-        first_id: u64,
+        run: &ByteRun<'_>,
         keep: &IdSelector<'_>,
-        mut found: impl FnMut(u64, f32, &mut T),
-        threshold: impl Fn(&T) -> f32,
         state: &mut T,
+        threshold: impl Fn(&T) -> f32,
+        found: impl Fn(Neighbor, &mut T),
     ) -> usize {
-        assert_eq!(
-            (rows.len(), rows.dim()),
-            (self.rows.len(), self.rows.dim),
-            "the rows that were rounded"
-        );
-        assert!(range.end <= rows.len(), "a range of the rows");
-        let mut distances = [0.0; BLOCK];
-        let mut positions = [0; BLOCK];
-        let mut measured = 0;
-        for (id, word) in keep.words_in(first_id..first_id + range.len() as u64) {
-            let start = range.start + (id - first_id) as usize;
-            let len = BLOCK.min(range.end - start);
+        run.check(self.query.len());
+        let (mut distances, mut positions, mut measured) = ([0.0; BLOCK], [0; BLOCK], 0);
+        for (id, word) in keep.words_in(run.first_id..run.first_id + run.slots.len() as u64) {
+            let start = run.slots.start + (id - run.first_id) as usize;
+            let len = BLOCK.min(run.slots.end - start);
             let near = match word.count_ones() < SPARSE {
                 true => word,
-                false => word & self.near(start, len, threshold(state)),
+                false => word & self.near(run.bytes, start, len, threshold(state)),
             };
             let count = near.count_ones() as usize;
-            measured += count;
-            positions
-                .iter_mut()
-                .zip(ones(near))
-                .for_each(|(position, bit)| *position = start + bit);
+            let places = positions.iter_mut().zip(ones(near));
+            places.for_each(|(position, bit)| *position = start + bit);
             let (positions, distances) = (&positions[..count], &mut distances[..count]);
             self.kernels
-                .distances_at(self.metric, self.query, rows, positions, distances);
-            for (position, distance) in positions.iter().zip(distances) {
-                found(first_id + (position - range.start) as u64, *distance, state);
+                .distances_at(self.metric, self.query, run.rows, positions, distances);
+            for (position, &mut distance) in positions.iter().zip(distances) {
+                let id = run.first_id + (position - run.slots.start) as u64;
+                found(Neighbor { id, distance }, state);
             }
+            measured += count;
         }
         measured
     }
 
     /// Which of the rows from `start` on may be within the threshold, the first of them in the lowest bit.
-    fn near(&self, start: usize, len: usize, threshold: f32) -> u64 {
+    fn near(&self, rows: &ByteRows, start: usize, len: usize, threshold: f32) -> u64 {
         let mut products = [0; BLOCK];
-        let stride = self.rows.stride;
+        let stride = rows.stride;
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
         unsafe {
             (self.kernels.bytes.products)(
                 &self.numbers,
-                &self.rows.codes[start * stride..][..len * stride],
+                &rows.codes[start * stride..][..len * stride],
                 &mut products[..len],
             );
         }
         let mut far = [false; BLOCK];
         let products = &products[..len];
         match self.metric {
-            Metric::L2 => self.far_by_l2(start, threshold, products, &mut far),
-            Metric::InnerProduct => self.far_by_product(start, threshold, products, &mut far),
-            _ => self.far_by_cosine(start, threshold, products, &mut far),
+            Metric::L2 => self.far_by_l2(rows, start, threshold, products, &mut far),
+            Metric::InnerProduct => self.far_by_product(rows, start, threshold, products, &mut far),
+            _ => self.far_by_cosine(rows, start, threshold, products, &mut far),
         }
         let far = far.iter().rev().fold(0, |far, &is_far| far << 1 | u64::from(is_far));
         !far & low_bits(len)
     }
 
-    fn far_by_l2(&self, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
-        let slack = slack(self.rows.dim);
+    fn far_by_l2(&self, rows: &ByteRows, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
+        let slack = slack(self.query.len());
         let root = (f64::from(threshold) * (1.0 + slack)).sqrt() + self.error;
         let root = (root * (1.0 + slack)) as f32;
         let norm = (self.squared_norm * (1.0 - slack)) as f32;
         let (of_low, of_step) = ((2.0 * self.scale * self.sum) as f32, (2.0 * self.scale) as f32);
-        let rows = self.rows;
         let [lows, steps, norms, errors] =
             [&rows.lows, &rows.steps, &rows.norms, &rows.errors].map(|facts| &facts[start..][..products.len()]);
         for (i, (far, product)) in far.iter_mut().zip(products).enumerate() {
@@ -423,23 +385,22 @@ impl ByteQuery<'_> {
         }
     }
 
-    fn far_by_product(&self, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
-        let slack = slack(self.rows.dim);
+    fn far_by_product(&self, rows: &ByteRows, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
+        let slack = slack(self.query.len());
         let least = -f64::from(threshold) - f64::from(threshold.abs()) * slack - f64::from(f32::MIN_POSITIVE);
         let least = least as f32;
-        for (far, most) in far.iter_mut().zip(self.most(start, products)) {
+        for (far, most) in far.iter_mut().zip(self.most(rows, start, products)) {
             *far = most < least;
         }
     }
 
-    fn far_by_cosine(&self, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
-        let slack = slack(self.rows.dim);
+    fn far_by_cosine(&self, rows: &ByteRows, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
+        let slack = slack(self.query.len());
         let cosine = 1.0 - f64::from(threshold) - slack;
-        let rows = self.rows;
         let [norms, errors, reaches] =
             [&rows.norms, &rows.errors, &rows.reaches].map(|facts| &facts[start..][..products.len()]);
         let of_length = (cosine * self.length * (1.0 - slack.copysign(cosine))) as f32;
-        for (i, (far, most)) in far.iter_mut().zip(self.most(start, products)).enumerate() {
+        for (i, (far, most)) in far.iter_mut().zip(self.most(rows, start, products)).enumerate() {
             let length = match cosine >= 0.0 {
                 true => norms[i].sqrt() - errors[i],
                 false => reaches[i],
@@ -450,14 +411,13 @@ impl ByteQuery<'_> {
     }
 
     /// No inner product with a row from `start` on is larger; NaN where the norm is not to be trusted.
-    fn most<'a>(&'a self, start: usize, products: &'a [i32]) -> impl Iterator<Item = f32> + 'a {
-        let slack = slack(self.rows.dim);
+    fn most<'r>(&self, rows: &'r ByteRows, start: usize, products: &'r [i32]) -> impl Iterator<Item = f32> + use<'r> {
+        let slack = slack(self.query.len());
         let (of_low, of_step) = ((self.scale * self.sum) as f32, self.scale as f32);
         let (of_error, of_reach) = (
             (self.length * (1.0 + slack)) as f32,
             ((self.error + 3.0 * slack * self.length) * (1.0 + slack)) as f32,
         );
-        let rows = self.rows;
         let [lows, steps, norms, errors, reaches] = [&rows.lows, &rows.steps, &rows.norms, &rows.errors, &rows.reaches]
             .map(|facts| &facts[start..][..products.len()]);
         products.iter().enumerate().map(move |(i, product)| {
@@ -580,7 +540,7 @@ mod tests {
             let query = floats(&mut random, dim);
             let of = |kernels: &'static Kernels| {
                 let bytes = ByteRows::on(kernels, rows).unwrap();
-                let numbers = bytes.query_on(kernels, Metric::L2, &query).unwrap().numbers;
+                let numbers = ByteQuery::on(kernels, Metric::L2, &query).unwrap().numbers;
                 let mut found = [0; 13];
                 // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
                 unsafe { (kernels.bytes.products)(&numbers, &bytes.codes, &mut found) };
@@ -602,7 +562,7 @@ mod tests {
             let rows = Rows::new(&components, dim).unwrap();
             let bytes = ByteRows::new(rows).unwrap();
             for kernels in every_isa() {
-                let query = bytes.query_on(kernels, Metric::InnerProduct, rows.row(0)).unwrap();
+                let query = ByteQuery::on(kernels, Metric::InnerProduct, rows.row(0)).unwrap();
                 let sum = query.numbers.iter().map(|number| i64::from(*number)).sum::<i64>() / 2 * 255;
                 let mut products = [0; 2];
                 // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
@@ -631,11 +591,11 @@ mod tests {
         let bytes = ByteRows::new(rows).unwrap();
         for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
             let query = floats(&mut random, 48);
-            let prepared = bytes.query(metric, &query).unwrap();
+            let prepared = ByteQuery::new(metric, &query).unwrap();
             let mut distances: Vec<f32> = rows.iter().map(|row| metric.distance(&query, row)).collect();
             distances.sort_by(f32::total_cmp);
             let near: u32 = (0..10)
-                .map(|block| prepared.near(64 * block, 64, distances[9]).count_ones())
+                .map(|block| prepared.near(&bytes, 64 * block, 64, distances[9]).count_ones())
                 .sum();
             assert!((10..40).contains(&near), "{metric}: {near}");
         }

@@ -57,7 +57,7 @@ mod sum;
 
 pub use batch::{scan_batch, scan_batch_listed};
 pub use bitmap::Bitmap;
-pub use byte_rows::{ByteQuery, ByteRows};
+pub use byte_rows::{ByteQuery, ByteRows, ByteRun};
 pub use codes::{
     bits::{read_bits, write_bits},
     codebooks::Codebooks,

@@ -20,7 +20,7 @@ pub(crate) fn squared_norm<S: Simd>(simd: S, x: &[f32]) -> f32 {
 
 // How far ahead of the row being read memory is fetched. Without, AVX-512 read 21 GB/s, with 2, 4 and 8 KiB 27, 27
 // and 30, with more no faster (Zen 5, bench `scan`): the processor's own prefetching stops at pages.
-const AHEAD_BYTES: usize = 8192;
+pub(crate) const AHEAD_BYTES: usize = 8192;
 
 /// The distances of `query` to each of `rows`, written to `out`.
 #[inline(always)]

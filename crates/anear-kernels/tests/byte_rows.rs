@@ -2,7 +2,7 @@
 
 mod common;
 
-use anear_kernels::{Bitmap, ByteRows, IdSelector, Kernels, Metric, Neighbor, Rows, TopK};
+use anear_kernels::{Bitmap, ByteQuery, ByteRows, ByteRun, IdSelector, Kernels, Metric, Neighbor, Rows, TopK};
 use common::{Random, adversarial, every_isa};
 
 const FIRST_ID: u64 = 1_000;
@@ -11,22 +11,27 @@ const METRICS: [Metric; 3] = [Metric::L2, Metric::InnerProduct, Metric::Cosine];
 
 fn check(kernels: &'static Kernels, metric: Metric, query: &[f32], rows: Rows<'_>, keep: &IdSelector<'_>, what: &str) {
     let bytes = ByteRows::on(kernels, rows).unwrap();
-    let Some(prepared) = bytes.query_on(kernels, metric, query) else {
+    let Some(prepared) = ByteQuery::on(kernels, metric, query) else {
         return;
     };
-    let range = rows.len() / 5..rows.len();
-    let part = rows.slice(range.clone());
+    let slots = rows.len() / 5..rows.len();
+    let part = rows.slice(slots.clone());
+    let run = ByteRun {
+        slots,
+        first_id: FIRST_ID,
+        ..ByteRun::all(&bytes, rows)
+    };
     for k in [1, 10, 70] {
         let [mut want, mut found] = [TopK::new(k), TopK::new(k)];
         kernels.scan(metric, query, part, FIRST_ID, keep, &mut want);
-        prepared.scan(rows, range.clone(), FIRST_ID, keep, &mut found);
+        prepared.scan(&run, keep, &mut found);
         let want = want.into_sorted();
         assert_eq!(found.into_sorted(), want, "{kernels:?}, {metric}, {what}, k = {k}");
         // A radius that a row meets exactly: the comparison is strict.
         if let Some(Neighbor { distance, .. }) = want.last() {
             let [mut want, mut found] = [Vec::new(), Vec::new()];
             kernels.scan_range(metric, query, part, FIRST_ID, keep, *distance, &mut want);
-            prepared.scan_range(rows, range.clone(), FIRST_ID, keep, *distance, &mut found);
+            prepared.scan_range(&run, keep, *distance, &mut found);
             assert_eq!(found, want, "{kernels:?}, {metric}, {what}, within {distance}");
         }
     }
@@ -101,14 +106,12 @@ fn long_rows_and_rows_of_one_number_are_no_exception() {
 
 #[test]
 fn what_has_no_bound_is_said_to_have_none() {
-    let rows = Rows::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
-    let bytes = ByteRows::new(rows).unwrap();
     for (metric, query) in [
         (Metric::L1, [1.0, 2.0]),
         (Metric::L2, [0.0, 0.0]),
         (Metric::L2, [1e30, 0.0]),
         (Metric::InnerProduct, [f32::NAN, 1.0]),
     ] {
-        assert!(bytes.query(metric, &query).is_none(), "{metric} {query:?}");
+        assert!(ByteQuery::new(metric, &query).is_none(), "{metric} {query:?}");
     }
 }

@@ -1,10 +1,14 @@
 //! Vectors rounded to bytes, which prove of nearly all of them that they are too far away: single queries read a quarter of
 //! the memory, and the answers stay those of the vectors themselves.
+//!
+//! Sizes and shares below are reasoned from what a scan reads, but for those with figures, which are in
+//! `docs/notes/0009-exact-search-by-rounded-vectors.md`.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anear_kernels::{ByteRows, IdSelector, Metric};
+use anear_kernels::{ByteRows, ByteRun, IdSelector, Metric, Rows};
 use anear_pool::Pool;
 
 use super::{Flat, on_pool, parts};
@@ -18,7 +22,7 @@ const BYTES_MAX: usize = 4 << 30;
 /// Bytes of a row are rounded up to 32, and twenty more are kept: too much beside fewer components than this.
 const DIM_MIN: usize = 48;
 
-/// Rounding takes about as long as so many searches; whoever searches less often is spared.
+/// Rounding takes about as long as six to fourteen searches; whoever searches less often is spared.
 const SEARCHES_MIN: usize = 8;
 
 /// More queries than this at once are compared by a product of matrices, which takes less for each.
@@ -27,7 +31,7 @@ const QUERIES_MAX: usize = 8;
 /// A selector that admits less than this share leaves too little to be spared.
 const SHARE_MIN: usize = 8;
 
-/// Vectors of one task.
+/// Vectors of one task, and of one piece of a preview.
 const PART: usize = 1 << 14;
 
 /// How many rows must be proven too far away for one that is measured all the same.
@@ -37,54 +41,92 @@ const PRICE: i64 = 2;
 #[derive(Debug, Default)]
 pub(super) struct Preview {
     searches: AtomicUsize,
-    bytes: RwLock<Option<Arc<ByteRows>>>,
-    /// Rows that were spared, less the price of those that were not: at most as many as there are.
+    rounded: RwLock<Option<Arc<Rounded>>>,
+    /// Rows that were spared, less the price of those that were not; at most as many as the index has.
     spared: AtomicI64,
 }
 
+/// Rounded vectors, [`PART`] in each piece but the last.
+#[derive(Debug)]
+pub(super) struct Rounded(Vec<ByteRows>);
+
 impl Preview {
-    /// The rounded vectors of `index`, if they are there and of use to the request; after some searches they are made.
+    /// The rounded vectors of `index`, if they are there and of use to the request; the search that makes up the number
+    /// rounds them.
     pub(super) fn of(
         index: &Flat,
         queries: usize,
         selector: &IdSelector<'_>,
         pool: Option<&Pool>,
-    ) -> Option<Arc<ByteRows>> {
+    ) -> Option<Arc<Rounded>> {
         if !suits(index) || queries > QUERIES_MAX || selects_few(selector, index.codes.len()) {
             return None;
         }
         let preview = &*index.preview;
-        let bytes = || preview.bytes.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(bytes) = bytes() {
-            return Some(bytes);
+        let there = preview.rounded.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if there.is_some() {
+            return there;
         }
-        // Only searches with these numbers wait until they are made, and later ones do not ask again.
-        if preview.searches.fetch_add(queries, Ordering::Relaxed) / SEARCHES_MIN != 1 {
+        let before = preview.searches.fetch_add(queries, Ordering::Relaxed);
+        if before >= SEARCHES_MIN || before + queries < SEARCHES_MIN {
             return None;
         }
-        let mut made = preview.bytes.write().unwrap_or_else(PoisonError::into_inner);
-        if made.is_none() {
-            *made = round(index, pool).map(Arc::new);
-        }
-        made.clone()
+        // Under no lock: a thread that waits for others of the pool may take up another search meanwhile.
+        let rounded = Rounded::new(index.rows()?, pool).map(Arc::new);
+        preview.put(rounded.clone());
+        rounded
     }
 
-    /// Learns that of so many rows some had to be measured; where that is most of them, there is no preview any more.
-    pub(super) fn weigh(&self, rows: usize, measured: usize) {
-        let (rows, measured) = (rows as i64, measured as i64);
-        let gain = rows - PRICE * measured;
-        let add = |spared: i64| Some((spared + gain).min(rows));
+    /// Learns how many of the vectors, `len` for each of so many queries, had to be measured; where that is most of them
+    /// again and again, there is no preview any more.
+    pub(super) fn weigh(&self, len: usize, queries: usize, measured: usize) {
+        let (len, queries, measured) = (len as i64, queries as i64, measured as i64);
+        let gain = len * queries - PRICE * measured;
+        let add = |spared: i64| Some((spared + gain).min(len));
         let before = self.spared.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        if before.is_ok_and(|before| before + gain < -rows) {
-            self.searches.store(2 * SEARCHES_MIN, Ordering::Relaxed);
-            *self.bytes.write().unwrap_or_else(PoisonError::into_inner) = None;
+        if before.is_ok_and(|before| before + gain < -2 * len) {
+            self.put(None);
         }
     }
 
     /// Bytes of memory held.
     pub(super) fn memory(&self) -> usize {
-        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
-        bytes.as_ref().map_or(0, |bytes| bytes.memory())
+        let rounded = self.rounded.read().unwrap_or_else(PoisonError::into_inner);
+        let pieces = rounded.iter().flat_map(|rounded| &rounded.0);
+        pieces.map(ByteRows::memory).sum()
+    }
+
+    fn put(&self, rounded: Option<Arc<Rounded>>) {
+        *self.rounded.write().unwrap_or_else(PoisonError::into_inner) = rounded;
+    }
+}
+
+impl Rounded {
+    /// Nothing if memory is short.
+    fn new(rows: Rows<'_>, pool: Option<&Pool>) -> Option<Self> {
+        let parts: Vec<_> = parts(rows.len(), PART).collect();
+        let pieces = on_pool(pool, parts.len(), |i| ByteRows::new(rows.slice(parts[i].clone())));
+        pieces.into_iter().collect::<Option<_>>().map(Self)
+    }
+
+    /// Those of `rows` that are in `slots`, of which the first has the id `first_id`, piece by piece.
+    pub(super) fn runs<'a>(
+        &'a self,
+        rows: Rows<'a>,
+        slots: Range<usize>,
+        first_id: u64,
+    ) -> impl Iterator<Item = ByteRun<'a>> {
+        let pieces = slots.start / PART..slots.end.div_ceil(PART);
+        pieces.map(move |piece| {
+            let start = piece * PART;
+            let here = slots.start.max(start)..slots.end.min(start + PART);
+            ByteRun {
+                bytes: &self.0[piece],
+                rows: rows.slice(start..rows.len().min(start + PART)),
+                first_id: first_id + (here.start - slots.start) as u64,
+                slots: here.start - start..here.end - start,
+            }
+        })
     }
 }
 
@@ -103,21 +145,6 @@ fn selects_few(selector: &IdSelector<'_>, len: usize) -> bool {
         IdSelector::Range(ids) => ids.end.saturating_sub(ids.start) < (len / SHARE_MIN) as u64,
         _ => false,
     }
-}
-
-/// The vectors, rounded; nothing where they are no vectors, or memory is short.
-fn round(index: &Flat, pool: Option<&Pool>) -> Option<ByteRows> {
-    let rows = index.rows()?;
-    let parts: Vec<_> = parts(rows.len(), PART).collect();
-    let rounded = on_pool(pool, parts.len(), |i| ByteRows::new(rows.slice(parts[i].clone())));
-    let mut rounded = rounded.into_iter();
-    let mut all = rounded.next()??;
-    for part in rounded {
-        if !all.extend_from(&part?) {
-            return None;
-        }
-    }
-    Some(all)
 }
 
 #[cfg(test)]
@@ -197,14 +224,39 @@ mod tests {
         check(&index, rows(&queries));
         assert!(index.preview.memory() > 0);
         // Everything is within this radius.
-        let within = RangeRequest::new(1e6);
-        for i in 0..4 {
+        let within = |i: usize, pool| {
+            let within = RangeRequest {
+                pool,
+                ..RangeRequest::new(1e6)
+            };
             let found = index.range_search(rows(&queries).slice(i..i + 1), &within).unwrap();
             assert_eq!(found.row(0).len(), LEN);
-        }
+        };
+        within(0, Some(Pool::global()));
+        assert!(index.preview.memory() > 0, "one such search is no reason");
+        (1..5).for_each(|i| within(i, None));
         assert_eq!(index.preview.memory(), 0);
         check(&index, rows(&queries));
         assert_eq!(index.preview.memory(), 0, "and is not made again");
+    }
+
+    #[test]
+    fn searches_of_one_pool_do_not_wait_for_each_other() {
+        let pool = Pool::new(2).unwrap();
+        let base = numbers(1, 2 * LEN);
+        for _ in 0..20 {
+            let mut index = Flat::new(DIM, Metric::L2).unwrap();
+            index.add(rows(&base)).unwrap();
+            let found = pool.map(64, |i| {
+                let request = SearchRequest {
+                    pool: Some(&pool),
+                    ..SearchRequest::new(1)
+                };
+                index.search(rows(&base).slice(i..i + 1), &request).unwrap().row(0)[0].id
+            });
+            assert!(found.into_iter().eq(0..64));
+            assert!(index.preview.memory() > 0);
+        }
     }
 
     #[test]

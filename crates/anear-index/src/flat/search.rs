@@ -4,13 +4,14 @@
 //! (distance, position) of the parts' nearest are the nearest of all.
 
 use std::ops::Range;
+use std::slice;
 
-use anear_kernels::{ByteRows, IdSelector, Neighbor, Rows, TopK};
+use anear_kernels::{ByteQuery, IdSelector, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::{BLOCK_LEN, CodeRun};
 
 use super::Flat;
-use super::preview::Preview;
+use super::preview::{Preview, Rounded};
 use crate::{Neighbors, RangeRequest, SearchRequest, VectorIndex as _};
 
 /// Component products worth a task of their own: some 50 us of one core, several times what handing it over costs.
@@ -40,7 +41,8 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
             first_id,
             ..CodeRun::all(&index.codes)
         };
-        scan(index, preview, queries, &run, &request.selector, tops);
+        let measured = scan(index, preview, queries, &run, &request.selector, tops);
+        weigh(index, preview, queries.len(), measured);
         return;
     }
     let k = request.k.min(index.len());
@@ -55,10 +57,16 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
             .collect();
         let queries = queries.slice(range.clone());
         let run = run(index, vectors);
-        scan(index, preview, queries, &run, &request.selector, &mut tops);
-        tops
+        let measured = scan(index, preview, queries, &run, &request.selector, &mut tops);
+        (tops, measured)
     });
-    for (tile, found) in tiles.iter().zip(found) {
+    weigh(
+        index,
+        preview,
+        queries.len(),
+        found.iter().map(|(_, measured)| measured).sum(),
+    );
+    for (tile, (found, _)) in tiles.iter().zip(found) {
         for (top, found) in tops[tile.queries.clone()].iter_mut().zip(found) {
             found.into_sorted().into_iter().for_each(|n| {
                 top.push(Neighbor {
@@ -84,64 +92,70 @@ pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>
         let within = |query| scan_range(index, preview, query, &run, request);
         queries.slice(range.clone()).iter().map(within).collect::<Vec<_>>()
     });
-    let mut rows = vec![Vec::new(); queries.len()];
+    let (mut rows, mut measured) = (vec![Vec::new(); queries.len()], 0);
     for (tile, found) in tiles.iter().zip(found) {
-        for (row, found) in rows[tile.queries.clone()].iter_mut().zip(found) {
+        for (row, (found, more)) in rows[tile.queries.clone()].iter_mut().zip(found) {
             row.extend(found);
+            measured += more;
         }
     }
+    weigh(index, preview, queries.len(), measured);
     rows.into_iter().collect()
 }
 
-/// [`Quantizer::scan`](anear_quant::Quantizer::scan), by a preview where there is one.
+/// [`Quantizer::scan`](anear_quant::Quantizer::scan), by a preview where there is one; how many vectors were measured.
 fn scan(
     index: &Flat,
-    preview: Option<&ByteRows>,
+    preview: Option<&Rounded>,
     queries: Rows<'_>,
     run: &CodeRun<'_>,
     keep: &IdSelector<'_>,
     tops: &mut [TopK],
-) {
-    let (Some(bytes), Some(rows)) = (preview, index.rows()) else {
-        return index.quantizer.scan(index.metric, queries, run, keep, tops);
+) -> usize {
+    let (Some(rounded), Some(rows)) = (preview, index.rows()) else {
+        index.quantizer.scan(index.metric, queries, run, keep, tops);
+        return run.slots.len() * queries.len();
     };
-    for (i, (query, top)) in queries.iter().zip(tops).enumerate() {
-        match bytes.query(index.metric, query) {
-            Some(query) => {
-                let measured = query.scan(rows, run.slots.clone(), run.first_id, keep, top);
-                index.preview.weigh(run.slots.len(), measured);
-            }
-            None => {
-                let top = std::slice::from_mut(top);
-                index
-                    .quantizer
-                    .scan(index.metric, queries.slice(i..i + 1), run, keep, top);
-            }
+    let scan = |(i, top): (usize, &mut TopK)| match ByteQuery::new(index.metric, queries.row(i)) {
+        Some(query) => {
+            let runs = rounded.runs(rows, run.slots.clone(), run.first_id);
+            runs.map(|run| query.scan(&run, keep, top)).sum()
         }
-    }
+        None => {
+            let (query, top) = (queries.slice(i..i + 1), slice::from_mut(top));
+            index.quantizer.scan(index.metric, query, run, keep, top);
+            run.slots.len()
+        }
+    };
+    tops.iter_mut().enumerate().map(scan).sum()
 }
 
-/// [`Quantizer::scan_range`](anear_quant::Quantizer::scan_range), by a preview where there is one.
+/// [`Quantizer::scan_range`](anear_quant::Quantizer::scan_range), by a preview where there is one; how many vectors were
+/// measured.
 fn scan_range(
     index: &Flat,
-    preview: Option<&ByteRows>,
+    preview: Option<&Rounded>,
     query: &[f32],
     run: &CodeRun<'_>,
     request: &RangeRequest<'_>,
-) -> Vec<Neighbor> {
-    let keep = &request.selector;
-    let prepared = preview
-        .and_then(|bytes| bytes.query(index.metric, query))
-        .zip(index.rows());
-    let Some((prepared, rows)) = prepared else {
-        return index
-            .quantizer
-            .scan_range(index.metric, query, run, keep, request.radius);
+) -> (Vec<Neighbor>, usize) {
+    let (keep, radius) = (&request.selector, request.radius);
+    let prepared = |(rounded, rows)| Some((rounded, rows, ByteQuery::new(index.metric, query)?));
+    let Some((rounded, rows, query)) = preview.zip(index.rows()).and_then(prepared) else {
+        let found = index.quantizer.scan_range(index.metric, query, run, keep, radius);
+        return (found, run.slots.len());
     };
     let mut found = Vec::new();
-    let measured = prepared.scan_range(rows, run.slots.clone(), run.first_id, keep, request.radius, &mut found);
-    index.preview.weigh(run.slots.len(), measured);
-    found
+    let runs = rounded.runs(rows, run.slots.clone(), run.first_id);
+    let measured = runs.map(|run| query.scan_range(&run, keep, radius, &mut found)).sum();
+    (found, measured)
+}
+
+/// Tells a preview what it was good for.
+fn weigh(index: &Flat, preview: Option<&Rounded>, queries: usize, measured: usize) {
+    if preview.is_some() {
+        index.preview.weigh(index.codes.len(), queries, measured);
+    }
 }
 
 /// These vectors under their positions.

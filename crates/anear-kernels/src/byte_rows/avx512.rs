@@ -3,19 +3,17 @@
 use std::arch::x86_64::*;
 
 use super::{CHUNK, avx2};
+use crate::pairwise::AHEAD_BYTES;
 
 /// Rows whose totals stay in registers together: the query is loaded once for all of them.
 const TOGETHER: usize = 4;
-
-/// How far ahead of the codes being read memory is fetched, as in `pairwise.rs`.
-const AHEAD_BYTES: usize = 8192;
 
 #[target_feature(enable = "avx512f,avx2")]
 pub(crate) fn products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
     if !is_x86_feature_detected!("avx512bw") {
         return avx2::products(numbers, codes, out);
     }
-    // SAFETY: the instructions are there.
+    // SAFETY: AVX-512BW was just detected; AVX-512F is a feature of this function.
     unsafe { products_of_words(numbers, codes, out) }
 }
 

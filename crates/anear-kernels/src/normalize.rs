@@ -9,7 +9,7 @@ use crate::{
 /// Scales every row to Euclidean length 1, in place. Zero vectors stay zero.
 ///
 /// However long or short, a finite vector neither overflows nor vanishes on the way.
-/// A vector with an infinite or NaN component becomes NaN in at least one.
+/// A vector with a NaN stays as it is; one with an infinite component becomes NaN in at least one.
 ///
 /// ```
 /// use anear_kernels::{RowsMut, normalize};
@@ -36,7 +36,7 @@ fn normalize_row(row: &mut [f32]) {
 #[cold]
 fn normalize_in_double_precision(row: &mut [f32]) {
     let norm = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-    if norm != 0.0 {
+    if norm > 0.0 {
         row.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     }
 }
@@ -69,6 +69,13 @@ mod tests {
 
     fn length(row: &[f32]) -> f64 {
         row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn a_vector_with_a_number_missing_stays_as_it_is() {
+        let mut data = [f32::NAN, 3.0, 4.0];
+        normalize(&mut RowsMut::new(&mut data, 3).unwrap());
+        assert!(data[0].is_nan() && data[1..] == [3.0, 4.0]);
     }
 
     #[test]

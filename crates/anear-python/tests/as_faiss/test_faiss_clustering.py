@@ -114,3 +114,12 @@ def test_forms_of_clustering_refuse_what_cannot_be() -> None:
         clustering.minibatch_kmeans(3, BASE[0])
     with pytest.raises(RuntimeError, match="NaN"):
         clustering.minibatch_kmeans(3, np.full((100, 4), np.nan, np.float32))
+    with pytest.raises(ValueError, match="spherical"):
+        clustering.balanced_kmeans(3, BASE, spherical=True)
+    with pytest.raises(ValueError, match="metric"):
+        clustering.minibatch_kmeans(3, BASE, metric=anear.METRIC_L1)
+    for wrong in ({"k": 0}, {"k": 3, "niter": -1}, {"k": 3, "batch_size": 0}):
+        with pytest.raises(ValueError, match="at least 1"):
+            clustering.minibatch_kmeans(x=BASE, **wrong)
+    with pytest.raises(ValueError, match="parts"):
+        clustering.hierarchical_kmeans(3, BASE, parts=-1)

@@ -95,6 +95,7 @@ def test_files_and_copies_keep_everything(metric: int, tmp_path: Path) -> None:
     anear.write_index(index, tmp_path / "index")
     for again in (
         anear.read_index(tmp_path / "index"),
+        anear.read_index(tmp_path / "index", anear.IO_FLAG_MMAP),
         anear.deserialize_index(anear.serialize_index(index)),
         copy.deepcopy(index),
         anear.clone_index(index),

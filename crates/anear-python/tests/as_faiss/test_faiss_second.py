@@ -11,6 +11,7 @@ import pytest
 from faiss_twins import D, check_alike, outcome, recall, upstream, vectors
 
 import anear
+from anear.contrib import factory_tools
 
 BASE, QUERIES = vectors(3000), vectors(50, 2)
 
@@ -106,3 +107,34 @@ def test_graphs_of_neighbors_are_pickled_and_written() -> None:
         check_alike(again.search(QUERIES, 5), index.search(QUERIES, 5))
     index.nndescent.reset()
     assert index.ntotal == 0
+    assert index.nndescent.final_graph.size() == 0
+
+
+def test_second_codes_are_tuned_named_and_counted() -> None:
+    def told(module: Any) -> tuple[float, int]:
+        index = module.index_factory(D, "IVF8,PQ4+8")
+        module.ParameterSpace().set_index_parameters(index, "nprobe=4,k_factor=8")
+        return index.k_factor, index.nprobe
+
+    assert told(anear) == told(upstream()) == (8.0, 4)
+    index = anear.index_factory(D, "IVF8,PQ4+8")
+    assert factory_tools.reverse_index_factory(index) == "IVF8,PQ4+8"
+    assert factory_tools.get_code_size(D, "IVF8,PQ4+8") == 12
+    assert factory_tools.get_code_size(D, "NSG8,SQ8") == D + 4 * 8
+
+
+@pytest.mark.parametrize("factor", [1e12, float("inf")])
+def test_no_more_candidates_are_ranked_than_there_are(factor: float) -> None:
+    for spec in ("IVF8,PQ4+8", "IVF8,PQ4,RFlat"):
+        index = anear.index_factory(D, spec)
+        index.train(BASE)
+        index.add(BASE[:500])
+        ivf = anear.extract_index_ivf(index)
+        ivf.nprobe = 8
+        index.k_factor = factor
+        few = index.search(QUERIES, 5)
+        index.k_factor = 100
+        check_alike(few, index.search(QUERIES, 5))
+        index.k_factor = float("nan")
+        with pytest.raises(ValueError, match="NaN"):
+            index.search(QUERIES, 5)

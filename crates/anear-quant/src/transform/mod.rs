@@ -122,6 +122,20 @@ fn check_dim(dim: usize) -> Result<()> {
     }
 }
 
+/// Numbers of a matrix that is learned at most: 8 GiB of doubles, which takes hours anyway.
+const MAX_MATRIX: usize = 1 << 30;
+
+/// Fails where a matrix with a row or a column per component, of the wider side, would be too large to make.
+fn check_square(dim_in: usize, dim_out: usize) -> Result<()> {
+    let dim = dim_in.max(dim_out);
+    if dim.checked_mul(dim).is_some_and(|numbers| numbers <= MAX_MATRIX) {
+        return Ok(());
+    }
+    Err(Error::Parameters(format!(
+        "a rotation from {dim_in} to {dim_out} components is too large to make; `HR` and `Pad` need no matrix"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use anear_kernels::Random;
@@ -256,6 +270,8 @@ mod tests {
             "OPQ0",
             "RR0",
             "Pad99999999",
+            "RR1000000",
+            "OPQ4_1000000",
             "Linear24",
             "Remap24",
         ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anear_kernels::Rows;
 
-use super::{Center, Hadamard, Itq, Linear, Normalize, Pca, Remap, Transform, check_dim, opq, rotation};
+use super::{Center, Hadamard, Itq, Linear, Normalize, Pca, Remap, Transform, check_dim, check_square, opq, rotation};
 use crate::{Error, Result, Training};
 
 /// A blueprint of a transform.
@@ -149,6 +149,9 @@ impl TransformSpec {
     pub fn train(&self, sample: Rows<'_>, training: &Training<'_>) -> Result<Arc<dyn Transform>> {
         let (dim_in, dim_out) = (sample.dim(), self.dim_out(sample.dim()));
         check_dim(dim_out)?;
+        if let Self::Rotation { .. } | Self::Opq { .. } | Self::Pca { .. } | Self::Itq { .. } = self {
+            check_square(dim_in, dim_out)?;
+        }
         Ok(match *self {
             Self::Pca { .. } => Arc::new(Pca::train(*self, sample, training)?),
             Self::Rotation { .. } => Arc::new(rotation::train(*self, dim_in, training)?),

@@ -3,7 +3,7 @@
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{read_object, transforms, unsound, unsupported, write_object};
+use super::{gaps, read_object, transforms, unsound, write_object};
 use crate::{IdMap, IdMapKind, IndexSpec, PreTransform, Refine, Result, VectorIndex as _};
 
 const ID_MAP_2: [u8; 4] = *b"IxM2";
@@ -67,7 +67,7 @@ pub(super) fn write_refine(index: &Refine, sink: &mut Sink) -> Result<()> {
     sink.put(b"IxRF");
     Header::of(index).write(sink);
     write_object(index.base(), sink)?;
-    write_object(index.by_position().ok_or_else(|| unsupported(index))?, sink)?;
+    write_object(index.by_position().ok_or_else(|| gaps(index))?, sink)?;
     sink.f32(index.k_factor() as f32);
     Ok(())
 }

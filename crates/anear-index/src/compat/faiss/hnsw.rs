@@ -3,7 +3,7 @@
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{flat, unsound, unsupported};
+use super::{flat, gaps, unsound, unsupported};
 use crate::graph::{Graph, GraphParts};
 use crate::{Hnsw, Result, VectorIndex};
 
@@ -49,7 +49,7 @@ fn read_graph(source: &mut Source<'_>) -> Result<(Graph, [i32; 2])> {
 pub(super) fn write(index: &Hnsw, sink: &mut Sink) -> Result<()> {
     // Removed vectors have no place in Faiss's graph.
     if !index.is_gapless() {
-        return Err(unsupported(index));
+        return Err(gaps(index));
     }
     let code = flat::linked_code(&**index.quantizer(), [b"IHNf", b"IHNs", b"IHNp"]);
     sink.put(code.ok_or_else(|| unsupported(index))?);

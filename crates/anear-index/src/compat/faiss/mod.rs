@@ -271,6 +271,15 @@ fn unsupported(index: &dyn VectorIndex) -> Error {
     }
 }
 
+/// The error for an index whose ids have gaps, where Faiss knows positions only.
+fn gaps(index: &dyn VectorIndex) -> Error {
+    Error::Unsupported {
+        index: index.kind(),
+        operation: "Faiss files after vectors were removed, for its ids have gaps then; put `IDMap,` before it, or save it in \
+                    anear's own format",
+    }
+}
+
 /// The error for a file that contradicts itself.
 fn unsound(reason: impl Into<String>) -> Error {
     Error::Faiss(reason.into())

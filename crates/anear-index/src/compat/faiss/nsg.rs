@@ -3,7 +3,7 @@
 use super::header::Header;
 use super::sink::Sink;
 use super::source::Source;
-use super::{flat, unsound, unsupported};
+use super::{flat, gaps, unsound, unsupported};
 use crate::graph::{Graph, GraphParts, NO_LINK};
 use crate::{Nsg, NsgSpec, Result, VectorIndex};
 
@@ -98,7 +98,10 @@ fn read_links(source: &mut Source<'_>, r: usize, links: &mut Vec<u32>) -> Result
 pub(super) fn write(index: &Nsg, sink: &mut Sink) -> Result<()> {
     // Removed vectors have no place in Faiss's graph, nor does one that would not be read again.
     let links = (0..index.graph().len() as u32).map(|node| index.graph().links(node, 0).len());
-    if !index.is_gapless() || !are_borne_out(index.len(), index.r(), links.sum()) {
+    if !index.is_gapless() {
+        return Err(gaps(index));
+    }
+    if !are_borne_out(index.len(), index.r(), links.sum()) {
         return Err(unsupported(index));
     }
     let code = flat::linked_code(&**index.quantizer(), [b"INSf", b"INSs", b"INSp"]);

@@ -186,8 +186,12 @@ def minibatch_kmeans(
     (16, 8)
 
     Raises:
+        ValueError: the metric is another one, or a number is below 1.
         RuntimeError: there are fewer vectors than centroids, or numbers are not finite.
     """
+    if metric not in (METRIC_L2, METRIC_INNER_PRODUCT):
+        raise ValueError(f"metric must be METRIC_L2 or METRIC_INNER_PRODUCT, got {metric}")
+    _at_least_one(k=k, niter=niter, batch_size=1 if batch_size is None else batch_size)
     cp = ClusteringParameters()
     cp.niter, cp.seed, cp.init_method = niter, seed, ClusteringInitMethod_KMEANS_PLUS_PLUS
     return _native.minibatch_kmeans(_rows(x), options(cp, k, metric == METRIC_INNER_PRODUCT), batch_size)
@@ -207,13 +211,16 @@ def hierarchical_kmeans(k: int, x: Any, parts: int = 0, **args: Any) -> Array:
         AttributeError: there is no parameter of a name.
         RuntimeError: there are fewer vectors than centroids, or numbers are not finite.
     """
+    if parts < 0:
+        raise ValueError(f"parts must be at least 0, got {parts}")
     return _native.hierarchical_kmeans(*_given(k, x, args), parts)
 
 
 def balanced_kmeans(k: int, x: Any, max_size: float = 1.1, **args: Any) -> tuple[Array, Array]:
     """`k` centroids of the rows of `x`, and the cluster of each row: none has over `max_size` times the average, rounded up.
 
-    A row is not always in the cluster of its nearest centroid. Other arguments are those of `Kmeans`.
+    A row is not always in the cluster of its nearest centroid. Other arguments are those of `Kmeans`, without `spherical`
+    and `int_centroids`: centroids are means.
 
     >>> x = np.random.default_rng(1).standard_normal((1000, 8), dtype=np.float32)
     >>> centroids, assign = balanced_kmeans(10, x)
@@ -222,14 +229,19 @@ def balanced_kmeans(k: int, x: Any, max_size: float = 1.1, **args: Any) -> tuple
 
     Raises:
         AttributeError: there is no parameter of a name.
+        ValueError: `spherical` or `int_centroids` is asked for, or `k` is below 1.
         RuntimeError: there are fewer vectors than centroids, numbers are not finite, or `max_size` is below 1.
     """
+    for name in ("spherical", "int_centroids"):
+        if args.get(name):
+            raise ValueError(f"balanced clusters have their means as centroids; leave out {name}")
     centroids, assign = _native.balanced_kmeans(*_given(k, x, args), max_size)
     return centroids, assign.astype(np.int64)
 
 
 def _given(k: int, x: Any, args: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
     """The vectors, and the parameters of clustering that are arguments of `Kmeans`."""
+    _at_least_one(k=k)
     vectors = _rows(x)
     cp = Kmeans(vectors.shape[1], k, **args).cp
     return vectors, options(cp, k, cp.spherical)
@@ -237,3 +249,9 @@ def _given(k: int, x: Any, args: dict[str, Any]) -> tuple[Array, dict[str, Any]]
 
 def _rows(x: Any) -> Array:
     return rows(x, np.shape(x)[-1])
+
+
+def _at_least_one(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")

@@ -7,9 +7,10 @@ from typing import Any
 from ..faiss._binary import IndexBinary
 from ..faiss._composite import IndexIDMap, IndexIDMap2, IndexPreTransform, IndexRefine, IndexRefineFlat
 from ..faiss._factory import index_factory
-from ..faiss._graph import IndexHNSW
+from ..faiss._graph import IndexHNSW, IndexNSG
 from ..faiss._index import EngineIndex, IndexFlat
 from ..faiss._ivf import IndexIVF, IndexIVFPQFastScan
+from ..faiss._refined import IndexIVFPQR
 from ..faiss._transforms import (
     HadamardRotation,
     ITQTransform,
@@ -34,7 +35,10 @@ def _code_size(index: Any) -> int:
         return _code_size(index.index)
     if isinstance(index, IndexHNSW):
         return _code_size(index.storage) + 2 * 4 * get_hnsw_M(index)
-    return int(index.code_size)
+    if isinstance(index, IndexNSG):
+        return _code_size(index.storage) + 4 * index.nsg.R
+    second = index.refine_pq.code_size if isinstance(index, IndexIVFPQR) else 0
+    return int(index.code_size) + int(second)
 
 
 def get_hnsw_M(index: Any) -> int:
@@ -65,6 +69,8 @@ def reverse_index_factory(index: Any) -> str:
 
 def _codes(index: IndexIVF) -> str:
     codes = index._codes()
+    if isinstance(index, IndexIVFPQR):
+        return f"PQ{index.pq.M}+{index.refine_pq.M}"
     if isinstance(index, IndexIVFPQFastScan):
         return codes.replace("x4fs", "x4fsr") if index.by_residual else codes
     if index.by_residual == type(index).by_residual:

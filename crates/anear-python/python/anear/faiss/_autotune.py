@@ -19,6 +19,7 @@ from ._index import Index
 from ._ivf import IndexIVF, IndexIVFPQ
 from ._known import Known
 from ._many import Many
+from ._refined import IndexIVFPQR
 
 
 class AutoTuneCriterion:
@@ -342,6 +343,8 @@ def _ranges_of(index: Any) -> list[ParameterRange]:
         return _ranges_of(index.at(0)) if index.count() else []
     if isinstance(index, IndexIVF):
         own = [ParameterRange("nprobe", _powers(1, min(index.nlist, 4097)))]
+        if isinstance(index, IndexIVFPQR):
+            own.append(ParameterRange("k_factor", _powers(1, 65)))
         within = _ranges_of(index.quantizer)
         return [*own, *(ParameterRange("quantizer_" + each.name, list(each.values)) for each in within)]
     if isinstance(index, IndexHNSW):
@@ -366,6 +369,8 @@ def _set(index: Any, name: str, value: float) -> bool:
         return _set(index.quantizer, name.removeprefix("quantizer_"), value)
     if name == "nprobe" and hasattr(type(index), "nprobe"):
         index.nprobe = int(value)
+    elif name == "k_factor" and isinstance(index, IndexIVFPQR):
+        index.k_factor = value
     elif name == "max_codes" and hasattr(type(index), "max_codes"):
         index.max_codes = 0 if math.isinf(value) else int(value)
     elif name in ("efSearch", "efConstruction") and isinstance(index, IndexHNSW | IndexBinaryHNSW):

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _native
 from ._arrays import Floats, Ids, Int64Vector, Pointer, rev_swig_ptr
-from ._index import Index, IndexFlat, Knobs, Range, _distances, _rank, as_range
+from ._index import Index, IndexFlat, Knobs, Range, _distances, _rank, as_range, candidates
 from ._named import GONE, Named
 from ._params import IndexRefineSearchParameters, SearchParameters, SearchParametersPreTransform
 from ._selectors import IDSelector
@@ -398,8 +398,9 @@ class IndexRefine(Index):
 
     def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
         factor, inner = self._told(params)
-        _, candidates = self.base_index.search(x, int(labels.shape[1] * factor), params=inner)
-        _rank(self.refine_index, x, self._positions(candidates), distances, labels)
+        count = candidates(labels.shape[1], factor, self.ntotal)
+        _, found = self.base_index.search(x, count, params=inner)
+        _rank(self.refine_index, x, self._positions(found), distances, labels)
         if self._names is not None:
             labels[:] = np.append(self._names, -1)[labels]
 

@@ -47,6 +47,8 @@ class NNDescent(Known):
     @property
     def final_graph(self) -> Int32Vector:
         """The positions of the `K` vectors nearest to each, found by comparing all when this is asked for."""
+        if not self._of.ntotal:
+            return Int32Vector()
         vectors = self._of.reconstruct_n()
         own = np.arange(len(vectors))[:, None]
         near = knn(vectors, vectors, min(self.K + 1, len(vectors)), self._of.metric_type, self._of.metric_arg)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import operator
 from importlib import import_module
 from typing import Any, SupportsIndex, TypeVar
@@ -584,10 +585,11 @@ class IndexFlatCodes(EngineIndex):
         self, x: Any, k_base: SupportsIndex, base_labels: Any, k: SupportsIndex
     ) -> tuple[Floats, Ids]:
         """The `k` nearest among the first `k_base` candidates of each query."""
-        queries, count = rows(x, self.d), count_of(k)
-        candidates: Ids = np.ascontiguousarray(np.asarray(base_labels, dtype=np.int64)[:, : operator.index(k_base)])
+        queries, count, first = rows(x, self.d), count_of(k), count_of(k_base)
+        among: Ids = np.ascontiguousarray(base_labels, dtype=np.int64)
+        assert among.ndim == 2 and len(among) == len(queries), f"expected a row of labels per query, got {among.shape}"
         distances, labels = np.empty((len(queries), count), np.float32), np.empty((len(queries), count), np.int64)
-        _rank(self, queries, candidates, distances, labels)
+        _rank(self, queries, np.ascontiguousarray(among[:, :first]), distances, labels)
         return distances, labels
 
     def compute_distance_subset(self, x: Any, labels: Any) -> Floats:
@@ -683,6 +685,17 @@ def _distances(index: Index, x: Floats, labels: Ids) -> Floats:
     if labels.size:
         index._live.distances(x, labels, out)
     return out
+
+
+def candidates(k: int, factor: float, ntotal: int) -> int:
+    """How many are to be ranked for `k` neighbors: `factor` times as many, if there are.
+
+    Raises:
+        ValueError: the factor is not a number.
+    """
+    if math.isnan(factor):
+        raise ValueError("k_factor is NaN; it must be at least 1")
+    return max(k, int(min(k * factor, ntotal)))
 
 
 def _rank(index: Index, x: Floats, candidates: Ids, distances: Floats, labels: Ids) -> None:

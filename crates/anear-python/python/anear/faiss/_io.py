@@ -310,7 +310,9 @@ def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[
     folder = os.path.dirname(reader.name) if ondisk_dir is None else os.fspath(ondisk_dir)
     if _maps(io_flags):
         # Links are followed, as in Faiss.
-        return around(_native.VectorIndex.map_faiss(os.path.realpath(reader.name), folder))
+        path = os.path.realpath(reader.name)
+        if not os.path.getsize(path) or first_of_missing(np.memmap(path, np.uint8, "r")) is None:
+            return around(_native.VectorIndex.map_faiss(path, folder))
     return _whole(np.frombuffer(reader.read(), np.uint8), folder)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _native
 from ._arrays import Codes, Floats, Ids
-from ._index import Index, Range
+from ._index import Index, Range, candidates
 from ._ivf import IndexIVFPQ
 from ._params import SearchParameters
 from ._quantizers import ProductQuantizer
@@ -69,7 +69,7 @@ class IndexIVFPQR(IndexIVFPQ):
 
     def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
         k = labels.shape[1]
-        count = max(k, int(k * self.k_factor))
+        count = candidates(k, self.k_factor, self.ntotal)
         step = max(1, BLOCK // count)
         for start in range(0, len(x), step):
             queries = x[start : start + step]

@@ -230,6 +230,16 @@ def test_entries_in_a_file_are_added_changed_and_removed(tmp_path: Path) -> None
     both(call)
 
 
+def test_sizes_of_lists_are_known_without_their_file(tmp_path: Path) -> None:
+    lists = anear.OnDiskInvertedLists(3, 4, tmp_path / "lists")
+    assert lists.add_entry(1, 70, np.zeros(4, np.uint8)) == 0
+    assert lists.add_entry(1, 80, np.zeros(4, np.uint8)) == 1
+    (tmp_path / "lists").unlink()
+    assert [lists.list_size(number) for number in range(3)] == [0, 2, 0]
+    assert lists.is_empty(2) and not lists.is_empty(1)
+    assert "no list 3" in str(outcome(lambda: lists.list_size(3)))
+
+
 def test_sets_are_merged_into_a_file(tmp_path: Path) -> None:
     def call(module: Any, shift_ids: bool) -> Any:
         sets = module.InvertedListsPtrVector()

@@ -45,6 +45,14 @@ class OnDiskInvertedLists(InvertedLists):
         self._extents = np.tile(np.array([0, 0, -1], np.int64), (self.nlist, 1))
         self._lent = 0
 
+    def list_size(self, list_no: SupportsIndex) -> int:
+        """How many codes are in a list; the file is not read for it.
+
+        Raises:
+            RuntimeError: there is no such list.
+        """
+        return int(self._extents[self._number(list_no), 0])
+
     def merge_from_multiple(
         self, ils: Any, n_il: SupportsIndex, shift_ids: bool = False, verbose: bool = False
     ) -> int:

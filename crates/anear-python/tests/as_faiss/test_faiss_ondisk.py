@@ -257,6 +257,37 @@ def test_sets_are_merged_into_a_file(tmp_path: Path) -> None:
     both(lambda module: call(module, True))
 
 
+@pytest.mark.parametrize("stacked", [False, True])
+def test_sets_may_be_in_the_file_that_they_are_merged_into(tmp_path: Path, stacked: bool) -> None:
+    old = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    old.add_entries(0, *entries(anear, 1, 2))
+    old.add_entries(1, *entries(anear, 3))
+    more = anear.ArrayInvertedLists(2, 4)
+    more.add_entries(1, *entries(anear, 7, 8))
+    stack = anear.HStackInvertedLists(2, [old, more])
+    expected = content(anear, stack)
+    lists = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    assert lists.merge_from_multiple([stack] if stacked else [old, more], 1 if stacked else 2) == 5
+    check_alike(content(anear, lists), expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["lists"]
+
+
+def test_a_merge_that_fails_leaves_the_file_of_that_name_and_empty_lists(tmp_path: Path) -> None:
+    old = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    old.add_entries(0, *entries(anear, 1, 2))
+    cut = anear.OnDiskInvertedLists(2, 4, tmp_path / "cut")
+    cut.add_entries(1, *entries(anear, 3))
+    (tmp_path / "cut").write_bytes(b"")
+    expected = content(anear, old)
+    lists = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    with pytest.raises(RuntimeError, match="not all of list 1"):
+        lists.merge_from_multiple([old, cut], 2)
+    assert (lists.totsize, lists.compute_ntotal()) == (0, 0)
+    check_alike(content(anear, old), expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "lists"]
+    assert lists.merge_from_1(old) == 2
+
+
 def test_ids_of_sets_of_different_sizes_never_meet(tmp_path: Path) -> None:
     index = trained(anear)
     names = []

@@ -94,6 +94,42 @@ fn lists_in_a_file_answer_as_those_in_memory() {
     }
 }
 
+/// What leaves the lists as they are leaves them in the file.
+#[test]
+fn lists_are_in_their_file_until_they_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, index) = pair("IVF4,SQ8", dir.path());
+    let none = Rows::new(&[], DIM).unwrap();
+    let vectors = numbers();
+    let vectors = Rows::new(&vectors, DIM).unwrap();
+    type Change<'a> = &'a dyn Fn(&mut Ivf);
+    let same: [Change<'_>; 4] = [
+        &|index| drop(index.add(none).unwrap()),
+        &|index| assert_eq!(index.remove(&IdSelector::Range(300..900)).unwrap(), 0),
+        &|index| index.merge(&mut *whole.emptied()).unwrap(),
+        &|index| index.set_knob("nprobe", 3.0).unwrap(),
+    ];
+    let other: [Change<'_>; 5] = [
+        &|index| drop(index.add(vectors.slice(0..1)).unwrap()),
+        &|index| assert_eq!(index.remove(&IdSelector::Range(299..900)).unwrap(), 1),
+        &|index| index.merge(&mut whole.clone()).unwrap(),
+        &|index| index.renumber().unwrap(),
+        &|index| {
+            index
+                .fill_lists((0..NLIST).map(|number| whole.list(number).clone()).collect())
+                .unwrap()
+        },
+    ];
+    for (changes, stays) in [(&same[..], true), (&other, false)] {
+        for (i, change) in changes.iter().enumerate() {
+            let mut copy = index.clone();
+            change(&mut copy);
+            assert_eq!(copy.list_file().is_some(), stays, "change {i}");
+        }
+    }
+    assert!(index.list_file().is_some(), "a change of a copy is none of the index");
+}
+
 #[test]
 fn an_index_is_written_beside_its_lists_and_read_from_one_folder_only() {
     let [dir, other] = [0, 1].map(|_| tempfile::tempdir().unwrap());

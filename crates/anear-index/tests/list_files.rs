@@ -94,6 +94,42 @@ fn lists_in_a_file_answer_as_those_in_memory() {
     }
 }
 
+/// What leaves the lists as they are leaves them in the file.
+#[test]
+fn lists_are_in_their_file_until_they_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, index) = pair("IVF4,SQ8", dir.path());
+    let none = Rows::new(&[], DIM).unwrap();
+    let vectors = numbers();
+    let vectors = Rows::new(&vectors, DIM).unwrap();
+    type Change<'a> = &'a dyn Fn(&mut Ivf);
+    let same: [Change<'_>; 4] = [
+        &|index| drop(index.add(none).unwrap()),
+        &|index| assert_eq!(index.remove(&IdSelector::Range(300..900)).unwrap(), 0),
+        &|index| index.merge(&mut *whole.emptied()).unwrap(),
+        &|index| index.set_knob("nprobe", 3.0).unwrap(),
+    ];
+    let other: [Change<'_>; 5] = [
+        &|index| drop(index.add(vectors.slice(0..1)).unwrap()),
+        &|index| assert_eq!(index.remove(&IdSelector::Range(299..900)).unwrap(), 1),
+        &|index| index.merge(&mut whole.clone()).unwrap(),
+        &|index| index.renumber().unwrap(),
+        &|index| {
+            index
+                .fill_lists((0..NLIST).map(|number| whole.list(number).clone()).collect())
+                .unwrap()
+        },
+    ];
+    for (changes, stays) in [(&same[..], true), (&other, false)] {
+        for (i, change) in changes.iter().enumerate() {
+            let mut copy = index.clone();
+            change(&mut copy);
+            assert_eq!(copy.list_file().is_some(), stays, "change {i}");
+        }
+    }
+    assert!(index.list_file().is_some(), "a change of a copy is none of the index");
+}
+
 #[test]
 fn an_index_is_written_beside_its_lists_and_read_from_one_folder_only() {
     let [dir, other] = [0, 1].map(|_| tempfile::tempdir().unwrap());
@@ -169,7 +205,7 @@ fn a_refused_file_leaves_the_index_as_it_was() {
         assert!(matches!(error, Error::Damaged(_)), "{extent:?}: {error}");
     }
     assert!(matches!(
-        refused(&mut index, with(3, good[0])),
+        refused(&mut index, with(3, Extent { len: 1, ..good[0] })),
         Error::RepeatedId { .. }
     ));
     assert!(matches!(refused(&mut index, good[1..].to_vec()), Error::Damaged(_)));
@@ -178,6 +214,34 @@ fn a_refused_file_leaves_the_index_as_it_was() {
     let vectors = numbers();
     let mut blocks = trained("IVF4,PQ4x4fs", Rows::new(&vectors, DIM).unwrap());
     assert!(matches!(refused(&mut blocks, good.clone()), Error::Unsupported { .. }));
+}
+
+/// Otherwise a small file could ask for as many ids as it likes.
+#[test]
+fn lists_that_all_name_the_same_ids_are_refused_before_those_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("zeros");
+    let (_, mut index) = pair("IVF4,SQ8", dir.path());
+    let (len, room) = (1000, 1000 * (DIM as u64 + 8));
+    let whole = Extent {
+        len,
+        capacity: len,
+        offset: 0,
+    };
+    let mut refused = |bytes: u64| {
+        std::fs::write(&path, vec![0; bytes as usize]).unwrap();
+        let file = ListFile::new("lists".into(), Mapping::open(&path).unwrap(), vec![whole; NLIST]);
+        index.map_lists(file).unwrap_err()
+    };
+    for bytes in [room, NLIST as u64 * room - 1] {
+        let error = refused(bytes);
+        assert!(
+            matches!(&error, Error::Damaged(why) if why.contains("over each other")),
+            "{error}"
+        );
+    }
+    // A file that has room for all of them is read, and what it repeats is seen then.
+    assert!(matches!(refused(NLIST as u64 * room), Error::RepeatedId { id: 0 }));
 }
 
 /// Nothing may panic, whatever the file says; what is read has as many vectors as its lists.

@@ -102,7 +102,7 @@ pub(super) struct Place {
 pub(super) struct Lists {
     lists: Vec<List>,
     places: Places,
-    /// What the lists were read from, and may differ from by now.
+    /// What all lists are read from, and what they are in to this day: every change ends that.
     pub(super) file: Option<Arc<ListFile>>,
 }
 
@@ -186,6 +186,7 @@ impl Lists {
         for (list, count) in self.lists.iter_mut().zip(counts) {
             list.codes.try_reserve(count)?;
         }
+        self.file.take_if(|_| !ids.is_empty());
         let code_len = codes.len().checked_div(ids.len()).unwrap_or(1).max(1);
         for (i, code) in codes.chunks_exact(code_len).enumerate() {
             let (number, id) = (lists[i], ids[i]);
@@ -231,6 +232,7 @@ impl Lists {
         for (list, theirs) in self.lists.iter_mut().zip(&other.lists) {
             list.codes.try_reserve(theirs.len())?;
         }
+        self.file.take_if(|_| other.vectors() > 0);
         let first_slots: Vec<usize> = self.lists.iter().map(List::len).collect();
         self.places.append(&other.places, add_id, &first_slots);
         for (list, theirs) in self.lists.iter_mut().zip(&other.lists) {
@@ -243,6 +245,7 @@ impl Lists {
 
     /// Gives the ids 0, 1, 2 ... in the order of those there are.
     pub(super) fn renumber(&mut self) {
+        self.file = None;
         let lists = self.lists.iter().enumerate();
         let mut entries: Vec<(u64, Place)> = lists.flat_map(|(list, l)| l.places(list)).collect();
         entries.sort_unstable_by_key(|(id, _)| *id);
@@ -278,6 +281,7 @@ impl Lists {
         for place in doomed.iter().filter_map(|id| self.places.get(*id)) {
             self.lists[place.list].codes.try_own()?;
         }
+        self.file.take_if(|_| !doomed.is_empty());
         let mut removed = 0;
         for id in doomed {
             let Some(place) = self.places.remove(id) else { continue };

@@ -230,6 +230,16 @@ def test_entries_in_a_file_are_added_changed_and_removed(tmp_path: Path) -> None
     both(call)
 
 
+def test_sizes_of_lists_are_known_without_their_file(tmp_path: Path) -> None:
+    lists = anear.OnDiskInvertedLists(3, 4, tmp_path / "lists")
+    assert lists.add_entry(1, 70, np.zeros(4, np.uint8)) == 0
+    assert lists.add_entry(1, 80, np.zeros(4, np.uint8)) == 1
+    (tmp_path / "lists").unlink()
+    assert [lists.list_size(number) for number in range(3)] == [0, 2, 0]
+    assert lists.is_empty(2) and not lists.is_empty(1)
+    assert "no list 3" in str(outcome(lambda: lists.list_size(3)))
+
+
 def test_sets_are_merged_into_a_file(tmp_path: Path) -> None:
     def call(module: Any, shift_ids: bool) -> Any:
         sets = module.InvertedListsPtrVector()
@@ -245,6 +255,37 @@ def test_sets_are_merged_into_a_file(tmp_path: Path) -> None:
 
     both(lambda module: call(module, False))
     both(lambda module: call(module, True))
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_sets_may_be_in_the_file_that_they_are_merged_into(tmp_path: Path, stacked: bool) -> None:
+    old = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    old.add_entries(0, *entries(anear, 1, 2))
+    old.add_entries(1, *entries(anear, 3))
+    more = anear.ArrayInvertedLists(2, 4)
+    more.add_entries(1, *entries(anear, 7, 8))
+    stack = anear.HStackInvertedLists(2, [old, more])
+    expected = content(anear, stack)
+    lists = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    assert lists.merge_from_multiple([stack] if stacked else [old, more], 1 if stacked else 2) == 5
+    check_alike(content(anear, lists), expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["lists"]
+
+
+def test_a_merge_that_fails_leaves_the_file_of_that_name_and_empty_lists(tmp_path: Path) -> None:
+    old = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    old.add_entries(0, *entries(anear, 1, 2))
+    cut = anear.OnDiskInvertedLists(2, 4, tmp_path / "cut")
+    cut.add_entries(1, *entries(anear, 3))
+    (tmp_path / "cut").write_bytes(b"")
+    expected = content(anear, old)
+    lists = anear.OnDiskInvertedLists(2, 4, tmp_path / "lists")
+    with pytest.raises(RuntimeError, match="not all of list 1"):
+        lists.merge_from_multiple([old, cut], 2)
+    assert (lists.totsize, lists.compute_ntotal()) == (0, 0)
+    check_alike(content(anear, old), expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "lists"]
+    assert lists.merge_from_1(old) == 2
 
 
 def test_ids_of_sets_of_different_sizes_never_meet(tmp_path: Path) -> None:

@@ -347,7 +347,7 @@ fn write_lists(index: &Ivf, sink: &mut Sink) {
         }
         return;
     }
-    if let Some(file) = index.list_file().filter(|_| sink.leaves_lists()) {
+    if let (true, Some(file)) = (sink.leaves_lists(), index.list_file()) {
         on_disk::write(file, index.quantizer().code_len(), sink);
         return;
     }

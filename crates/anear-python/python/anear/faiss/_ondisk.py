@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, SupportsIndex
 
@@ -45,12 +47,21 @@ class OnDiskInvertedLists(InvertedLists):
         self._extents = np.tile(np.array([0, 0, -1], np.int64), (self.nlist, 1))
         self._lent = 0
 
+    def list_size(self, list_no: SupportsIndex) -> int:
+        """How many codes are in a list; the file is not read for it.
+
+        Raises:
+            RuntimeError: there is no such list.
+        """
+        return int(self._extents[self._number(list_no), 0])
+
     def merge_from_multiple(
         self, ils: Any, n_il: SupportsIndex, shift_ids: bool = False, verbose: bool = False
     ) -> int:
         """Copies the lists of `n_il` sets, one list after the other; returns how many codes there are then.
 
-        With `shift_ids`, the ids of a set grow by the number of codes in the sets before it.
+        With `shift_ids`, the ids of a set grow by the number of codes in the sets before it. The file takes the place of one
+        of the same name at the end: a set may be in that one. If something goes wrong, it stays, and these lists are empty.
 
         Raises:
             RuntimeError: there is something in these lists, or a set has other lists.
@@ -62,7 +73,7 @@ class OnDiskInvertedLists(InvertedLists):
             self._check_alike(each)
         counts = [each.compute_ntotal() if shift_ids else 0 for each in sets]
         shifts = np.cumsum([0, *counts])
-        with self._file() as file:
+        with self._new_file() as file:
             for number in range(self.nlist):
                 lists = [each._list(number) for each in sets]
                 ids = np.concatenate([np.empty(0, np.int64), *(own + shift for (own, _), shift in zip(lists, shifts))])
@@ -142,6 +153,20 @@ class OnDiskInvertedLists(InvertedLists):
             return path.open("r+b")
         path.unlink(missing_ok=True)
         return path.open("x+b")
+
+    @contextlib.contextmanager
+    def _new_file(self) -> Iterator[BinaryIO]:
+        """A file that becomes the one of these lists when all is in it."""
+        beside = Path(f"{self.filename}.new")
+        beside.unlink(missing_ok=True)
+        try:
+            with beside.open("x+b") as file:
+                yield file
+            beside.replace(self.filename)
+        except BaseException:
+            self._extents[:], self.totsize = (0, 0, -1), 0
+            beside.unlink(missing_ok=True)
+            raise
 
     def _put(self, file: BinaryIO, number: int, capacity: int, ids: Ids, *codes: Codes) -> None:
         """Writes a list to the end of the file, with room for `capacity` codes."""

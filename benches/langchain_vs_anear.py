@@ -28,6 +28,8 @@ import sys
 import tempfile
 import time
 
+from machine import processor
+
 FULL = dict(documents=100_000, width=384, queries=200, filtered=20, singles=200, listed=10_000, deleted=1_000, few=20)
 BRIEF = FULL | dict(queries=50, filtered=4, singles=100, few=5)
 QUICK = dict(documents=2_000, width=32, queries=20, filtered=5, singles=10, listed=200, deleted=100, few=5)
@@ -511,14 +513,6 @@ def peaks(row, option):
     return found
 
 
-def cpu():
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def duration(seconds):
     for unit, size in [("s", 1), ("ms", 1e-3), ("µs", 1e-6)]:
         if seconds >= size or unit == "µs":
@@ -563,7 +557,7 @@ def main():
         with Worker(side, option) as fresh:
             held[side] = fresh.ask("held", worker.ask("save"))
     print(
-        f"{cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}; anear {version('anear')}; "
+        f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}; anear {version('anear')}; "
         f"langchain-community {version('langchain-community')}, faiss-cpu {faiss.__version__} "
         f"({faiss.get_compile_options().strip()})"
     )

@@ -4,9 +4,10 @@
     cargo xtask bench peers --set glove-100 --set patches-128 --engine hnswlib --engine "anear HNSW32"
 
 Each engine is in a process of its own. They build one after the other; then all are measured setting by setting, taking
-turns, in several rounds, and the least time counts. Recall is by distance: what is as near as the tenth neighbor counts,
-whatever its id. Between the settings of an engine its frontier is interpolated. Writes a table, and a picture if
-matplotlib is there.
+turns, in several rounds, and for rates the least time counts; p50 and p99 are those of single queries as they came.
+Engines without a call for many queries have "-" for batch. Recall is by distance: what is as near as the tenth neighbor
+counts, whatever its id. Between the settings of an engine its frontier is interpolated. Writes a table, and a picture
+if matplotlib is there.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import math
 import multiprocessing
 import os
 import pathlib
-import platform
 import sys
 import tempfile
 
@@ -27,6 +27,7 @@ import numpy as np  # noqa: E402
 import worker  # noqa: E402
 from data import load  # noqa: E402
 from engines import ENGINES, K  # noqa: E402
+from machine import processor  # noqa: E402
 
 TARGETS = (0.95, 0.99)
 
@@ -105,9 +106,17 @@ def frontier(points):
     return kept
 
 
+def figures(rounds, count):
+    """What the measurements of a setting with so many queries come to."""
+    least, single, batch = zip(*rounds)
+    p50, p99 = np.percentile(np.concatenate(single), (50, 99)) * 1e6
+    found = {"qps": 1 / np.min(least, axis=0).mean(), "p50": p50, "p99": p99}
+    return found if None in batch else found | {"batch": count / min(batch)}
+
+
 def at(points, target, what):
-    """A figure where the frontier passes a recall, between two points by how far the errors' logarithms are."""
-    kept = frontier(points)
+    """A figure where the frontier passes a recall, between two points by how far the errors' logarithms are; or None."""
+    kept = [point for point in frontier(points) if what in point]
     above = [point for point in kept if point["recall"] >= target]
     if not above:
         return None
@@ -139,18 +148,15 @@ def compare(name, data, engines, args):
             if found is None:
                 break
             useful.append((peer, setting, truth.recall(found)))
-    times = {}
+    measured = [[] for _ in useful]
     for turn in range(args.rounds):
         print(f"  round {turn + 1} of {args.rounds}", file=sys.stderr)
-        for number, (peer, setting, _) in enumerate(useful):
-            if measured := peer.call("measure", setting, args.seconds):
-                single, batch = times.get(number, (np.inf, np.inf))
-                times[number] = np.minimum(single, measured[0]), min(batch, measured[1])
-    for number, (single, batch) in times.items():
-        peer, setting, recall = useful[number]
-        figures = {"qps": 1 / single.mean(), "batch": len(queries) / batch}
-        figures |= {"p50": np.percentile(single, 50) * 1e6, "p99": np.percentile(single, 99) * 1e6}
-        peer.points.append({"setting": setting, "recall": recall, **figures})
+        for (peer, setting, _), times in zip(useful, measured):
+            if answer := peer.call("measure", setting, args.seconds):
+                times.append(answer)
+    for (peer, setting, recall), times in zip(useful, measured):
+        if times:
+            peer.points.append({"setting": setting, "recall": recall, **figures(times, len(queries))})
     for peer in peers:
         peer.end()
     return [(peer.name, peer.built, peer.points, peer.failed) for peer in peers]
@@ -165,8 +171,8 @@ def table(name, data, rows):
         if not points:
             lines.append(f"| {engine} | failed: {failed} |" + " |" * (len(heads) - 2))
             continue
-        figures = [at(points, target, what) for what in ("qps", "batch") for target in TARGETS]
-        cells = ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
+        rates = [at(points, target, what) for what in ("qps", "batch") for target in TARGETS]
+        cells = ["-" if rate is None else f"{rate:,.0f}" for rate in rates]
         p50, p99 = (at(points, TARGETS[0], what) for what in ("p50", "p99"))
         cells.append("-" if p50 is None else f"{p50:,.0f} / {p99:,.0f} us")
         cells += [f"{built['build']:.1f} s", f"{built['bytes'] / len(base):,.0f}", f"{built['peak'] / 1e6:,.0f} MB"]
@@ -198,11 +204,6 @@ def draw(path, results):
         panel.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path)
-
-
-def processor():
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def main():

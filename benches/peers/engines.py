@@ -17,6 +17,8 @@ class Engine:
     """`rows` are float32, `by` is `l2` or `ip`; for `ip` they are of length 1."""
 
     settings = EF
+    # The ids of the nearest to each of the queries, in one call; None where the engine has no such call.
+    many = None
 
     def build(self, rows, by):
         """Makes the index, on one thread."""
@@ -29,10 +31,6 @@ class Engine:
     def one(self, query):
         """The ids of the nearest to one query, of shape (d,)."""
         raise NotImplementedError
-
-    def many(self, queries):
-        """The ids of the nearest to each of the queries, in one call where the engine has one."""
-        return [self.one(query) for query in queries]
 
     def save(self, folder):
         """Writes the index into an empty folder: its size is what counts as bytes of a vector."""

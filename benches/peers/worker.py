@@ -2,11 +2,12 @@
 
 import pathlib
 import resource
+import sys
 import tempfile
 import time
 
 import numpy as np
-from engines import ENGINES
+from engines import ENGINES, K
 
 
 def run(connection, engine, files, by):
@@ -15,7 +16,7 @@ def run(connection, engine, files, by):
     for call, *arguments in iter(connection.recv, None):
         try:
             connection.send((True, getattr(work, call)(*arguments)))
-        except BaseException as error:
+        except Exception as error:
             connection.send((False, f"{type(error).__name__}: {error}"))
 
 
@@ -38,22 +39,25 @@ class Worker:
     def answers(self, setting):
         """The ids that a setting finds, query by query."""
         self.engine.set(setting)
-        found = np.full((len(self.queries), 10), -1, np.int64)
+        found = np.full((len(self.queries), K), -1, np.int64)
         for row, query in zip(found, self.queries):
-            ids = np.asarray(self.engine.one(query)).astype(np.int64)[:10]
+            ids = np.asarray(self.engine.one(query)).astype(np.int64)[:K]
             row[: len(ids)] = ids
         return found
 
     def measure(self, setting, seconds):
-        """Seconds of each single query, and of all in one call: the least of some rounds."""
+        """Seconds of each single query: the least of some rounds, and those of the last as they came. Then the least of all
+        queries in one call, if the engine has such a call."""
         self.engine.set(setting)
-        single, batch = np.full(len(self.queries), np.inf), np.inf
+        least, batch = np.full(len(self.queries), np.inf), None
         end = time.perf_counter() + seconds
         while True:
-            single = np.minimum(single, [self.timed(self.engine.one, query) for query in self.queries])
-            batch = min(batch, self.timed(self.engine.many, self.queries))
+            single = np.array([self.timed(self.engine.one, query) for query in self.queries])
+            least = np.minimum(least, single)
+            if self.engine.many:
+                batch = min(batch or np.inf, self.timed(self.engine.many, self.queries))
             if time.perf_counter() >= end:
-                return single, batch
+                return least, single, batch
 
     @staticmethod
     def timed(search, what):
@@ -64,4 +68,5 @@ class Worker:
 
 def resident():
     """The most memory that this process ever took, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

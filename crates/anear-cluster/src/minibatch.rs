@@ -30,7 +30,7 @@ use crate::random::stream;
 pub struct MiniBatchParams {
     /// Number of clusters.
     pub k: usize,
-    /// Vectors of a step.
+    /// Vectors of a step, drawn with repetition; as many as there are if that is less.
     pub batch_len: usize,
     /// Number of steps.
     pub niter: usize,
@@ -68,12 +68,13 @@ impl MiniBatchParams {
         check("niter", "at least 1", self.niter as f64, self.niter > 0)?;
         check_k(self.k, vectors)?;
         check_finite("vector", vectors)?;
+        let batch_len = self.batch_len.min(vectors.len());
         let mut random = stream(self.seed, 0);
         let mut centroids = self.first_centroids(vectors, &mut random, pool);
         let mut masses = vec![0.0; self.k];
         let mut stats = Vec::new();
         for iteration in 0..self.niter {
-            let batch: Vec<f32> = (0..self.batch_len)
+            let batch: Vec<f32> = (0..batch_len)
                 .flat_map(|_| vectors.row(random.below(vectors.len())))
                 .copied()
                 .collect();

@@ -428,6 +428,21 @@ fn mini_batches_are_nearly_as_good_as_all_vectors() {
 }
 
 #[test]
+fn a_batch_is_never_larger_than_the_data() {
+    let data = clustered(500, 4, 5, 0.6);
+    let data = rows(&data, 4);
+    let trained = |batch_len| {
+        let params = MiniBatchParams {
+            batch_len,
+            ..MiniBatchParams::new(5)
+        };
+        bits(&params.train(data, None).unwrap())
+    };
+    assert_eq!(trained(usize::MAX), trained(500));
+    assert_ne!(trained(499), trained(500));
+}
+
+#[test]
 fn balanced_clusters_are_never_too_large_and_not_much_worse() {
     // Clusters of very unequal size: two thirds of all vectors around one center.
     let mut data = clustered(1500, 6, 1, 0.5);

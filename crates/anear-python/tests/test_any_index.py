@@ -1,6 +1,7 @@
 """Stores on indexes of every kind: by factory strings, by objects, in LangChain's folders with real Faiss, both ways."""
 
 import copy
+import functools
 import pickle
 import warnings
 
@@ -197,6 +198,29 @@ def test_what_an_index_object_was_told_before_it_learned_is_kept():
     index.k_factor, index.base_index.nprobe, index.base_index.quantizer.hnsw.efSearch = 3, 2, 77
     db = FAISS.from_texts(TEXTS, MODEL, index=index)
     assert (db.index.k_factor, db.index.nprobe, db._store.knob("quantizer_ef_search")) == (3, 2, 77)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "value", "knob", "kept"),
+    [
+        ("IVF4,SQ8,RFlat", "k_factor", 1.5, "k_factor", 1),
+        ("PCA8,NSG8,Flat", "index.nsg.search_L", 77, "search_L", 77),
+        ("IVF4_NSG8,Flat", "quantizer.nsg.search_L", 77, "quantizer_search_L", 77),
+        ("PCA8,HNSW8,Flat", "index.hnsw.efSearch", 77, "ef_search", 77),
+        ("IVF4,Flat", "max_codes", 55, "max_codes", 55),
+        ("IVF4,RaBitQ", "nprobe", 2, "nprobe", 2),
+        ("RaBitQ,RFlat", "k_factor", 3, "k_factor", 3),
+        ("PCA8,IVF4(RaBitQ),Flat", "index.nprobe", 2, "nprobe", 2),
+    ],
+)
+def test_whatever_an_index_object_was_told_before_it_learned_is_kept(spec, path, value, knob, kept):
+    index = anear_faiss.index_factory(DIM, spec)
+    *within, name = path.split(".")
+    setattr(functools.reduce(getattr, within, index), name, value)
+    db = FAISS.from_texts(TEXTS, MODEL, index=index)
+    assert db._store.knob(knob) == kept
+    assert db._store.knob("ensure_topk_full") in (None, 1)
+    assert db.similarity_search(TEXTS[0], 1)[0].page_content == TEXTS[0]
 
 
 @pytest.mark.parametrize("spec", ["IMI2x2,Flat", "MinMax,SQ8", "Residual16,PQ4", "LSQ2x4", "IDMap,IVF4,Flat"])

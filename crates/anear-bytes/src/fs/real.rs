@@ -43,18 +43,7 @@ impl Fs for RealFs {
 
     fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {
         let (file, len) = open_regular(path)?;
-        let mut file = BufReader::with_capacity(PIECE_LEN, file.take(len));
-        let mut done = 0;
-        loop {
-            let piece = file.fill_buf().map_err(|source| Error::io("read", path, source))?;
-            let read = piece.len();
-            if read == 0 {
-                return Ok(done);
-            }
-            take(piece);
-            file.consume(read);
-            done += read as u64;
-        }
+        in_pieces(file.take(len), take).map_err(|source| Error::io("read", path, source))
     }
 
     fn create(&self, path: &Path) -> Result<Box<dyn FileWriter>> {
@@ -142,6 +131,25 @@ fn entry(path: &Path) -> io::Result<Entry> {
     })
 }
 
+/// Hands all there is to read to `take`, and gives its length.
+fn in_pieces(file: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
+    let mut file = BufReader::with_capacity(PIECE_LEN, file);
+    let mut done = 0;
+    loop {
+        let piece = match file.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            piece => piece?,
+        };
+        let read = piece.len();
+        if read == 0 {
+            return Ok(done);
+        }
+        take(piece);
+        file.consume(read);
+        done += read as u64;
+    }
+}
+
 /// A regular file to read, and its length.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
     let refused = |source| Error::io("read", path, source);
@@ -197,4 +205,37 @@ fn sync_names(dir: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_names(dir: &Path) -> io::Result<()> {
     fs::metadata(dir).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Is interrupted by a signal before every read.
+    struct Interrupted<'a> {
+        bytes: &'a [u8],
+        is_next: bool,
+    }
+
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.is_next = !self.is_next;
+            match self.is_next {
+                true => Err(ErrorKind::Interrupted.into()),
+                false => self.bytes.read(out),
+            }
+        }
+    }
+
+    #[test]
+    fn a_signal_does_not_end_reading_in_pieces() {
+        let whole = vec![7; 2 * PIECE_LEN + 5];
+        let file = Interrupted {
+            bytes: &whole,
+            is_next: false,
+        };
+        let mut read = Vec::new();
+        let len = in_pieces(file, &mut |piece| read.extend_from_slice(piece)).unwrap();
+        assert!(len == whole.len() as u64 && read == whole);
+    }
 }

@@ -43,9 +43,11 @@ fn a_streamed_payload_is_the_sum_of_its_pieces() {
     assert!(load(dir.path()).unwrap().files["index.faiss"] == whole);
 }
 
-/// This machine's disk, where only manifests may be read as a whole.
+/// This machine's disk, where only manifests may be read as a whole, and no file that is longer than this.
 #[derive(Debug)]
-struct InPieces;
+struct InPieces {
+    len_max: u64,
+}
 
 impl Fs for InPieces {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>> {
@@ -58,10 +60,12 @@ impl Fs for InPieces {
     }
 
     fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {
-        RealFs.read_pieces(path, &mut |piece| {
+        let len = RealFs.read_pieces(path, &mut |piece| {
             assert!(piece.len() <= 1 << 20);
             take(piece);
-        })
+        })?;
+        assert!(len <= self.len_max, "all {len} bytes of {} were read", path.display());
+        Ok(len)
     }
 
     fn entry(&self, path: &Path) -> Result<Option<Entry>> {
@@ -101,6 +105,7 @@ impl Fs for InPieces {
 fn a_save_holds_none_of_the_files_it_replaces_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let large = vec![7; 3_000_000];
+    let disk = InPieces { len_max: 3_000_000 };
     std::fs::write(dir.path().join("index.vectors"), &large).unwrap();
     for is_later in [false, true] {
         let kept = [("index.faiss", true), ("index.vectors", false)];
@@ -108,11 +113,22 @@ fn a_save_holds_none_of_the_files_it_replaces_in_memory() {
             true => Payload::bytes(name, &large),
             false => Payload::absent(name),
         });
-        save_generation(&InPieces, dir.path(), STEM, payloads.into(), "{}").unwrap();
+        save_generation(&disk, dir.path(), STEM, payloads.into(), "{}").unwrap();
         for (name, kept) in kept {
             assert_eq!(dir.path().join(name).exists(), kept != is_later, "{name}");
         }
     }
+}
+
+#[test]
+fn what_others_put_in_the_place_of_a_file_is_not_read_where_its_length_says_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    first().save(&RealFs, dir.path()).unwrap();
+    let theirs = dir.path().join("index.pkl");
+    std::fs::write(&theirs, [7; 1000]).unwrap();
+    let payloads = vec![Payload::bytes("index.anear", b"all in one box")];
+    save_generation(&InPieces { len_max: 999 }, dir.path(), STEM, payloads, "{}").unwrap();
+    assert_eq!(std::fs::read(theirs).unwrap(), [7; 1000]);
 }
 
 #[test]

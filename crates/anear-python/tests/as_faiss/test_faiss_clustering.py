@@ -86,6 +86,11 @@ def test_small_batches_and_two_levels_come_near_the_plain_objective() -> None:
         assert error(centroids) < 1.1 * error(plain.centroids)
 
 
+def test_a_batch_larger_than_the_data_is_one_of_all_of_them() -> None:
+    found = [clustering.minibatch_kmeans(4, BASE, batch_size=size) for size in (10**12, len(BASE))]
+    np.testing.assert_array_equal(*found)
+
+
 def test_similarity_clusters_by_direction() -> None:
     x = np.repeat(np.eye(3, D, dtype=np.float32), 400, axis=0) * np.linspace(1, 2, 1200, dtype=np.float32)[:, None]
     found = clustering.minibatch_kmeans(3, x, metric=anear.METRIC_INNER_PRODUCT)

@@ -75,6 +75,20 @@ def test_large_sets_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
     np.testing.assert_array_equal(anear.pairwise_distances(QUERIES, BASE, anear.METRIC_GOWER), whole)
 
 
+def test_many_queries_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from anear.faiss import _missing
+
+    index = filled(anear, anear.METRIC_GOWER)
+    whole = [index.range_search(QUERIES, 0.4), index.search(QUERIES, 5)]
+    counts, pairwise = [], _missing.pairwise
+    monkeypatch.setattr(_missing, "QUERIES", 3)
+    monkeypatch.setattr(_missing, "pairwise", lambda x, y, metric: (counts.append(len(x)), pairwise(x, y, metric))[1])
+    for found, expected in zip([index.range_search(QUERIES, 0.4), index.search(QUERIES, 5)], whole, strict=True):
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert max(counts) == 3 and sum(counts) == 2 * len(QUERIES)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_vectors_are_removed_merged_and_given_back(metric: int) -> None:
     def call(module: Any) -> Any:

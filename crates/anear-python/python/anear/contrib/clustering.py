@@ -178,8 +178,9 @@ def minibatch_kmeans(
 ) -> Array:
     """`k` centroids of the rows of `x`, found from `niter` small batches of them (Sculley 2010): for very many vectors.
 
-    `batch_size` is `max(1024, 4 * k)` unless given; `metric` is `METRIC_L2` or `METRIC_INNER_PRODUCT`. The objective is
-    a few percent above that of `Kmeans`, in a time that does not grow with the number of vectors.
+    `batch_size` is `max(1024, 4 * k)` unless given, and at most the number of rows; `metric` is `METRIC_L2` or
+    `METRIC_INNER_PRODUCT`. The objective is a few percent above that of `Kmeans`, in a time that does not grow with the
+    number of vectors.
 
     >>> x = np.random.default_rng(1).standard_normal((5000, 8), dtype=np.float32)
     >>> minibatch_kmeans(16, x).shape

@@ -10,8 +10,8 @@ from .. import _native
 from ._arrays import Float32Vector, Floats, Ids
 from ._constants import METRIC_INNER_PRODUCT, METRIC_L2
 from ._globals import PQ_STATS
-from ._index import IndexFlatCodes, Knobs
-from ._params import RaBitQSearchParameters, SearchParameters
+from ._index import IndexFlatCodes
+from ._params import SearchParameters
 from ._quantizers import (
     SCALAR_NUMBERS,
     ProductQuantizer,
@@ -203,10 +203,6 @@ class IndexRaBitQ(IndexFlatCodes):
     def _adopt(self, index: _native.VectorIndex) -> None:
         bits = numbers_in(index.spec)
         self.rabitq = RaBitQuantizer(self.d, self.metric_type, bits[0] if bits else 1, self)
-
-    def _knobs(self, params: SearchParameters | None) -> Knobs:
-        qb = params.qb if isinstance(params, RaBitQSearchParameters) else self.qb
-        return {"qb": qb} if any("qb" in row[:2] for row in self._live.knobs()) else {}
 
     @property
     def code_size(self) -> int:

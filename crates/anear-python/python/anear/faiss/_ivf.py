@@ -17,7 +17,7 @@ from ._globals import IVF_STATS
 from ._index import EngineIndex, Index, Knobs, Range
 from ._lists import DirectMap, InLists, InvertedLists, Listed
 from ._ondisk import OnDiskInvertedLists
-from ._params import IVFRaBitQSearchParameters, SearchParameters, SearchParametersIVF
+from ._params import SearchParameters, SearchParametersIVF
 from ._quantizers import (
     SCALAR_NUMBERS,
     ProductQuantizer,
@@ -220,10 +220,10 @@ class IndexIVF(Listed, EngineIndex):
                 self._live.set_knob(name, value)
 
     def _coarse_knobs(self, params: SearchParameters | None) -> Knobs:
-        """What the quantizer is told about one search."""
+        """What the quantizer is told about one search: before the index is trained, also what it cannot be told here."""
         told = {f"quantizer_{name}": value for name, value in self.quantizer._knobs(params).items()}
-        if not told:
-            return {}
+        if not told or not self.is_trained:
+            return told
         known = {name for row in self._live.knobs() for name in row[:2]}
         return {name: value for name, value in told.items() if name in known}
 
@@ -551,12 +551,6 @@ class IndexIVFRaBitQ(IndexIVF):
         super()._adopt(index)
         bits = numbers_in(index.spec.rpartition(",")[2])
         self.rabitq = RaBitQuantizer(self.d, self.metric_type, bits[0] if bits else 1, self)
-
-    def _knobs(self, params: SearchParameters | None) -> Knobs:
-        knobs = super()._knobs(params)
-        if any("qb" in row[:2] for row in self._live.knobs()):
-            knobs["qb"] = params.qb if isinstance(params, IVFRaBitQSearchParameters) else self.qb
-        return knobs
 
     @property
     def code_size(self) -> int:

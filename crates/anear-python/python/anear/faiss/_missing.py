@@ -6,19 +6,22 @@ The engine takes no NaN, so this compares in NumPy, some queries and vectors at 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ._arrays import Codes, Floats, Ids, UInt8Vector
 from ._constants import METRIC_GOWER, METRIC_NaNEuclidean
-from ._index import IndexFlat, Range
+from ._index import IndexFlat, Range, as_range
 from ._params import SearchParameters
 from ._selectors import IDSelector
 
 # Differences of components that are in memory at once: some MiB.
 BLOCK = 1 << 20
+
+# Queries whose distances to all vectors are in memory at once.
+QUERIES = 64
 
 
 def nan_euclidean(x: Floats, y: Floats) -> Floats:
@@ -59,7 +62,7 @@ def pairwise(x: Floats, y: Floats, metric: int) -> Floats:
     return out
 
 
-def _blocks(queries: int, vectors: int, width: int) -> Iterable[tuple[slice, slice]]:
+def _blocks(queries: int, vectors: int, width: int) -> Iterator[tuple[slice, slice]]:
     """Parts of queries with parts of vectors, small enough to be compared at once."""
     across = max(1, min(vectors, BLOCK // max(1, width)))
     down = max(1, BLOCK // (across * max(1, width)))
@@ -113,9 +116,7 @@ class IndexFlatMissing(IndexFlat):
         kept, k = self._kept(params), labels.shape[1]
         labels.fill(-1)
         distances.fill(np.finfo(np.float32).max)
-        for start in range(0, len(x), 64):
-            part = slice(start, start + 64)
-            values = pairwise(x[part], self._vectors[kept], self.metric_type)
+        for part, values in self._compared(x, kept):
             # What cannot be compared comes last, NaN as numpy sorts it.
             order = np.argsort(values, axis=1, kind="stable")[:, :k]
             values = np.take_along_axis(values, order, 1)
@@ -126,10 +127,17 @@ class IndexFlatMissing(IndexFlat):
 
     def _range_search(self, x: Floats, radius: float, params: SearchParameters | None) -> Range:
         kept = self._kept(params)
-        values = pairwise(x, self._vectors[kept], self.metric_type)
-        found, places = np.nonzero(values < radius)
-        lims = np.searchsorted(found, np.arange(len(x) + 1)).astype(np.uint64)
-        return lims, values[found, places], kept[places]
+        found = []
+        for _, values in self._compared(x, kept):
+            found += [(kept[row < radius], row[row < radius]) for row in values]
+        return as_range(found)
+
+    def _compared(self, x: Floats, kept: Ids) -> Iterator[tuple[slice, Floats]]:
+        """The distances of a few queries to the vectors at these positions, and which queries those are."""
+        vectors = self._vectors[kept]
+        for start in range(0, len(x), QUERIES):
+            part = slice(start, start + QUERIES)
+            yield part, pairwise(x[part], vectors, self.metric_type)
 
     def _reconstruct(self, ids: Ids) -> Floats:
         wrong = (ids < 0) | (ids >= self.ntotal)

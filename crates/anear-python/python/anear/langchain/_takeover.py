@@ -14,10 +14,7 @@ import numpy as np
 from .. import _native
 from .._index import METRIC_NAMES, ExactIndex, Floats
 from ..contrib.factory_tools import reverse_index_factory
-from ..faiss._composite import IndexPreTransform, IndexRefine
-from ..faiss._graph import IndexHNSW
 from ..faiss._index import Index
-from ..faiss._ivf import IndexIVF
 from ._docstore import InMemoryDocstore, found
 
 # Exact indexes of Faiss, on the CPU and on GPUs: nothing is lost by taking over their vectors.
@@ -117,23 +114,11 @@ def store_like(
     dim = dim_of_index(index)
     store = _native.Store(metric=metric, normalize_l2=normalize_l2, dim=dim, index=wanted, model=model)
     if isinstance(index, Index) and isinstance(wanted, str):
-        for name, value in _told(index).items():
-            store.set_knob(name, value)
+        # What it would tell the engine; but where it stops at `nprobe` lists, a store goes on while too few are found.
+        for name, value in index._knobs(None).items():
+            if name != "ensure_topk_full" and store.knob(name) is not None:
+                store.set_knob(name, value)
     return store
-
-
-def _told(index: Any) -> dict[str, float]:
-    """What searches in an index that has not learned yet are told; one that has learned brings it along."""
-    if isinstance(index, IndexRefine):
-        return {"k_factor": index.k_factor, **_told(index.base_index)}
-    if isinstance(index, IndexPreTransform):
-        return _told(index.index)
-    if isinstance(index, IndexHNSW):
-        return {"ef_search": index.hnsw.efSearch}
-    if isinstance(index, IndexIVF):
-        most = {"max_codes": index.max_codes} if index.max_codes else {}
-        return {"nprobe": index.nprobe, **most, **{f"quantizer_{name}": v for name, v in _told(index.quantizer).items()}}
-    return {}
 
 
 def vectors_of(index: Any, *, is_kept: bool = False) -> Floats:

@@ -90,6 +90,10 @@ impl Ids {
 
     /// Forgets the positions from this one on, which are gone.
     pub(crate) fn truncate(&mut self, len: usize) {
+        debug_assert!(
+            self.by_position.iter().skip(len).all(|id| *id == GONE),
+            "only positions that are gone"
+        );
         self.by_position.truncate(len);
     }
 

@@ -40,7 +40,7 @@ impl BinaryIdMap {
     ///
     /// # Errors
     /// [`Error::Unsupported`] when `inner` is an id map; [`Error::IdCount`], [`Error::RepeatedId`],
-    /// [`Error::IdTooLarge`], and [`Error::Faiss`] when `inner` has a vector beyond `ids`.
+    /// [`Error::IdTooLarge`], and [`Error::UnknownId`] when `inner` has a vector beyond `ids`.
     pub fn new(kind: IdMapKind, mut inner: Box<dyn BinaryIndex>, ids: &[u64]) -> Result<Self> {
         if matches!(inner.spec(), BinarySpec::IdMap(..)) {
             return Err(Error::Unsupported {
@@ -54,13 +54,13 @@ impl BinaryIdMap {
                 .and_then(|id| ids.get(id))
                 .is_some_and(|id| *id != GONE)
         };
-        let own = lists_of(&mut *inner).map(|lists| lists.ids()).unwrap_or_default();
-        if let Some(id) = own.iter().find(|id| !named(id)) {
-            return Err(Error::Faiss(format!("an id map has no id for {id}")));
-        }
         let mut map = Ids::default();
         let living: Vec<u64> = ids.iter().copied().filter(|id| *id != GONE).collect();
         check_count(inner.len(), &living)?;
+        let own = lists_of(&mut *inner).map(|lists| lists.ids()).unwrap_or_default();
+        if let Some(&id) = own.iter().find(|id| !named(id)) {
+            return Err(Error::UnknownId { id, len: living.len() });
+        }
         map.check_new(&living)?;
         map.append(ids);
         Ok(Self { kind, inner, ids: map })
@@ -302,9 +302,17 @@ mod tests {
     fn a_vector_beyond_the_ids_is_refused() {
         let mut lists = over_lists();
         add(&mut lists, 0..3);
-        for ids in [&[7, 8][..], &[7, 8, GONE], &[7, 8, 7], &[7, 8, 9, 10]] {
-            assert!(BinaryIdMap::new(IdMapKind::IdMap, lists.inner().boxed_clone(), ids).is_err());
+        let over =
+            |lists: &BinaryIdMap, ids: &[u64]| BinaryIdMap::new(IdMapKind::IdMap, lists.inner().boxed_clone(), ids);
+        for ids in [&[7, 8][..], &[7, 8, GONE], &[7, 8, 9, 10]] {
+            assert!(matches!(over(&lists, ids), Err(Error::IdCount { vectors: 3, .. })));
         }
+        assert!(matches!(over(&lists, &[7, 8, 7]), Err(Error::RepeatedId { id: 7 })));
+        let mut gap = over_lists();
+        add(&mut gap, 0..3);
+        gap.remove(&IdSelector::Sorted(&[1000])).unwrap();
+        assert!(over(&gap, &[GONE, 7, 8]).is_ok());
+        assert!(matches!(over(&gap, &[7, 8]), Err(Error::UnknownId { id: 2, len: 2 })));
         assert!(BinaryIdMap::new(IdMapKind::IdMap, Box::new(lists), &[7, 8, 9]).is_err());
     }
 }

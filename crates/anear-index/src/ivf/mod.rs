@@ -14,7 +14,7 @@ use anear_quant::{Quantizer, QuantizerSpec};
 
 use self::lists::{Lists, Place};
 use self::router::Router;
-use self::terms::Terms;
+use self::terms::{Scratch, Terms};
 use crate::error::{check_dim, check_finite};
 use crate::flat::{check_metric, encode, encode_by, is_same_quantizer, mismatch};
 use crate::ids::check_count;
@@ -200,19 +200,20 @@ impl Ivf {
     /// When there are more lists or fewer.
     pub fn fill_lists(&mut self, lists: Vec<List>) -> Result<()> {
         assert_eq!(lists.len(), self.nlist(), "as many lists as before");
-        let lists = (0..).zip(lists).map(|(number, list)| self.with_terms(number, list));
+        let mut scratch = Scratch::default();
+        let lists = (0..).zip(lists);
+        let lists = lists.map(|(number, list)| self.with_terms(number, list, &mut scratch));
         self.lists = Lists::of(lists.collect())?;
         Ok(())
     }
 
     /// A list with the term of each code, where the index needs them.
-    fn with_terms(&self, number: usize, list: List) -> List {
+    fn with_terms(&self, number: usize, list: List, scratch: &mut Scratch) -> List {
         let Some(terms) = &self.terms else {
             return list;
         };
-        let (mut codes, mut own) = (Vec::new(), Vec::with_capacity(list.len()));
-        list.codes().copy_to(0..list.len(), &mut codes);
-        terms.extend(&*self.quantizer, self.router.centroid(number), &codes, &mut own);
+        let centroid = self.router.centroid(number);
+        let own = terms.of_list(&*self.quantizer, centroid, list.codes(), scratch);
         list.with_terms(own)
     }
 
@@ -264,9 +265,10 @@ impl Ivf {
         let Some(terms) = &self.terms else {
             return Vec::new();
         };
-        let mut own = Vec::with_capacity(lists.len());
+        let (mut vectors, mut own) = (Vec::new(), Vec::with_capacity(lists.len()));
         for (code, &list) in codes.chunks_exact(self.quantizer.code_len()).zip(lists) {
-            terms.extend(&*self.quantizer, self.router.centroid(list as usize), code, &mut own);
+            let centroid = self.router.centroid(list as usize);
+            terms.extend(&*self.quantizer, centroid, code, &mut vectors, &mut own);
         }
         own
     }

@@ -264,7 +264,7 @@ struct Walk<'a> {
 
 /// Where lists are compared through inner products, the query without the mean.
 fn shifted(index: &Ivf, query: &[f32]) -> Option<Vec<f32>> {
-    index.terms.as_ref().map(|terms| terms.shifted(query))
+    index.terms.as_ref().map(|terms| terms.shifted(query).collect())
 }
 
 impl<'a> Walk<'a> {

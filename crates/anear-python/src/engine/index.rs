@@ -255,6 +255,12 @@ impl NativeIndex {
         extents: PyReadonlyArray2<'_, u64>,
     ) -> PyResult<()> {
         guarded(|| {
+            if extents.shape()[1] != 3 {
+                return Err(PyValueError::new_err(format!(
+                    "expected three numbers per list, its size, its capacity and where it begins, got {}",
+                    extents.shape()[1]
+                )));
+            }
             let (extents, _) = extents.as_slice()?.as_chunks();
             let extent = |&[len, capacity, offset]: &[u64; 3]| Extent { len, capacity, offset };
             let extents = extents.iter().map(extent).collect();

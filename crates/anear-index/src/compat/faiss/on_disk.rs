@@ -21,8 +21,9 @@ pub(super) fn read(index: &mut Ivf, source: &mut Source<'_>) -> Result<()> {
     source.items_of_count(FREE, "free places")?;
     let name = source.bytes("name of the file of lists")?;
     let size = source.size("size of the file of lists")?;
-    let file = open(&name.escape_ascii().to_string(), base_name(name)?, source)?;
-    let file = ListFile::new(file.0, file.1, extents.as_chunks().0.iter().map(extent).collect());
+    let (name, data) = open_lists(&name.escape_ascii().to_string(), base_name(name)?, source)?;
+    let (extents, _) = extents.as_chunks();
+    let file = ListFile::new(name, data, extents.iter().map(extent).collect());
     if file.size() < size {
         return Err(unsound(format!(
             "{} has {} bytes, expected {size}",
@@ -45,7 +46,9 @@ fn base_name(name: &[u8]) -> Result<&str> {
     Ok(base)
 }
 
-fn open(name: &str, base: &str, source: &Source<'_>) -> Result<(String, Mapping)> {
+/// Maps the file of lists that is called `name` where it was written, and `base` in the folder that the caller knows; with
+/// its path there.
+fn open_lists(name: &str, base: &str, source: &Source<'_>) -> Result<(String, Mapping)> {
     let Some(folder) = source.folder() else {
         return Err(unsound(format!(
             "its lists are in another file, `{name}`; read it from its folder, by its path"

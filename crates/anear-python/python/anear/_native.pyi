@@ -88,7 +88,10 @@ class VectorIndex:
     def copy(self) -> VectorIndex: ...
     @property
     def next_id(self) -> int:
-        """The id of the next vector that is added without one; 0 where ids are the caller's."""
+        """What to add to the ids of another index so that none of them is taken here.
+
+        It is the id of the next vector, where they are numbered here; 0 where ids are the caller's.
+        """
     def knobs(self) -> list[tuple[str, str, float, list[float]]]:
         """What searches can be told: name, alias, default, values worth trying."""
     def knob(self, name: str) -> float | None: ...

@@ -273,10 +273,10 @@ class Store:
     index: str
     saved_model: str | None
     """What the model was called with which a loaded store was saved; None where nobody said."""
-    bits_compared: int | None
-    """Of how many bits scores count those that differ; None where they do not."""
     is_trained: bool
     def __len__(self) -> int: ...
+    def relevance(self, score: float) -> float:
+        """How relevant a result with this score is, between 0 and 1."""
     def train(self, vectors: Vectors) -> None:
         """Lets the index learn before the first vectors come; without effect where it has."""
     def empty_index(self) -> VectorIndex | None:

@@ -441,15 +441,14 @@ impl Store {
         self.store.saved_model()
     }
 
-    /// Of how many bits scores count those that differ; `None` where they do not.
-    #[getter]
-    fn bits_compared(&self) -> Option<usize> {
-        self.store.index().bits_compared(self.store.dim()?)
-    }
-
     #[getter]
     fn is_trained(&self) -> bool {
         self.store.view().is_trained() || !self.store.index().needs_training()
+    }
+
+    /// How relevant a result with this score is, between 0 and 1.
+    fn relevance(&self, score: f32) -> f32 {
+        self.store.relevance(score)
     }
 
     fn train(&self, py: Python<'_>, vectors: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -59,11 +59,11 @@ pub(crate) fn tune(args: &TuneArgs) -> Result<Outcome> {
         &mut tell,
     )?;
     drop(stage);
-    let tried = Tried::new(&tuned);
+    let trials = Trials::new(&tuned);
     if let Some(picture) = picture {
-        picture.write(&tried.chart(args, &set))?;
+        picture.write(&trials.chart(args, &set))?;
     }
-    write(args, &tuned, &tried).map_err(Error::Write)?;
+    write(args, &tuned, &trials).map_err(Error::Write)?;
     Ok(if tuned.is_reached {
         Outcome::Done
     } else {
@@ -71,66 +71,63 @@ pub(crate) fn tune(args: &TuneArgs) -> Result<Outcome> {
     })
 }
 
-/// What is said of a setting that was tried.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Merit {
-    Chosen,
-    /// No other setting is better without being slower.
-    Optimal,
-    None,
+/// A setting that was tried, and what is said of it.
+struct Tried<'a> {
+    trial: &'a Trial,
+    is_chosen: bool,
+    /// Whether no other setting is better without being slower.
+    is_optimal: bool,
 }
 
 /// What was tried, from low to high recall.
-struct Tried<'a> {
-    trials: Vec<(&'a Trial, Merit)>,
-}
+struct Trials<'a>(Vec<Tried<'a>>);
 
-impl<'a> Tried<'a> {
+impl<'a> Trials<'a> {
     fn new(tuned: &'a Tuned) -> Self {
         let mut points = OperatingPoints::default();
         for (key, trial) in tuned.trials.iter().enumerate() {
             let (perf, time) = (trial.recall, 1.0 / trial.qps);
             points.add(OperatingPoint { perf, time, key });
         }
-        let is_optimal = |number: usize| points.optimal().iter().any(|point| point.key == number);
-        let merit = |(number, trial): (usize, &'a Trial)| {
-            let merit = match trial.knobs == tuned.knobs {
-                true => Merit::Chosen,
-                false if is_optimal(number) => Merit::Optimal,
-                false => Merit::None,
-            };
-            (trial, merit)
+        let tried = |(number, trial): (usize, &'a Trial)| Tried {
+            trial,
+            is_chosen: trial.knobs == tuned.knobs,
+            is_optimal: points.optimal().iter().any(|point| point.key == number),
         };
-        let mut trials: Vec<_> = tuned.trials.iter().enumerate().map(merit).collect();
-        trials.sort_by(|(a, _), (b, _)| a.recall.total_cmp(&b.recall).then(b.qps.total_cmp(&a.qps)));
-        Self { trials }
+        let mut trials: Vec<_> = tuned.trials.iter().enumerate().map(tried).collect();
+        trials.sort_by(|Tried { trial: a, .. }, Tried { trial: b, .. }| {
+            a.recall.total_cmp(&b.recall).then(b.qps.total_cmp(&a.qps))
+        });
+        Self(trials)
     }
 
     /// Writes a table: what is worth having, or all.
     fn write(&self, out: &mut impl io::Write, k: usize, all: bool) -> io::Result<()> {
         let mut rows = vec![["setting", "", &format!("recall@{k}"), "QPS"].map(str::to_owned)];
-        for (trial, merit) in self.trials.iter().filter(|(_, merit)| all || *merit != Merit::None) {
-            let chosen = if *merit == Merit::Chosen { "chosen" } else { "" };
-            let recall = format!("{:.4}", trial.recall);
-            rows.push([named(&trial.knobs), chosen.into(), recall, grouped(trial.qps)]);
+        for tried in self.0.iter().filter(|tried| all || tried.is_chosen || tried.is_optimal) {
+            let chosen = if tried.is_chosen { "chosen" } else { "" };
+            let recall = format!("{:.4}", tried.trial.recall);
+            rows.push([
+                named(&tried.trial.knobs),
+                chosen.into(),
+                recall,
+                grouped(tried.trial.qps),
+            ]);
         }
         write_aligned(out, 2, &rows)
     }
 
     fn chart(&self, args: &TuneArgs, set: &Set) -> Chart {
-        let places = |wanted: fn(Merit) -> bool| {
-            let trials = self.trials.iter().filter(|(_, merit)| wanted(*merit));
-            trials.map(|(trial, _)| (trial.recall, trial.qps)).collect::<Vec<_>>()
-        };
+        let place = |tried: &Tried<'_>| (tried.trial.recall, tried.trial.qps);
+        let (frontier, others): (Vec<_>, Vec<_>) = self.0.iter().partition(|tried| tried.is_optimal);
         let tried = Curve {
             name: args.index.to_string(),
-            frontier: places(|merit| merit != Merit::None),
-            others: places(|merit| merit == Merit::None),
+            frontier: frontier.into_iter().map(place).collect(),
+            others: others.into_iter().map(place).collect(),
         };
-        let chosen = self.trials.iter().filter(|(_, merit)| *merit == Merit::Chosen);
-        let chosen = chosen.map(|(trial, _)| Curve {
-            name: format!("chosen: {}", named(&trial.knobs)),
-            frontier: vec![(trial.recall, trial.qps)],
+        let chosen = self.0.iter().filter(|tried| tried.is_chosen).map(|tried| Curve {
+            name: format!("chosen: {}", named(&tried.trial.knobs)),
+            frontier: vec![place(tried)],
             others: Vec::new(),
         });
         let how = if args.one_by_one { "one by one" } else { "in one call" };
@@ -143,7 +140,7 @@ impl<'a> Tried<'a> {
     }
 }
 
-fn write(args: &TuneArgs, tuned: &Tuned, tried: &Tried<'_>) -> io::Result<()> {
+fn write(args: &TuneArgs, tuned: &Tuned, trials: &Trials<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let choice = Choice {
         index: args.index.to_string(),
@@ -157,35 +154,23 @@ fn write(args: &TuneArgs, tuned: &Tuned, tried: &Tried<'_>) -> io::Result<()> {
     if args.json {
         return write_json(&mut out, &choice);
     }
-    let Choice {
-        index,
-        setting,
-        k,
-        recall,
-        qps,
-        reached,
-        trials,
-    } = choice;
-    let setting = if setting.is_empty() {
-        "has no parameters".into()
-    } else {
-        setting
+    let (k, target, machine) = (choice.k, args.recall, args.measure.machine());
+    let setting = match choice.setting.as_str() {
+        "" => "has no parameters",
+        setting => setting,
     };
-    writeln!(out, "{index}  {setting}")?;
-    if !reached {
-        writeln!(
-            out,
-            "no setting reaches a recall@{k} of {}; this is the best",
-            args.recall
-        )?;
+    writeln!(out, "{}  {setting}", choice.index)?;
+    if !choice.reached {
+        writeln!(out, "no setting reaches a recall@{k} of {target}; this is the best")?;
     }
+    let (recall, qps) = (choice.recall, choice.qps);
     writeln!(
         out,
         "recall@{k} {recall:.4}, {qps:.0} queries a second, on the half of the queries that it was not chosen by"
     )?;
-    writeln!(out, "{trials} settings tried, on {}", args.measure.machine())?;
+    writeln!(out, "{} settings tried, on {machine}", choice.trials)?;
     writeln!(out)?;
-    tried.write(&mut out, k, args.all)
+    trials.write(&mut out, k, args.all)
 }
 
 fn setting(knobs: &Knobs) -> String {
@@ -197,4 +182,40 @@ fn setting(knobs: &Knobs) -> String {
 fn named(knobs: &Knobs) -> String {
     let setting = setting(knobs);
     if setting.is_empty() { "-".into() } else { setting }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_setting_is_optimal_only_where_no_other_beats_it() {
+        let trial = |ef_search, recall, qps| {
+            let mut knobs = Knobs::default();
+            knobs.set("ef_search", ef_search);
+            Trial { knobs, recall, qps }
+        };
+        let trials = vec![
+            trial(16.0, 0.8, 300.0),
+            trial(64.0, 0.9, 90.0),
+            trial(32.0, 0.95, 100.0),
+        ];
+        for (chosen, is_optimal) in [(0, true), (1, false), (2, true)] {
+            let tuned = Tuned {
+                knobs: trials[chosen].knobs.clone(),
+                recall: 0.9,
+                qps: 100.0,
+                is_reached: true,
+                trials: trials.clone(),
+            };
+            let tried = Trials::new(&tuned).0;
+            let found: Vec<_> = tried
+                .iter()
+                .map(|tried| (tried.trial.recall, tried.is_optimal))
+                .collect();
+            assert_eq!(found, [(0.8, true), (0.9, false), (0.95, true)]);
+            let chosen = tried.iter().find(|tried| tried.is_chosen).unwrap();
+            assert_eq!(chosen.is_optimal, is_optimal);
+        }
+    }
 }

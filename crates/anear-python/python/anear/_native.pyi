@@ -88,7 +88,10 @@ class VectorIndex:
     def copy(self) -> VectorIndex: ...
     @property
     def next_id(self) -> int:
-        """The id of the next vector that is added without one; 0 where ids are the caller's."""
+        """What to add to the ids of another index so that none of them is taken here.
+
+        It is the id of the next vector, where they are numbered here; 0 where ids are the caller's.
+        """
     def knobs(self) -> list[tuple[str, str, float, list[float]]]:
         """What searches can be told: name, alias, default, values worth trying."""
     def knob(self, name: str) -> float | None: ...
@@ -270,10 +273,10 @@ class Store:
     index: str
     saved_model: str | None
     """What the model was called with which a loaded store was saved; None where nobody said."""
-    bits_compared: int | None
-    """Of how many bits scores count those that differ; None where they do not."""
     is_trained: bool
     def __len__(self) -> int: ...
+    def relevance(self, score: float) -> float:
+        """How relevant a result with this score is, between 0 and 1."""
     def train(self, vectors: Vectors) -> None:
         """Lets the index learn before the first vectors come; without effect where it has."""
     def empty_index(self) -> VectorIndex | None:

@@ -62,29 +62,26 @@ impl NativeIndex {
         })
     }
 
-    fn metric_now(&self, py: Python<'_>) -> Metric {
-        self.read(py, |index, _| index.metric())
-    }
-
-    /// What `work` makes of each query with its row of ids.
+    /// What `work` makes of each query with its row of ids, and the metric of the index that it worked on.
     fn each_with<T: Send>(
         &self,
         py: Python<'_>,
         queries: Rows<'_>,
         ids: Rows<'_, i64>,
         work: impl Fn(&dyn VectorIndex, &[f32], &[i64]) -> Result<T, Error> + Send + Sync,
-    ) -> PyResult<Vec<T>> {
+    ) -> PyResult<(Metric, Vec<T>)> {
         if queries.len() != ids.len() {
             return Err(PyValueError::new_err("one row of ids per query"));
         }
-        let done: Result<Vec<T>, Error> = self.read(py, |index, pool| {
+        self.read(py, |index, pool| {
             let row = |i: usize| work(index, queries.row(i), ids.row(i));
-            match pool {
+            let done: Result<Vec<T>, Error> = match pool {
                 Some(pool) if queries.len() > 1 => pool.map(queries.len(), row).into_iter().collect(),
                 _ => (0..queries.len()).map(row).collect(),
-            }
-        });
-        done.map_err(raise)
+            };
+            done.map(|done| (index.metric(), done))
+        })
+        .map_err(raise)
     }
 
     fn copied(&self, py: Python<'_>) -> Box<dyn VectorIndex> {
@@ -316,7 +313,8 @@ impl NativeIndex {
         self.read(py, |index, _| index.len())
     }
 
-    /// The id of the next vector that is added without one; 0 where ids are the caller's.
+    /// What to add to the ids of another index so that none of them is taken here: the id of the next vector, where they
+    /// are numbered here; 0 where ids are the caller's.
     #[getter]
     fn next_id(&self, py: Python<'_>) -> u64 {
         self.read(py, |index, _| index.merge_offset())
@@ -467,8 +465,7 @@ impl NativeIndex {
             if out.len() != labels.as_slice().len() {
                 return Err(PyValueError::new_err("one distance per label"));
             }
-            let found = self.each_with(py, queries, labels, parts::distances)?;
-            let metric = self.metric_now(py);
+            let (metric, found) = self.each_with(py, queries, labels, parts::distances)?;
             for (out, found) in out.chunks_mut(labels.dim()).zip(found) {
                 let values = found.into_iter().map(|distance| faiss_value(metric, distance));
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
@@ -490,8 +487,8 @@ impl NativeIndex {
             let (queries, candidates, k) = (rows(&x)?, rows(&candidates)?, labels.shape()[1]);
             let (distances, labels) = (distances.as_slice_mut()?, labels.as_slice_mut()?);
             let nearest = |index: &dyn VectorIndex, query: &[f32], ids: &[i64]| parts::nearest_of(index, query, ids, k);
-            let found = self.each_with(py, queries, candidates, nearest)?.into_iter().collect();
-            fill(self.metric_now(py), k, &found, distances, labels);
+            let (metric, found) = self.each_with(py, queries, candidates, nearest)?;
+            fill(metric, k, &found.into_iter().collect(), distances, labels);
             Ok(())
         })
     }

@@ -13,7 +13,7 @@ from langchain_core.documents import Document
 
 from .. import _native
 from . import _model
-from ._distance import DistanceStrategy, metric_of, relevance_of, strategy_of
+from ._distance import DistanceStrategy, metric_of, strategy_of
 
 if TYPE_CHECKING:
     from ._searching import Searches
@@ -90,7 +90,7 @@ class Behavior:
 
     def relevance(self, strategy: str, store: _native.Store) -> Callable[[float], float]:
         """The function from scores to relevances."""
-        return relevance_of(store.metric, store.bits_compared)
+        return store.relevance
 
     def load_settings(self, strategy: str | None, normalize: bool | None) -> tuple[str | None, bool | None]:
         """The metric and the normalization that a saved store must have; None: those it has."""

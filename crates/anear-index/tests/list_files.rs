@@ -104,13 +104,13 @@ fn lists_are_in_their_file_until_they_change() {
     let vectors = Rows::new(&vectors, DIM).unwrap();
     type Change<'a> = &'a dyn Fn(&mut Ivf);
     let same: [Change<'_>; 4] = [
-        &|index| drop(index.add(none).unwrap()),
+        &|index| assert!(index.add(none).unwrap().is_empty()),
         &|index| assert_eq!(index.remove(&IdSelector::Range(300..900)).unwrap(), 0),
         &|index| index.merge(&mut *whole.emptied()).unwrap(),
         &|index| index.set_knob("nprobe", 3.0).unwrap(),
     ];
     let other: [Change<'_>; 5] = [
-        &|index| drop(index.add(vectors.slice(0..1)).unwrap()),
+        &|index| assert_eq!(index.add(vectors.slice(0..1)).unwrap().count(), 1),
         &|index| assert_eq!(index.remove(&IdSelector::Range(299..900)).unwrap(), 1),
         &|index| index.merge(&mut whole.clone()).unwrap(),
         &|index| index.renumber().unwrap(),

@@ -340,11 +340,11 @@ class IndexRefine(Index):
         self.refine_index.train(x)
 
     def _add(self, x: Floats) -> None:
-        names, first = self._own_ids(), self.base_index._next_id()
+        first = self.base_index._next_id()
         self.base_index.add(x)
         self.refine_index.add(x)
         if self._names is not None:
-            self._name(np.concatenate([names, np.arange(first, first + len(x))]))
+            self._name(np.concatenate([self._names, np.arange(first, first + len(x))]))
 
     def _reset(self) -> None:
         self.base_index.reset()

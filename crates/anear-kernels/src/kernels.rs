@@ -6,6 +6,7 @@ use crate::{
     byte_rows,
     codes::{
         codebooks::{Codebooks, Tables},
+        estimates,
         fast_scan::FastScan,
     },
     isa::{self, Isa, scalar},
@@ -32,6 +33,7 @@ pub struct Kernels {
     pub(crate) tables: Tables,
     /// As [`codebooks::nearest`](crate::codes::codebooks::nearest).
     pub(crate) nearest_entries: unsafe fn(&Codebooks, usize, Rows<'_>, &mut [u32]),
+    pub(crate) estimates: &'static estimates::Entry,
     pub(crate) fast_scan: &'static FastScan,
     pub(crate) quantize: &'static quantize::Entry,
     pub(crate) bytes: &'static byte_rows::Entry,

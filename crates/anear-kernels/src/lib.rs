@@ -19,7 +19,7 @@
 //! | search | [`scan`], [`scan_batch`], [`scan_range`]; in a quarter of the memory: [`ByteRows`] |
 //! | multiply with a matrix | [`Matrix`] |
 //! | find the one nearest of few for each of many | [`Nearest`] |
-//! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`read_bits`] |
+//! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`EstimateTables`], [`read_bits`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
 //! | compare with packed numbers | [`PackedQuery`], [`Packing`] |
 //! | compare bit vectors | [`Bits`], [`hamming`] |
@@ -61,6 +61,7 @@ pub use byte_rows::{ByteQuery, ByteRows, ByteRun};
 pub use codes::{
     bits::{read_bits, write_bits},
     codebooks::Codebooks,
+    estimates::EstimateTables,
     fast_scan::{fast_scan_code, fast_scan_distances, fast_scan_masks, fast_scan_sums},
     lookup::LookupTable,
 };

@@ -90,11 +90,48 @@ pub(crate) fn multiply<S: Registers, const W: usize, const R: usize>(
             for (vectors, out) in groups.by_ref().zip(outs.by_ref()) {
                 store(simd, tile::<S, W, R>(simd, panel, first % WIDE, vectors), first, out);
             }
-            let rest = groups.remainder().chunks_exact(dim);
-            for (vector, out) in rest.zip(outs.into_remainder().chunks_exact_mut(rows)) {
-                store(simd, tile::<S, W, 1>(simd, panel, first % WIDE, vector), first, out);
+        }
+        let whole = vectors.len() / (R * dim) * R;
+        let rest = vectors[whole * dim..].chunks_exact(dim);
+        for (vector, out) in rest.zip(products[whole * rows..].chunks_exact_mut(rows)) {
+            alone::<S, W>(simd, matrix, vector, out);
+        }
+    }
+}
+
+/// Panels that one vector passes over together: as many running totals hide how long an addition takes.
+const PANELS: usize = 4;
+
+/// The products of one vector with all rows.
+#[inline(always)]
+fn alone<S: Registers, const W: usize>(simd: S, matrix: &Matrix, vector: &[f32], out: &mut [f32]) {
+    let (dim, step) = (matrix.dim, W * S::LANES);
+    let panel = |first: usize| &matrix.panels[first / WIDE * WIDE * dim..][..WIDE * dim];
+    let mut first = 0;
+    while first + (PANELS - 1) * step < matrix.rows {
+        let firsts: [usize; PANELS] = std::array::from_fn(|i| first + i * step);
+        let panels = firsts.map(|first| &panel(first)[first % WIDE..]);
+        let mut totals = [[simd.splat(0.0); W]; PANELS];
+        for (i, component) in vector.iter().enumerate() {
+            let component = simd.splat(*component);
+            for (totals, panel) in totals.iter_mut().zip(panels) {
+                for (w, total) in totals.iter_mut().enumerate() {
+                    *total = simd.mul_add(simd.load(&panel[i * WIDE + w * S::LANES..]), component, *total);
+                }
             }
         }
+        for (totals, first) in totals.into_iter().zip(firsts) {
+            store(simd, [totals], first, out);
+        }
+        first += PANELS * step;
+    }
+    for first in (first..matrix.rows).step_by(step) {
+        store(
+            simd,
+            tile::<S, W, 1>(simd, panel(first), first % WIDE, vector),
+            first,
+            out,
+        );
     }
 }
 

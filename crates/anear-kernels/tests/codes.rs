@@ -2,7 +2,7 @@
 
 mod common;
 
-use anear_kernels::{Codebooks, Isa, Kernels, Metric, Rows, fast_scan_code};
+use anear_kernels::{Codebooks, EstimateTables, Isa, Kernels, Metric, Rows, fast_scan_code};
 use common::{Random, every_isa, oracle};
 
 #[test]
@@ -132,4 +132,57 @@ fn fast_scans_tell_of_each_query_which_sums_are_within_bounds_on_every_instructi
             }
         }
     }
+}
+
+#[test]
+fn estimates_are_the_same_bits_everywhere_and_near_the_sum_of_entries() {
+    let mut random = Random(9);
+    for count in [2, 4, 6, 64, 130, 256, 258, 600] {
+        let tables: Vec<[f32; 16]> = (0..count).map(|_| std::array::from_fn(|_| random.float())).collect();
+        let mut block: Vec<u8> = (0..16 * count).map(|_| random.bits() as u8).collect();
+        let mut factors: Vec<[f32; 2]> = (0..32).map(|_| [random.float(), 1.0 + random.float()]).collect();
+        factors[5] = [f32::INFINITY, 0.0];
+        factors[6] = [f32::NAN, 1.0];
+        for float in factors.iter().flatten() {
+            block.extend(float.to_le_bytes());
+        }
+        let oracle = |vector: usize| {
+            let entries = tables.iter().enumerate();
+            let sum: f64 = entries
+                .map(|(i, table)| f64::from(table[usize::from(fast_scan_code(&block, i, vector))]))
+                .sum();
+            let [norm, scale] = factors[vector].map(f64::from);
+            norm + scale * sum
+        };
+        let mut first = None;
+        for kernels in every_isa() {
+            let (mut rounded, mut estimates) = (EstimateTables::default(), [0.0; 32]);
+            rounded.fill_on(kernels, &tables, &vec![1.0; count]);
+            let nearer = rounded.estimates_on(kernels, &block, 0.1, &mut estimates);
+            let bits = estimates.map(f32::to_bits);
+            assert_eq!(*first.get_or_insert(bits), bits, "{kernels:?}, {count} tables");
+            for (vector, estimate) in estimates.into_iter().enumerate() {
+                assert_eq!(nearer >> vector & 1 == 1, estimate < 0.1, "{kernels:?}, {vector}");
+                // Each entry is off by half a step at most, and a step is 2/255 at most.
+                let slack = 2.0 * count as f64 / 255.0 + 1e-4;
+                let truth = oracle(vector);
+                assert!(
+                    (f64::from(estimate) - truth).abs() <= slack || estimate.is_nan() || estimate == f32::INFINITY,
+                    "{kernels:?}: {estimate} is not {truth}"
+                );
+            }
+            assert!(estimates[5] == f32::INFINITY && estimates[6].is_nan());
+        }
+    }
+}
+
+#[test]
+fn tables_without_any_difference_estimate_the_start() {
+    let mut tables = EstimateTables::default();
+    tables.fill(&[[0.0; 16]; 2], &[0.0; 2]);
+    let mut block = vec![0x31; 32];
+    (0..32).for_each(|_| block.extend([1.0_f32, 2.0].map(f32::to_le_bytes).concat()));
+    let mut estimates = [0.0; 32];
+    assert_eq!(tables.estimates(&block, 1.0, &mut estimates), 0);
+    assert_eq!(estimates, [1.0; 32]);
 }

@@ -12,8 +12,8 @@ use crate::{Error, Result};
 /// Vectors of a block: one AVX2 register holds as many nibbles of lookup results.
 pub const BLOCK_LEN: usize = 32;
 
-/// Which vector of a group of 16 each byte of a nibble plane belongs to, as Faiss orders them.
-const ORDER: [usize; 16] = [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15];
+/// In which byte of a nibble plane each vector of a group of 16 is, as Faiss orders them.
+const BYTE: [usize; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15];
 
 /// How the codes of a quantizer lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,37 @@ impl Layout {
     pub fn block_bytes(self, code_len: usize) -> usize {
         let (plane, rest) = self.block_parts(code_len);
         plane + rest * BLOCK_LEN
+    }
+
+    /// Writes the code of a vector of a block into it.
+    ///
+    /// # Panics
+    /// When the layout has no blocks, or block or code have another length.
+    pub fn write(self, block: &mut [u8], vector: usize, code: &[u8]) {
+        let (plane, rest_len) = self.block_parts(code.len());
+        let (planes, rests) = block.split_at_mut(plane);
+        let (interleaved, rest) = code.split_at(plane / BLOCK_LEN);
+        let place = Place::of(vector);
+        for (pair, byte) in planes.as_chunks_mut::<BLOCK_LEN>().0.iter_mut().zip(interleaved) {
+            place.put(&mut pair[..16], byte & 15);
+            place.put(&mut pair[16..], byte >> 4);
+        }
+        rests[vector * rest_len..][..rest_len].copy_from_slice(rest);
+    }
+
+    /// Reads the code of a vector of a block.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    pub fn read(self, block: &[u8], vector: usize, code: &mut [u8]) {
+        let (plane, rest_len) = self.block_parts(code.len());
+        let (planes, rests) = block.split_at(plane);
+        let (interleaved, rest) = code.split_at_mut(plane / BLOCK_LEN);
+        let place = Place::of(vector);
+        for (pair, byte) in planes.as_chunks::<BLOCK_LEN>().0.iter().zip(interleaved) {
+            *byte = place.get(&pair[..16]) | place.get(&pair[16..]) << 4;
+        }
+        rest.copy_from_slice(&rests[vector * rest_len..][..rest_len]);
     }
 }
 
@@ -386,37 +417,24 @@ impl Codes {
     }
 
     fn write(&mut self, slot: usize, code: &[u8]) {
-        let Layout::Blocks { nibbles } = self.layout else {
+        if self.layout == Layout::Rows {
             let at = slot * self.code_len;
             self.bytes.as_mut_slice()[at..at + self.code_len].copy_from_slice(code);
             return;
-        };
-        let place = Place::of(slot);
-        let block = self.block_mut(slot);
-        let (interleaved, rest) = code.split_at(nibbles.div_ceil(2));
-        for (pair, byte) in block.chunks_exact_mut(BLOCK_LEN).zip(interleaved) {
-            place.put(&mut pair[..16], byte & 15);
-            place.put(&mut pair[16..], byte >> 4);
         }
-        let at = interleaved.len() * BLOCK_LEN + slot % BLOCK_LEN * rest.len();
-        block[at..at + rest.len()].copy_from_slice(rest);
+        let layout = self.layout;
+        layout.write(self.block_mut(slot), slot % BLOCK_LEN, code);
     }
 
     fn read(&self, slot: usize, code: &mut [u8]) {
-        let Layout::Blocks { nibbles } = self.layout else {
+        if self.layout == Layout::Rows {
             let at = slot * self.code_len;
             code.copy_from_slice(&self.as_bytes()[at..at + self.code_len]);
             return;
-        };
-        let place = Place::of(slot);
+        }
         let block_bytes = self.layout.block_bytes(self.code_len);
         let block = &self.as_bytes()[slot / BLOCK_LEN * block_bytes..][..block_bytes];
-        let (interleaved, rest) = code.split_at_mut(nibbles.div_ceil(2));
-        for (pair, byte) in block.chunks_exact(BLOCK_LEN).zip(interleaved.iter_mut()) {
-            *byte = place.get(&pair[..16]) | place.get(&pair[16..]) << 4;
-        }
-        let at = interleaved.len() * BLOCK_LEN + slot % BLOCK_LEN * rest.len();
-        rest.copy_from_slice(&block[at..at + rest.len()]);
+        self.layout.read(block, slot % BLOCK_LEN, code);
     }
 
     fn block_mut(&mut self, slot: usize) -> &mut [u8] {
@@ -432,12 +450,10 @@ struct Place {
 }
 
 impl Place {
-    fn of(slot: usize) -> Self {
-        let within = slot % BLOCK_LEN;
-        let byte = ORDER.iter().position(|vector| *vector == within % 16);
+    fn of(vector: usize) -> Self {
         Self {
-            byte: byte.expect("the order has every number below 16"),
-            high: within >= 16,
+            byte: BYTE[vector % 16],
+            high: vector >= 16,
         }
     }
 
@@ -527,8 +543,9 @@ mod tests {
         codes
             .extend_from_rows(&(0..32).map(|i| (i % 16) | ((15 - i % 16) << 4)).collect::<Vec<_>>())
             .unwrap();
-        let even: Vec<u8> = ORDER.iter().map(|i| *i as u8 * 0x11).collect();
-        let odd: Vec<u8> = ORDER.iter().map(|i| (15 - *i as u8) * 0x11).collect();
+        let order = [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15];
+        let even: Vec<u8> = order.iter().map(|i| *i as u8 * 0x11).collect();
+        let odd: Vec<u8> = order.iter().map(|i| (15 - *i as u8) * 0x11).collect();
         assert_eq!(codes.as_bytes(), [even, odd].concat());
     }
 

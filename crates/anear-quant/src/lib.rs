@@ -51,6 +51,7 @@ mod scalar;
 mod spec;
 mod terms;
 pub mod transform;
+mod transform_code;
 
 pub use codes::{BLOCK_LEN, Codes, Layout};
 pub use error::{Error, Result};
@@ -62,6 +63,7 @@ pub use raw::Raw;
 pub use residual::{NormKind, Residual, ResidualParams};
 pub use scalar::{RangeStat, Scalar, ScalarKind, ScalarParams};
 pub use spec::{QuantizerSpec, Training};
+pub use transform_code::{Spectrum, TransformCode, TransformedQuery};
 
 /// Codes scored per virtual call: 256 distances are 1 KiB of stack and hide the call behind any code length.
 const BLOCK: usize = 8 * BLOCK_LEN;

@@ -16,16 +16,16 @@ pub(crate) mod avx512;
 use crate::kernels::Kernels;
 
 /// Vectors per block.
-const LEN: usize = 32;
+pub(super) const LEN: usize = 32;
 
 /// Which vector of a group of 16 each byte belongs to.
 const ORDER: [usize; 16] = [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15];
 
 /// In which byte of 16 each vector of a group is.
-const BYTE: [usize; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15];
+pub(super) const BYTE: [usize; 16] = [0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15];
 
 /// Numbers that a codebook has an entry for.
-const ENTRIES: usize = 16;
+pub(super) const ENTRIES: usize = 16;
 
 /// Fast scan on one instruction set.
 pub(crate) struct FastScan {

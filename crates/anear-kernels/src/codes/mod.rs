@@ -2,5 +2,6 @@
 
 pub(crate) mod bits;
 pub(crate) mod codebooks;
+pub(crate) mod estimates;
 pub(crate) mod fast_scan;
 pub(crate) mod lookup;

@@ -13,7 +13,7 @@ use crate::{
     byte_rows::{self, Rounded},
     codes::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
-        fast_scan,
+        estimates, fast_scan,
     },
     kernels::{Entry, Kernels, entries},
     matrix::{self, Matrix},
@@ -49,6 +49,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         products: table::<Negated>,
     },
     nearest_entries,
+    estimates: &estimates::SCALAR,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
     bytes: &byte_rows::Entry {

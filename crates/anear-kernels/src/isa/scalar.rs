@@ -7,7 +7,7 @@ use crate::{
     byte_rows,
     codes::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
-        fast_scan,
+        estimates, fast_scan,
     },
     kernels::{Entry, Kernels, entries},
     matrix::{self, Matrix},
@@ -33,6 +33,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         products: table::<Negated>,
     },
     nearest_entries,
+    estimates: &estimates::SCALAR,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
     bytes: &byte_rows::SCALAR,

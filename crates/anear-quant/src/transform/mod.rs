@@ -45,6 +45,7 @@ pub use itq::{Itq, ItqParts};
 pub use linear::Linear;
 pub use normalize::Normalize;
 pub use pca::{Pca, PcaParts};
+pub(crate) use pca::{Principal, subsample};
 pub use remap::Remap;
 pub use spec::TransformSpec;
 

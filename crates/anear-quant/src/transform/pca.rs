@@ -148,15 +148,15 @@ impl PcaParts {
 }
 
 /// The principal components of a sample.
-pub(super) struct Principal {
-    pub(super) mean: Vec<f64>,
-    pub(super) eigenvalues: Vec<f32>,
-    pub(super) components: Vec<f32>,
+pub(crate) struct Principal {
+    pub(crate) mean: Vec<f64>,
+    pub(crate) eigenvalues: Vec<f32>,
+    pub(crate) components: Vec<f32>,
 }
 
 impl Principal {
     /// Of `sample`, of which `what` keeps `dim` components.
-    pub(super) fn of(
+    pub(crate) fn of(
         what: &TransformSpec,
         dim: usize,
         sample: Rows<'_>,
@@ -205,7 +205,7 @@ pub(super) fn check_finite(what: &TransformSpec, products: &Matrix) -> Result<()
 }
 
 /// At most `count` of the vectors, in their order.
-pub(super) fn subsample(vectors: Rows<'_>, count: usize, random: &mut Random) -> Vec<f32> {
+pub(crate) fn subsample(vectors: Rows<'_>, count: usize, random: &mut Random) -> Vec<f32> {
     if vectors.len() <= count {
         return vectors.as_slice().to_vec();
     }

@@ -70,7 +70,7 @@ fn load_floats(from: &[f32]) -> __m256 {
 /// The sums of vectors 0 to 15 and of vectors 16 to 31.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn accumulate(tables: &[Bytes], block: &[Bytes]) -> [__m256i; 2] {
+pub(in crate::codes) fn accumulate(tables: &[Bytes], block: &[Bytes]) -> [__m256i; 2] {
     let nibble = _mm256_set1_epi8(15);
     // Per group of 16 vectors: sums of even bytes with those of odd bytes 256-fold on top, and sums of odd bytes.
     let mut both = [_mm256_setzero_si256(); 2];

@@ -32,7 +32,7 @@ const fn by_vector() -> [u8; BYTES] {
     from
 }
 
-fn looks_up_bytes() -> bool {
+pub(in crate::codes) fn looks_up_bytes() -> bool {
     is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vbmi")
         && is_x86_feature_detected!("avx512vnni")
@@ -94,21 +94,38 @@ fn masks_of_bytes<const Q: usize>(tables: [&[u8]; Q], blocks: &[u8], stride: usi
 /// For each query the sums of vectors 0 to 15 and of vectors 16 to 31.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn accumulate<const Q: usize>(tables: [&[u8]; Q], block: &[u8]) -> [[__m512i; 2]; Q] {
+pub(in crate::codes) fn accumulate<const Q: usize>(tables: [&[u8]; Q], block: &[u8]) -> [[__m512i; 2]; Q] {
     let len = tables[0].len();
-    let mut totals = [[_mm512_setzero_si512(); 2]; Q];
-    for at in (0..len).step_by(BYTES) {
-        let halves = numbers(load(&block[at..len]));
-        for (table, totals) in tables.iter().zip(&mut totals) {
-            // Where there are fewer codebooks, the others' entries are zeros.
-            let table = load(&table[at..len]);
-            for (total, numbers) in totals.iter_mut().zip(halves) {
-                let entries = _mm512_permutexvar_epi8(numbers, table);
-                *total = _mm512_dpbusd_epi32(*total, entries, _mm512_set1_epi8(1));
-            }
+    // Of every other group of codebooks: an addition waits for the one before it longer than everything else takes.
+    let [mut even, mut odd] = [[[_mm512_setzero_si512(); 2]; Q]; 2];
+    let mut at = 0;
+    while at + 2 * BYTES <= len {
+        let together = tables.map(|tables| load_all(&tables[at..]));
+        add_entries(together, load_all(&block[at..]), &mut even);
+        let together = tables.map(|tables| load_all(&tables[at + BYTES..]));
+        add_entries(together, load_all(&block[at + BYTES..]), &mut odd);
+        at += 2 * BYTES;
+    }
+    while at < len {
+        // Where there are fewer codebooks, the others' entries are zeros.
+        let together = tables.map(|tables| load(&tables[at..]));
+        add_entries(together, load(&block[at..len]), &mut even);
+        at += BYTES;
+    }
+    std::array::from_fn(|q| [0, 1].map(|half| _mm512_add_epi32(even[q][half], odd[q][half])))
+}
+
+/// Adds the entries of four codebooks that vectors choose.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
+fn add_entries<const Q: usize>(tables: [__m512i; Q], codes: __m512i, totals: &mut [[__m512i; 2]; Q]) {
+    let halves = numbers(codes);
+    for (table, totals) in tables.into_iter().zip(totals) {
+        for (total, numbers) in totals.iter_mut().zip(halves) {
+            let entries = _mm512_permutexvar_epi8(numbers, table);
+            *total = _mm512_dpbusd_epi32(*total, entries, _mm512_set1_epi8(1));
         }
     }
-    totals
 }
 
 /// Of four codebooks, the places of a register of tables that vectors 0 to 15 choose, and those of vectors 16 to 31.
@@ -121,6 +138,15 @@ fn numbers(codes: __m512i) -> [__m512i; 2] {
     // The codebooks' places are 0, 16, 32, 48: `a & b | c`.
     let [nibble, book] = [_mm512_set1_epi8(15), _mm512_set1_epi32(0x3020_1000)];
     [codes, _mm512_srli_epi32::<4>(codes)].map(|codes| _mm512_ternarylogic_epi32::<0b1110_1010>(codes, nibble, book))
+}
+
+/// The first bytes of `from`, of which there are enough.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_all(from: &[u8]) -> __m512i {
+    let from: &[u8; BYTES] = from.first_chunk().expect("a whole register");
+    // SAFETY: `from` is 64 readable bytes, and the load needs no alignment.
+    unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
 }
 
 /// The first bytes of `from`; zeros where it ends.

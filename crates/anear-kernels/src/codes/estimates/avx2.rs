@@ -1,0 +1,77 @@
+//! Estimates with 256-bit registers.
+
+use std::arch::x86_64::*;
+
+use super::{Entry, EstimateTables, LEN};
+use crate::codes::fast_scan::{ENTRIES, avx2::accumulate};
+
+pub(crate) static AVX2: Entry = Entry { round, estimates };
+
+/// Tables whose entries add up to 16 bits at most.
+const TABLES_MAX: usize = 256;
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn round(tables: &[[f32; ENTRIES]], reaches: &[f32], per_byte: f32, bytes: &mut [u8]) {
+    let per_byte = _mm256_set1_ps(per_byte);
+    for ((table, reach), bytes) in tables.iter().zip(reaches).zip(bytes.as_chunks_mut::<ENTRIES>().0) {
+        let reach = _mm256_set1_ps(*reach);
+        let [low, high] = [0, 8].map(|at| {
+            let half: &[f32; 8] = table[at..].first_chunk().expect("half of a table");
+            // SAFETY: `half` is 8 readable floats, and the load needs no alignment.
+            let half = unsafe { _mm256_loadu_ps(half.as_ptr()) };
+            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_add_ps(half, reach), per_byte))
+        });
+        // Packing takes turns between the halves of its arguments.
+        let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
+        let packed = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+        // SAFETY: `bytes` is 16 writable bytes, and the store needs no alignment.
+        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), packed) }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn estimates(tables: &EstimateTables, block: &[u8], bound: f32, estimates: &mut [f32; LEN]) -> u32 {
+    let (numbers, factors) = block.split_at(tables.bytes.len());
+    let mut sums = [_mm256_setzero_si256(); 4];
+    let stretches = tables.bytes.chunks(TABLES_MAX * ENTRIES);
+    for (tables, numbers) in stretches.zip(numbers.chunks(TABLES_MAX * ENTRIES)) {
+        let [low, high] = accumulate(tables.as_chunks().0, numbers.as_chunks().0);
+        for (i, half) in [low, high].into_iter().enumerate() {
+            let [first, second] = [_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half)];
+            sums[2 * i] = _mm256_add_epi32(sums[2 * i], _mm256_cvtepu16_epi32(first));
+            sums[2 * i + 1] = _mm256_add_epi32(sums[2 * i + 1], _mm256_cvtepu16_epi32(second));
+        }
+    }
+    let [start, step, bound] = [tables.start, tables.step, bound].map(|x| _mm256_set1_ps(x));
+    let mut nearer = 0;
+    for (i, (sum, factors)) in sums.into_iter().zip(factors.as_chunks::<64>().0).enumerate() {
+        let [norm, scale] = split(factors);
+        let product = _mm256_fmadd_ps(step, _mm256_cvtepi32_ps(sum), start);
+        let estimate = _mm256_fmadd_ps(scale, product, norm);
+        nearer |= (_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(estimate, bound)) as u32) << (8 * i);
+        let to: &mut [f32; 8] = estimates[8 * i..].first_chunk_mut().expect("eight of 32 estimates");
+        // SAFETY: `to` is 8 writable floats, and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), estimate) }
+    }
+    nearer
+}
+
+/// The norms and the scales of eight codes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn split(factors: &[u8; 64]) -> [__m256; 2] {
+    let [first, second] = [0, 32].map(|at| {
+        let half: &[u8; 32] = factors[at..].first_chunk().expect("half of 64 bytes");
+        // SAFETY: `half` is 32 readable bytes, and the load needs no alignment.
+        unsafe { _mm256_loadu_ps(half.as_ptr().cast()) }
+    });
+    // Within halves of registers; then the middle quarters change places.
+    let [norms, scales] = [
+        _mm256_shuffle_ps::<0b10_00_10_00>(first, second),
+        _mm256_shuffle_ps::<0b11_01_11_01>(first, second),
+    ];
+    [norms, scales].map(|quarters| {
+        let ordered = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_castps_si256(quarters));
+        _mm256_castsi256_ps(ordered)
+    })
+}

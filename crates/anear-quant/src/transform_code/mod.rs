@@ -1,0 +1,322 @@
+//! Transform codes: vectors turned so that few components carry most of what tells them apart, and bits spent on those.
+//!
+//! The mean is taken away, principal components are sorted into segments, each segment is rotated at random so that its
+//! components are alike, and each gets as many bits as pay: 4, 2, 1 or none. A code keeps the squared norm of its vector
+//! and a factor that makes inner products with it unbiased. Close relatives: SAQ (Li et al., 2025), MRQ (Yang et al.,
+//! 2024), LVQ (Aguerrebere et al., 2023), and RaBitQ (Gao and Long, 2024), from which the factor is.
+//!
+//! What is learned is in `spectrum.rs`, how a vector becomes a code in `encode.rs`. Codes lie in blocks of 32, whose
+//! distances [`EstimateTables`] estimates; they are made to find candidates, which are then compared as they are.
+
+use anear_bytes::Cursor;
+use anear_kernels::{EstimateTables, Matrix, Metric, Rows};
+
+use crate::transform::{check_floats, put_floats, take_floats};
+use crate::{Error, Layout, Result};
+
+mod encode;
+mod spectrum;
+#[cfg(test)]
+mod tests;
+
+pub use spectrum::Spectrum;
+
+/// Components that are rotated together.
+const SEGMENT: usize = 32;
+
+/// Bytes of the norm and the scale behind the nibbles of a code.
+const FACTORS: usize = 2 * size_of::<f32>();
+
+/// Components that get the same number of bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Segment {
+    len: usize,
+    bits: u32,
+    /// What neighboring levels differ by in a code whose vector is as long as most.
+    step: f32,
+}
+
+impl Segment {
+    fn nibbles(self) -> usize {
+        nibbles(self.len, self.bits)
+    }
+
+    /// Components that share a nibble.
+    fn together(self) -> usize {
+        4 / self.bits as usize
+    }
+}
+
+/// Nibbles of so many components of so many bits.
+fn nibbles(len: usize, bits: u32) -> usize {
+    (len * bits as usize).div_ceil(4)
+}
+
+/// How vectors become the components that are encoded.
+#[derive(Clone, Debug)]
+enum Projection {
+    /// By a matrix with a row for each component.
+    Matrix { rows: Vec<f32>, packed: Matrix },
+    /// Components as they are, rotated segment by segment: for vectors too long for a matrix.
+    Segments,
+}
+
+/// A trained transform code.
+///
+/// ```
+/// use anear_kernels::{Metric, Rows};
+/// use anear_quant::{Spectrum, Training, TransformCode};
+///
+/// let numbers: Vec<f32> = (0..64 * 500_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 20) as f32).collect();
+/// let vectors = Rows::new(&numbers, 64).unwrap();
+/// let code = Spectrum::of(vectors, &Training::default())?.code(Metric::L2, 64);
+/// assert_eq!(code.code_len(), 64 / 2 + 8);
+///
+/// let mut codes = Vec::new();
+/// code.encode(vectors, &mut codes);
+/// assert_eq!(codes.len(), 500 * code.code_len());
+/// # Ok::<(), anear_quant::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TransformCode {
+    metric: Metric,
+    mean: Vec<f32>,
+    projection: Projection,
+    segments: Vec<Segment>,
+    /// How far an inner product of near vectors is that of the components that are kept, as a share of the rest.
+    tail: f32,
+}
+
+/// A query turned as codes are, with its tables.
+#[derive(Clone, Debug, Default)]
+pub struct TransformedQuery {
+    centered: Vec<f32>,
+    components: Vec<f32>,
+    entries: Entries,
+    tables: EstimateTables,
+}
+
+/// What each nibble adds to an inner product for each of its values, and the farthest of that from 0.
+#[derive(Clone, Debug, Default)]
+struct Entries {
+    tables: Vec<[f32; 16]>,
+    reaches: Vec<f32>,
+}
+
+impl TransformedQuery {
+    /// What estimates the codes of a block.
+    pub fn tables(&self) -> &EstimateTables {
+        &self.tables
+    }
+}
+
+impl TransformCode {
+    /// Components per vector.
+    pub fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// How vectors are compared.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Components that get bits.
+    pub fn kept(&self) -> usize {
+        self.segments.iter().map(|segment| segment.len).sum()
+    }
+
+    /// Nibbles of a code, an even number.
+    pub fn nibbles(&self) -> usize {
+        let nibbles: usize = self.segments.iter().map(|segment| segment.nibbles()).sum();
+        nibbles.next_multiple_of(2)
+    }
+
+    /// Bytes of a code.
+    pub fn code_len(&self) -> usize {
+        self.nibbles() / 2 + FACTORS
+    }
+
+    /// How codes lie in a [`Codes`](crate::Codes).
+    pub fn layout(&self) -> Layout {
+        Layout::Blocks {
+            nibbles: self.nibbles(),
+        }
+    }
+
+    /// Bytes of a block of 32 codes.
+    pub fn block_len(&self) -> usize {
+        self.code_len() * crate::BLOCK_LEN
+    }
+
+    /// The code of a slot in which no vector is: it is farther than all others.
+    pub fn absent(&self) -> Vec<u8> {
+        let mut code = vec![0; self.code_len()];
+        let factors = [f32::INFINITY, 0.0].map(f32::to_le_bytes);
+        let at = code.len() - FACTORS;
+        code[at..].copy_from_slice(factors.as_flattened());
+        code
+    }
+
+    /// Writes the components that are kept of each vector into `out`, one vector after the other.
+    ///
+    /// # Panics
+    /// When the vectors have another dimension.
+    pub fn project(&self, vectors: Rows<'_>, out: &mut Vec<f32>) {
+        let mut centered = Vec::with_capacity(vectors.as_slice().len());
+        for vector in vectors {
+            centered.extend(vector.iter().zip(&self.mean).map(|(x, mean)| x - mean));
+        }
+        self.project_centered(&centered, out);
+    }
+
+    fn project_centered(&self, centered: &[f32], out: &mut Vec<f32>) {
+        let centered = Rows::new(centered, self.dim()).expect("whole vectors");
+        out.clear();
+        out.resize(centered.len() * self.kept(), 0.0);
+        match &self.projection {
+            Projection::Matrix { packed, .. } => packed.multiply(centered, out),
+            Projection::Segments => {
+                for (vector, components) in centered.iter().zip(out.chunks_exact_mut(self.kept())) {
+                    components.copy_from_slice(&vector[..components.len()]);
+                    spectrum::rotate_segments(components, 1);
+                }
+            }
+        }
+    }
+
+    /// Appends a code per vector, one after the other.
+    ///
+    /// # Panics
+    /// When the vectors have another dimension.
+    pub fn encode(&self, vectors: Rows<'_>, codes: &mut Vec<u8>) {
+        encode::encode(self, vectors, codes);
+    }
+
+    /// Turns a query, in memory that is used again.
+    ///
+    /// # Panics
+    /// When the query has another dimension.
+    pub fn prepare(&self, query: &[f32], into: &mut TransformedQuery) {
+        assert_eq!(query.len(), self.dim(), "a query of the code's dimension");
+        into.centered.clear();
+        into.centered
+            .extend(query.iter().zip(&self.mean).map(|(x, mean)| x - mean));
+        self.project_centered(&into.centered, &mut into.components);
+        self.fill(&into.components, &mut into.entries, &mut into.tables);
+    }
+
+    /// As [`prepare`](Self::prepare), of a query that [`project`](Self::project) has turned.
+    ///
+    /// # Panics
+    /// When it has another number of components.
+    pub fn prepare_components(&self, components: &[f32], into: &mut TransformedQuery) {
+        assert_eq!(components.len(), self.kept(), "a component for each that is kept");
+        self.fill(components, &mut into.entries, &mut into.tables);
+    }
+
+    fn fill(&self, mut components: &[f32], entries: &mut Entries, tables: &mut EstimateTables) {
+        entries.tables.clear();
+        entries.reaches.clear();
+        for segment in &self.segments {
+            let (own, rest) = components.split_at(segment.len);
+            match segment.bits {
+                1 => entries.push::<1, 4>(own, segment.step),
+                2 => entries.push::<2, 2>(own, segment.step),
+                _ => entries.push::<4, 1>(own, segment.step),
+            }
+            components = rest;
+        }
+        entries.tables.resize(self.nibbles(), [0.0; 16]);
+        entries.reaches.resize(self.nibbles(), 0.0);
+        tables.fill(&entries.tables, &entries.reaches);
+    }
+
+    /// Everything that [`load`](Self::load) needs besides the dimension.
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = self.tail.to_le_bytes().to_vec();
+        put_floats(&mut out, &self.mean);
+        out.extend((self.segments.len() as u32).to_le_bytes());
+        for segment in &self.segments {
+            out.extend((segment.len as u32).to_le_bytes());
+            out.extend(segment.bits.to_le_bytes());
+            out.extend(segment.step.to_le_bytes());
+        }
+        if let Projection::Matrix { rows, .. } = &self.projection {
+            put_floats(&mut out, rows);
+        }
+        out
+    }
+
+    /// What [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] and [`Error::Bytes`].
+    pub fn load(metric: Metric, dim: usize, saved: &[u8]) -> Result<Self> {
+        let mut cursor = Cursor::new(saved);
+        let tail = f32::from_bits(cursor.u32("share of the tail")?);
+        let mean = take_floats(&mut cursor, "mean")?;
+        check_floats("the mean", &mean, dim)?;
+        let count = cursor.u32("number of segments")? as usize;
+        let mut segments = Vec::new();
+        for _ in 0..count {
+            let [len, bits, step] = [cursor.u32("length")?, cursor.u32("bits")?, cursor.u32("step")?];
+            segments.push(Segment {
+                len: len as usize,
+                bits,
+                step: f32::from_bits(step),
+            });
+        }
+        let is_sound = |segment: &Segment| {
+            matches!(segment.bits, 1 | 2 | 4) && (1..=SEGMENT).contains(&segment.len) && segment.step >= 0.0
+        };
+        let kept: usize = segments.iter().map(|segment| segment.len).sum();
+        if !segments.iter().all(is_sound) || !(1..=dim).contains(&kept) || !(0.0..=1.0).contains(&tail) {
+            return Err(Error::Damaged(format!(
+                "{count} segments of a code for {dim} components"
+            )));
+        }
+        let projection = if dim > spectrum::MATRIX_DIM_MAX {
+            Projection::Segments
+        } else {
+            let rows = take_floats(&mut cursor, "projection")?;
+            check_floats("the projection", &rows, kept * dim)?;
+            Projection::matrix(rows, dim)
+        };
+        cursor.finish()?;
+        Ok(Self {
+            metric,
+            mean,
+            projection,
+            segments,
+            tail,
+        })
+    }
+}
+
+impl Projection {
+    fn matrix(rows: Vec<f32>, dim: usize) -> Self {
+        let packed = Matrix::new(Rows::new(&rows, dim).expect("whole rows"));
+        Self::Matrix { rows, packed }
+    }
+}
+
+impl Entries {
+    /// Tables of components of `BITS` bits, of which `SHARED` share a nibble.
+    fn push<const BITS: usize, const SHARED: usize>(&mut self, components: &[f32], step: f32) {
+        let highest = ((1 << BITS) - 1) as f32 / 2.0;
+        for shared in components.chunks(SHARED) {
+            let mut table = [0.0; 16];
+            let mut reach = 0.0;
+            for (i, component) in shared.iter().enumerate() {
+                let component = component * step;
+                reach += component.abs() * highest;
+                for (nibble, entry) in table.iter_mut().enumerate() {
+                    *entry += component * ((nibble >> (i * BITS) & ((1 << BITS) - 1)) as f32 - highest);
+                }
+            }
+            self.tables.push(table);
+            self.reaches.push(reach);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Transform codes beside what they estimate.
+
+use anear_kernels::{Metric, Random, Rows};
+
+use super::*;
+use crate::{BLOCK_LEN, Codes, Training};
+
+/// Vectors that vary less and less from direction to direction, around a mean.
+fn decaying(seed: u64, len: usize, dim: usize) -> Vec<f32> {
+    let mut random = Random::new(seed);
+    let mut vector = |_| {
+        (0..dim)
+            .map(|i| (3.0 + random.normal() / (1.0 + i as f64 / 8.0)) as f32)
+            .collect::<Vec<_>>()
+    };
+    (0..len).flat_map(|i| vector(i)).collect()
+}
+
+fn blocks(code: &TransformCode, vectors: Rows<'_>) -> Codes {
+    let mut rows = Vec::new();
+    code.encode(vectors, &mut rows);
+    let mut codes = Codes::new(code.layout(), code.code_len());
+    codes.extend_from_rows(&rows).unwrap();
+    codes
+}
+
+/// The squared error of estimated inner products, as a share of the distances' variance.
+fn error(code: &TransformCode, vectors: Rows<'_>, queries: Rows<'_>) -> f64 {
+    let codes = blocks(code, vectors);
+    let (mut wrong, mut varied) = (0.0, 0.0);
+    let mut query_tables = TransformedQuery::default();
+    for query in queries {
+        code.prepare(query, &mut query_tables);
+        let truth: Vec<f64> = vectors
+            .iter()
+            .map(|v| f64::from(code.metric.distance(query, v)))
+            .collect();
+        let mean = truth.iter().sum::<f64>() / truth.len() as f64;
+        let mut estimates = Vec::new();
+        for block in codes.as_bytes().chunks(code.block_len()) {
+            let mut out = [0.0; BLOCK_LEN];
+            query_tables.tables().estimates(block, f32::INFINITY, &mut out);
+            estimates.extend(out);
+        }
+        // What all estimates of a query lack is the same for all.
+        let lack = truth
+            .iter()
+            .zip(&estimates)
+            .map(|(t, e)| t - f64::from(*e))
+            .sum::<f64>()
+            / truth.len() as f64;
+        for (truth, estimate) in truth.iter().zip(estimates) {
+            wrong += (truth - lack - f64::from(estimate)).powi(2);
+            varied += (truth - mean).powi(2);
+        }
+    }
+    wrong / varied
+}
+
+#[test]
+fn more_nibbles_estimate_better_by_both_metrics() {
+    for dim in [1, 3, 37, 64, 100] {
+        let (base, asked) = (decaying(1, 320, dim), decaying(2, 20, dim));
+        let [base, asked] = [&base, &asked].map(|numbers| Rows::new(numbers, dim).unwrap());
+        let spectrum = Spectrum::of(base, &Training::default()).unwrap();
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            let errors: Vec<f64> = [
+                spectrum.nibbles_max() / 4,
+                spectrum.nibbles_max() / 2,
+                spectrum.nibbles_max(),
+            ]
+            .iter()
+            .map(|nibbles| error(&spectrum.code(metric, *nibbles), base, asked))
+            .collect();
+            assert!(errors.is_sorted_by(|a, b| a >= b), "{dim} by {metric}: {errors:?}");
+            assert!(errors[2] < 0.02, "{dim} by {metric}: {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn long_vectors_have_codes_without_a_matrix() {
+    let dim = spectrum::MATRIX_DIM_MAX + 40;
+    let (base, asked) = (decaying(1, 96, dim), decaying(2, 4, dim));
+    let [base, asked] = [&base, &asked].map(|numbers| Rows::new(numbers, dim).unwrap());
+    let code = Spectrum::of(base, &Training::default()).unwrap().code(Metric::L2, dim);
+    assert!(error(&code, base, asked) < 0.02);
+    let again = TransformCode::load(Metric::L2, dim, &code.save()).unwrap();
+    assert_eq!(blocks(&again, base).as_bytes(), blocks(&code, base).as_bytes());
+}
+
+#[test]
+fn bits_go_where_the_variance_is() {
+    let base = decaying(1, 500, 128);
+    let spectrum = Spectrum::of(Rows::new(&base, 128).unwrap(), &Training::default()).unwrap();
+    for nibbles in [8, 32, 64, 96] {
+        let code = spectrum.code(Metric::L2, nibbles);
+        assert!(
+            code.segments.is_sorted_by(|a, b| a.bits >= b.bits),
+            "{:?}",
+            code.segments
+        );
+        assert!((nibbles / 2..=nibbles).contains(&code.nibbles()), "{}", code.nibbles());
+    }
+    assert_eq!(spectrum.code(Metric::L2, 1 << 20).nibbles(), 128);
+}
+
+#[test]
+fn vectors_that_are_all_alike_have_codes_too() {
+    let base = vec![2.5; 40 * 8];
+    let base = Rows::new(&base, 8).unwrap();
+    let code = Spectrum::of(base, &Training::default()).unwrap().code(Metric::L2, 8);
+    let codes = blocks(&code, base);
+    let (mut query, mut out) = (TransformedQuery::default(), [0.0; BLOCK_LEN]);
+    code.prepare(base.row(0), &mut query);
+    query.tables().estimates(codes.as_bytes(), 1.0, &mut out);
+    assert_eq!(out, [0.0; BLOCK_LEN]);
+    assert!(Spectrum::of(base.slice(0..1), &Training::default()).is_err());
+}
+
+#[test]
+fn a_saved_code_is_the_same_and_a_damaged_one_is_refused() {
+    let base = decaying(1, 100, 37);
+    let base = Rows::new(&base, 37).unwrap();
+    let code = Spectrum::of(base, &Training::default())
+        .unwrap()
+        .code(Metric::InnerProduct, 24);
+    let saved = code.save();
+    let again = TransformCode::load(Metric::InnerProduct, 37, &saved).unwrap();
+    assert_eq!(blocks(&again, base).as_bytes(), blocks(&code, base).as_bytes());
+    assert_eq!(again.save(), saved);
+    for len in 0..saved.len() {
+        assert!(
+            TransformCode::load(Metric::L2, 37, &saved[..len]).is_err(),
+            "cut at {len}"
+        );
+    }
+    assert!(TransformCode::load(Metric::L2, 36, &saved).is_err());
+}
+
+#[test]
+fn absent_codes_are_farther_than_everything() {
+    let base = decaying(1, 40, 16);
+    let base = Rows::new(&base, 16).unwrap();
+    let code = Spectrum::of(base, &Training::default()).unwrap().code(Metric::L2, 16);
+    let mut codes = Codes::new(code.layout(), code.code_len());
+    (0..BLOCK_LEN).for_each(|_| codes.extend_from_rows(&code.absent()).unwrap());
+    let (mut query, mut out) = (TransformedQuery::default(), [0.0; BLOCK_LEN]);
+    code.prepare(base.row(0), &mut query);
+    assert_eq!(query.tables().estimates(codes.as_bytes(), f32::INFINITY, &mut out), 0);
+    assert_eq!(out, [f32::INFINITY; BLOCK_LEN]);
+}

@@ -13,7 +13,7 @@ fn decaying(seed: u64, len: usize, dim: usize) -> Vec<f32> {
             .map(|i| (3.0 + random.normal() / (1.0 + i as f64 / 8.0)) as f32)
             .collect::<Vec<_>>()
     };
-    (0..len).flat_map(|i| vector(i)).collect()
+    (0..len).flat_map(vector).collect()
 }
 
 fn blocks(code: &TransformCode, vectors: Rows<'_>) -> Codes {

@@ -56,6 +56,7 @@ mod ids;
 mod index;
 mod ivf;
 mod memory;
+mod near;
 mod neighbors;
 mod nsg;
 mod persist;
@@ -72,10 +73,11 @@ pub use hnsw::Hnsw;
 pub use index::{Add, AddWithIds, Merge, RangeSearch, Reconstruct, Remove, VectorIndex, VectorIndexExt};
 pub use ivf::{Extent, Ivf, List, ListFile};
 pub use memory::Memory;
+pub use near::{Near, NearShape};
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
 pub use nsg::Nsg;
 pub use persist::{from_bytes, open, open_mapped, to_bytes};
-pub use request::{Knob, Knobs, RangeRequest, SearchRequest};
+pub use request::{Knob, KnobValues, Knobs, RangeRequest, SearchRequest};
 pub use spec::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
 
 /// The longest vector an index takes, as in Faiss's reader.

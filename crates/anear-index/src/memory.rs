@@ -2,6 +2,7 @@
 
 use std::ops::Add;
 
+use anear_bytes::AlignedBytes;
 use anear_quant::Codes;
 
 /// Bytes of an index's codes. Ids, links and what was learned are beside them, always in memory.
@@ -23,6 +24,21 @@ impl From<&Codes> for Memory {
             },
             false => Self {
                 owned: bytes,
+                mapped: 0,
+            },
+        }
+    }
+}
+
+impl From<&AlignedBytes> for Memory {
+    fn from(bytes: &AlignedBytes) -> Self {
+        match bytes.is_mapped() {
+            true => Self {
+                owned: 0,
+                mapped: bytes.len(),
+            },
+            false => Self {
+                owned: bytes.len(),
                 mapped: 0,
             },
         }

@@ -19,7 +19,8 @@ use anear_quant::{Quantizer, QuantizerSpec};
 use crate::combine::{cosine, id_map, pre_transform, refine};
 use crate::error::check_index_dim;
 use crate::{
-    Cosine, Error, Flat, Hnsw, IdMap, IndexSpec, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex, flat, graph, ivf,
+    Cosine, Error, Flat, Hnsw, IdMap, IndexSpec, Ivf, Near, Nsg, PreTransform, Refine, Result, VectorIndex, flat,
+    graph, ivf, near,
 };
 
 const KIND: [u8; 4] = *b"indx";
@@ -43,6 +44,15 @@ const SECTIONS: &[[u8; 4]] = &[
     graph::persist::LINKS,
     graph::persist::SLOTS,
     graph::persist::CODES,
+    near::persist::SETTINGS,
+    near::persist::VECTORS,
+    near::persist::IDS,
+    near::persist::CODE,
+    near::persist::BLOCKS,
+    near::persist::LISTS,
+    near::persist::CENTROIDS,
+    near::persist::MIDDLES,
+    near::persist::LINKS,
 ];
 
 /// What a quantizer learned.
@@ -196,6 +206,7 @@ impl Head {
             IndexSpec::Ivf(spec) => Box::new(Ivf::load(spec, self.dim, self.metric, from)?),
             IndexSpec::Hnsw(spec) => Box::new(Hnsw::load(spec, self.dim, self.metric, from)?),
             IndexSpec::Nsg(spec) => Box::new(Nsg::load(spec, self.dim, self.metric, from)?),
+            IndexSpec::Near(shape) => Box::new(Near::load(*shape, self.dim, self.metric, from)?),
             IndexSpec::IdMap(kind, inner) => Box::new(IdMap::load(*kind, self.load(inner, from)?, from)?),
             IndexSpec::PreTransform(chain, _) => Box::new(PreTransform::load(chain, self.dim, from)?),
             IndexSpec::Refine(_, refine) => Box::new(Refine::load(refine, from)?),

@@ -21,8 +21,20 @@ pub struct Knob {
     pub default: f64,
     /// Values worth trying, from fast to thorough.
     pub ladder: &'static [f64],
-    /// The smallest value; all values are whole numbers, and infinity stands for all.
+    /// The smallest value.
     pub least: f64,
+    /// What values there are.
+    pub values: KnobValues,
+}
+
+/// What values a search parameter has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KnobValues {
+    /// Whole numbers; infinity stands for all.
+    Counts,
+    /// Shares from 0 to 1; infinity stands for 1.
+    Shares,
 }
 
 impl Knob {
@@ -42,7 +54,10 @@ impl Knob {
     pub fn checked(name: &str, value: f64, known: &[&'static Self]) -> Result<&'static Self> {
         let knob = known.iter().find(|knob| knob.is_called(name));
         let knob = knob.ok_or_else(|| unknown_knob(name, known))?;
-        as_count(knob, value).map(|_| *knob)
+        match knob.values {
+            KnobValues::Counts => as_count(knob, value).map(|_| *knob),
+            KnobValues::Shares => as_share(knob, value).map(|_| *knob),
+        }
     }
 
     pub(crate) fn is_called(&self, name: &str) -> bool {
@@ -117,6 +132,21 @@ pub(crate) fn as_count(knob: &'static Knob, value: f64) -> Result<usize> {
     Err(Error::KnobValue {
         name: knob.name,
         expected: format!("a whole number of at least {}", knob.least),
+        value,
+    })
+}
+
+/// `value` as a share; infinity stands for all.
+///
+/// # Errors
+/// [`Error::KnobValue`].
+pub(crate) fn as_share(knob: &'static Knob, value: f64) -> Result<f64> {
+    if (0.0..=1.0).contains(&value) || value == f64::INFINITY {
+        return Ok(value.min(1.0));
+    }
+    Err(Error::KnobValue {
+        name: knob.name,
+        expected: "a share between 0 and 1".into(),
         value,
     })
 }
@@ -273,6 +303,7 @@ mod tests {
         default: 1.0,
         ladder: &[1.0, 4.0],
         least: 1.0,
+        values: KnobValues::Counts,
     };
 
     #[test]
@@ -303,6 +334,7 @@ mod tests {
             default: 16.0,
             ladder: &[],
             least: 1.0,
+            values: KnobValues::Counts,
         };
         let mut knobs = Knobs::default();
         for (name, value) in [("ef_search", 1.0), ("efSearch", 2.0), ("ef_search", 3.0)] {

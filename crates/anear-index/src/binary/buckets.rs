@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::Knob;
+use crate::{Knob, KnobValues};
 
 /// How far a bucket's key may be from the query's.
 pub(super) static NFLIP: Knob = Knob {
@@ -12,6 +12,7 @@ pub(super) static NFLIP: Knob = Knob {
     default: 0.0,
     ladder: &[0.0, 1.0, 2.0, 3.0, 4.0],
     least: 0.0,
+    values: KnobValues::Counts,
 };
 
 /// Keys have at most this many bits.

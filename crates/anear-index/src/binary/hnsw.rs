@@ -8,7 +8,7 @@ use anear_kernels::{Bits, IdSelector, Neighbor, hamming};
 use super::graph::{self, Graph, Scratch, Space};
 use super::index::{check_search, each_query, mismatch, no_own_ids, requested, unknown_knob, whole};
 use super::{BinaryFlat, BinaryIndex, BinarySpec};
-use crate::{Error, Knob, Neighbors, RangeRequest, Result, SearchRequest};
+use crate::{Error, Knob, KnobValues, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// How many candidates a search keeps.
 pub(super) static EF_SEARCH: Knob = Knob {
@@ -18,6 +18,7 @@ pub(super) static EF_SEARCH: Knob = Knob {
     default: 16.0,
     ladder: &[4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// Faiss's default.

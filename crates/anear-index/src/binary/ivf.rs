@@ -9,7 +9,7 @@ use anear_pool::Pool;
 use super::index::{check_range, check_search, check_width, each_query, mismatch, requested, unknown_knob, whole};
 use super::lists::Lists;
 use super::{BinaryFlat, BinaryHnsw, BinaryIndex, BinarySpec, centroids};
-use crate::{Error, Knob, Neighbors, RangeRequest, Result, SearchRequest};
+use crate::{Error, Knob, KnobValues, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// How many lists a search looks at.
 pub(super) static NPROBE: Knob = Knob {
@@ -19,6 +19,7 @@ pub(super) static NPROBE: Knob = Knob {
     default: 1.0,
     ladder: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// Vectors in lists around centroids; a search looks at the `nprobe` nearest lists (Faiss: `IndexBinaryIVF`).

@@ -12,8 +12,8 @@ use crate::flat::{mismatch, on_pool, parts};
 use crate::index::unsupported;
 use crate::request::as_count;
 use crate::{
-    Add, AddWithIds, Error, IdMap, IdMapKind, IndexSpec, Knob, Knobs, Memory, Merge, Neighbors, RangeRequest,
-    RangeSearch, Reconstruct, Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
+    Add, AddWithIds, Error, IdMap, IdMapKind, IndexSpec, Knob, KnobValues, Knobs, Memory, Merge, Neighbors,
+    RangeRequest, RangeSearch, Reconstruct, Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
 };
 
 /// The section that holds the index that finds candidates.
@@ -33,6 +33,7 @@ static K_FACTOR: Knob = Knob {
     default: 1.0,
     ladder: &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// The search parameters of a refined index whose base has these.

@@ -56,6 +56,7 @@ fn is_estimate(spec: &IndexSpec) -> bool {
         IndexSpec::Ivf(spec) => estimates(&spec.codes),
         IndexSpec::Hnsw(spec) => estimates(&spec.codes),
         IndexSpec::Nsg(spec) => estimates(&spec.codes),
+        IndexSpec::Near(_) => false,
         IndexSpec::PreTransform(..) => true,
         IndexSpec::IdMap(_, inner) | IndexSpec::Refine(_, inner) => is_estimate(inner),
     }
@@ -68,6 +69,7 @@ fn is_exact(spec: &IndexSpec) -> bool {
         IndexSpec::Ivf(spec) => spec.codes == QuantizerSpec::Raw && !spec.by_residual,
         IndexSpec::Hnsw(spec) => spec.codes == QuantizerSpec::Raw,
         IndexSpec::Nsg(spec) => spec.codes == QuantizerSpec::Raw,
+        IndexSpec::Near(_) => true,
         IndexSpec::PreTransform(..) => false,
         IndexSpec::IdMap(_, inner) | IndexSpec::Refine(_, inner) => is_exact(inner),
     }

@@ -9,7 +9,7 @@ use super::links::{Graph, SLOTS_MAX};
 ///
 /// One number, so that comparing is one instruction: the distance's bits, the slot, and whether it was expanded and
 /// whether it is refused.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Reached(u64);
 
 const REFUSED: u64 = 1;
@@ -51,8 +51,8 @@ impl Reached {
 /// The nearest slots reached so far, ascending, and which of them were expanded.
 ///
 /// Ends with the `width`-th that is not refused: what is farther is of no interest.
-#[derive(Default)]
-struct Beam {
+#[derive(Debug, Default)]
+pub(crate) struct Beam {
     reached: Vec<Reached>,
     /// How many that are not refused are kept, and are there.
     width: usize,
@@ -62,18 +62,27 @@ struct Beam {
 }
 
 impl Beam {
-    fn begin(&mut self, width: usize) {
+    pub(crate) fn begin(&mut self, width: usize) {
         self.reached.clear();
         (self.width, self.accepted, self.next) = (width, 0, 0);
     }
 
+    /// What is farther than this is of no interest.
+    #[inline]
+    pub(crate) fn bound(&self) -> f32 {
+        match self.reached.last() {
+            Some(last) if self.accepted == self.width => last.distance(),
+            _ => f32::INFINITY,
+        }
+    }
+
     /// Whether something at this distance would still be of interest.
     #[inline]
-    fn wants(&self, candidate: Reached) -> bool {
+    pub(crate) fn wants(&self, candidate: Reached) -> bool {
         self.accepted < self.width || self.reached.last().is_none_or(|last| candidate < *last)
     }
 
-    fn push(&mut self, candidate: Reached) {
+    pub(crate) fn push(&mut self, candidate: Reached) {
         let place = self.reached.partition_point(|reached| *reached < candidate);
         self.reached.insert(place, candidate);
         self.next = self.next.min(place);
@@ -81,6 +90,11 @@ impl Beam {
             self.accepted += 1;
             self.cut();
         }
+    }
+
+    /// What is not refused, nearest first.
+    pub(crate) fn found(&self) -> impl Iterator<Item = Reached> + '_ {
+        self.reached.iter().copied().filter(|reached| !reached.has(REFUSED))
     }
 
     /// Forgets what is behind the last that is wanted.
@@ -97,12 +111,18 @@ impl Beam {
         }
     }
 
-    /// The nearest that was not expanded; it counts as expanded from here on.
-    fn expand(&mut self) -> Option<u32> {
+    /// The nearest that was not expanded.
+    pub(crate) fn nearest(&mut self) -> Option<u32> {
         let skipped = self.reached[self.next..]
             .iter()
             .position(|reached| !reached.has(EXPANDED))?;
         self.next += skipped;
+        Some(self.reached[self.next].slot())
+    }
+
+    /// The nearest that was not expanded; it counts as expanded from here on.
+    pub(crate) fn expand(&mut self) -> Option<u32> {
+        self.nearest()?;
         let reached = &mut self.reached[self.next];
         reached.0 |= EXPANDED;
         self.next += 1;
@@ -111,14 +131,14 @@ impl Beam {
 }
 
 /// Slots that were seen: one bit each, cleared by what was set.
-#[derive(Default)]
-struct Seen {
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
     words: Vec<u64>,
     seen: Vec<u32>,
 }
 
 impl Seen {
-    fn begin(&mut self, slots: usize) {
+    pub(crate) fn begin(&mut self, slots: usize) {
         for slot in self.seen.drain(..) {
             self.words[slot as usize / 64] = 0;
         }
@@ -129,7 +149,7 @@ impl Seen {
 
     /// Whether this is the first time.
     #[inline]
-    fn insert(&mut self, slot: u32) -> bool {
+    pub(crate) fn insert(&mut self, slot: u32) -> bool {
         let (word, bit) = (&mut self.words[slot as usize / 64], 1 << (slot % 64));
         let is_new = *word & bit == 0;
         if is_new {
@@ -226,11 +246,7 @@ impl Walker {
 
     /// What the last walk found, nearest first.
     pub(crate) fn found(&self) -> impl Iterator<Item = Reached> + '_ {
-        self.beam
-            .reached
-            .iter()
-            .copied()
-            .filter(|reached| !reached.has(REFUSED))
+        self.beam.found()
     }
 
     /// Everything closer than `radius` that can be reached from what the last walk found without leaving the radius,
@@ -266,7 +282,7 @@ impl Walker {
     }
 }
 
-fn marked(mut reached: Reached, accepts: impl Fn(u32) -> bool) -> Reached {
+pub(crate) fn marked(mut reached: Reached, accepts: impl Fn(u32) -> bool) -> Reached {
     if !accepts(reached.slot()) {
         reached.0 |= REFUSED;
     }

@@ -18,8 +18,8 @@ use crate::flat::mismatch;
 use crate::graph::{Graph, Linked, persist, remove, search};
 use crate::request::{as_count, unknown_knob};
 use crate::{
-    Add, Error, HnswSpec, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex,
+    Add, Error, HnswSpec, IndexSpec, Knob, KnobValues, Memory, Merge, Neighbors, RangeRequest, RangeSearch,
+    Reconstruct, Remove, Result, SearchRequest, VectorIndex,
 };
 
 mod build;
@@ -36,6 +36,7 @@ pub(crate) static EF_SEARCH: Knob = Knob {
         16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0, 1024.0,
     ],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// How far a new vector looks for its neighbors; not a search parameter.
@@ -46,6 +47,7 @@ static EF_CONSTRUCTION: Knob = Knob {
     default: 40.0,
     ladder: &[40.0],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// Vectors that are decoded at a time.

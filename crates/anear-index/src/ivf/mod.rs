@@ -20,8 +20,8 @@ use crate::flat::{check_metric, encode, encode_by, is_same_quantizer, mismatch};
 use crate::ids::check_count;
 use crate::request::{as_count, unknown_knob};
 use crate::{
-    Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
-    Remove, Result, SearchRequest, VectorIndex,
+    Add, AddWithIds, Error, IndexSpec, IvfSpec, Knob, KnobValues, Memory, Merge, Neighbors, RangeRequest, RangeSearch,
+    Reconstruct, Remove, Result, SearchRequest, VectorIndex,
 };
 
 mod file;
@@ -47,6 +47,7 @@ static NPROBE: Knob = Knob {
         1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0,
     ],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// Whether a search goes on.
@@ -57,6 +58,7 @@ static ENSURE_TOPK_FULL: Knob = Knob {
     default: 1.0,
     ladder: &[1.0],
     least: 0.0,
+    values: KnobValues::Counts,
 };
 
 /// Codes that are compared.
@@ -67,6 +69,7 @@ static MAX_CODES: Knob = Knob {
     default: f64::INFINITY,
     ladder: &[f64::INFINITY],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// An index of which a search visits only the lists nearest to the query.

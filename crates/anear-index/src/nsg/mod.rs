@@ -18,8 +18,8 @@ use crate::flat::mismatch;
 use crate::graph::{Graph, Linked, persist, remove, search};
 use crate::request::{as_count, unknown_knob};
 use crate::{
-    Add, Error, IndexSpec, Knob, Memory, Merge, Neighbors, NsgSpec, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex,
+    Add, Error, IndexSpec, Knob, KnobValues, Memory, Merge, Neighbors, NsgSpec, RangeRequest, RangeSearch, Reconstruct,
+    Remove, Result, SearchRequest, VectorIndex,
 };
 
 mod build;
@@ -36,6 +36,7 @@ pub(crate) static SEARCH_L: Knob = Knob {
         16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0, 1024.0,
     ],
     least: 1.0,
+    values: KnobValues::Counts,
 };
 
 /// A graph of near neighbors on one level, of which a search visits only what lies on the way from its middle to the query.

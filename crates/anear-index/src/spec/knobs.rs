@@ -1,7 +1,7 @@
 //! The search parameters of an index that is not there yet.
 
 use super::IndexSpec;
-use crate::{Knob, combine::refine, hnsw, ivf, nsg};
+use crate::{Knob, combine::refine, hnsw, ivf, near, nsg};
 
 impl IndexSpec {
     /// The search parameters that an index of this kind understands: [`VectorIndex::knobs`](crate::VectorIndex::knobs)
@@ -24,6 +24,7 @@ impl IndexSpec {
             }
             Self::Hnsw(_) => vec![&hnsw::EF_SEARCH],
             Self::Nsg(_) => vec![&nsg::SEARCH_L],
+            Self::Near(_) => near::knobs(),
             Self::IdMap(_, inner) | Self::PreTransform(_, inner) => inner.knobs(),
             Self::Refine(base, _) => refine::over(base.knobs()),
         }

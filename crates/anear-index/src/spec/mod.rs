@@ -8,7 +8,7 @@ use anear_quant::{QuantizerSpec, Training};
 
 use crate::error::check_index_dim;
 use crate::flat::check_metric;
-use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Nsg, PreTransform, Refine, Result, VectorIndex};
+use crate::{Cosine, Error, Flat, Hnsw, IdMap, Ivf, Near, NearShape, Nsg, PreTransform, Refine, Result, VectorIndex};
 
 mod knobs;
 mod parse;
@@ -40,6 +40,8 @@ pub enum IndexSpec {
     Hnsw(HnswSpec),
     /// `NSG32,Flat`, `NSG32,SQ8` ...: as before, on one level.
     Nsg(NsgSpec),
+    /// `Near`, `NearLists`, `NearGraph`: anear's own, which is asked for a recall.
+    Near(NearShape),
     /// `IDMap,...` or `IDMap2,...`: ids of the caller's over another index.
     IdMap(IdMapKind, Box<IndexSpec>),
     /// `PCA64,...`, `OPQ16_64,...`, `RR,L2norm,...`: transforms, the first of them first, in front of another index.
@@ -139,6 +141,10 @@ impl IndexSpec {
         "NSG8,Flat",
         "NSG16,SQ8",
         "IVF8_NSG4,Flat",
+        "Near",
+        "NearLists",
+        "NearGraph",
+        "IDMap,Near",
     ];
 
     /// Whether an index must see vectors before it can be built: [`train`](Self::train) instead of
@@ -149,6 +155,7 @@ impl IndexSpec {
                 *codes != QuantizerSpec::Raw
             }
             Self::Ivf(_) => true,
+            Self::Near(_) => false,
             Self::IdMap(_, inner) => inner.needs_training(),
             Self::PreTransform(..) => true,
             Self::Refine(base, refine) => base.needs_training() || refine.needs_training(),
@@ -188,6 +195,7 @@ impl IndexSpec {
             Self::Ivf(spec) => Box::new(Ivf::train(spec, metric, sample, training)?),
             Self::Hnsw(spec) => Box::new(Hnsw::train(spec, metric, sample, training)?),
             Self::Nsg(spec) => Box::new(Nsg::train(spec, metric, sample, training)?),
+            Self::Near(shape) => Box::new(Near::train(*shape, metric, sample, training)?),
             Self::IdMap(kind, inner) => Box::new(IdMap::new(*kind, inner.train(metric, sample, training)?)?),
             Self::PreTransform(chain, inner) => Box::new(PreTransform::train(chain, inner, metric, sample, training)?),
             Self::Refine(base, refine) => {
@@ -212,6 +220,7 @@ impl IndexSpec {
         let codes = match self {
             Self::Flat(codes) | Self::Hnsw(HnswSpec { codes, .. }) | Self::Nsg(NsgSpec { codes, .. }) => codes,
             Self::Ivf(spec) => &spec.codes,
+            Self::Near(_) => return None,
             Self::IdMap(_, inner) => return inner.bits_compared(dim),
             Self::PreTransform(chain, inner) => {
                 let dim = chain.iter().fold(dim, |dim, transform| transform.dim_out(dim));
@@ -230,7 +239,7 @@ impl IndexSpec {
         match self {
             Self::Flat(codes) => matches!(codes, QuantizerSpec::Raw | QuantizerSpec::Lsh(_)),
             Self::Hnsw(HnswSpec { codes, .. }) | Self::Nsg(NsgSpec { codes, .. }) => *codes == QuantizerSpec::Raw,
-            Self::Ivf(_) | Self::PreTransform(..) => false,
+            Self::Ivf(_) | Self::Near(_) | Self::PreTransform(..) => false,
             Self::IdMap(_, inner) => inner.knows_cosine(),
             Self::Refine(base, refine) => base.knows_cosine() && refine.knows_cosine(),
         }

@@ -6,6 +6,7 @@
 //!         | transform "," index
 //!         | coarse "," codes | codes
 //!         | graph | graph ("," | "_") codes
+//!         | "Near" | "NearLists" | "NearGraph"
 //! coarse := "IVF" number | "IVF" number "_" graph | "IVF" number "(" index ")"
 //! graph  := "HNSW" number? | "NSG" number?
 //! ```
@@ -18,7 +19,7 @@ use anear_quant::transform::TransformSpec;
 
 use super::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
 use crate::error::excerpt;
-use crate::{Error, Result};
+use crate::{Error, NearShape, Result};
 
 /// A part between commas, and where it begins, in characters.
 #[derive(Clone, Copy)]
@@ -107,6 +108,10 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
             return Err(first.fault(format!("`{0}` needs an index within (as `{0},Flat`)", first.excerpt())));
         }
         return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth + 1)?)));
+    }
+    if let Some(shape) = NearShape::ALL.into_iter().find(|shape| shape.token() == first.text) {
+        no_more(rest)?;
+        return Ok(IndexSpec::Near(shape));
     }
     if let Some(graph) = first.graph() {
         let Graph { kind, links, codes } = graph?;
@@ -341,6 +346,9 @@ fn known() -> String {
         "IVF1024_HNSW32",
         "HNSW32",
         "NSG32",
+        "Near",
+        "NearLists",
+        "NearGraph",
         "IDMap",
         "IDMap2",
         "RFlat",

@@ -1,0 +1,204 @@
+//! What is learned of the vectors, and built from them, once there are many.
+
+use anear_kernels::{IdSelector, Metric, Random, Rows, TopK, scan_batch};
+use anear_pool::Pool;
+use anear_quant::{BLOCK_LEN, Codes, Spectrum, Training, TransformCode, TransformedQuery};
+
+use super::NearShape;
+use super::build::{self, Material};
+use super::curve::{Curve, JUMP};
+use super::exact::Exact;
+use super::fit::{NEIGHBORS, Probes, Way};
+use super::links::Links;
+use super::lists::Lists;
+use super::partition::Partition;
+use super::space::Space;
+use crate::flat::on_pool;
+use crate::{Error, Result};
+
+/// Links of a vector: with 32, word embeddings (GloVe, 340,000 x 100) need three times the visits for a recall of 0.95,
+/// sentence embeddings (100,000 x 384) twice as many.
+const DEGREE: usize = 64;
+
+/// A graph is built where reading lists for a recall of 0.95 takes more bytes than walking a graph did for all sets that
+/// were tried: 25 to 60 rows of 2 to 4 kB, at random places.
+const READ_MAX: f32 = 400_000.0;
+
+/// The recall that this is decided by, and that is asked for where nothing else is said.
+pub(super) const RECALL: f64 = 0.95;
+
+/// Vectors that are encoded together.
+const PART: usize = 4096;
+
+/// Sizes of codes that are tried, in nibbles.
+const NIBBLES: [usize; 8] = [32, 48, 64, 80, 96, 128, 192, 256];
+
+/// Queries that they are tried with, and vectors near to each that compete for being among its neighbors: those farther
+/// away are told apart by any code.
+const QUERIES: usize = 64;
+const COMPETING: usize = 511;
+
+/// Codes that a search estimates about, all sets taken together.
+const ESTIMATED: usize = 3000;
+
+/// Codes, lists, links, and what they are good for.
+#[derive(Clone, Debug)]
+pub(super) struct Learned {
+    pub(super) code: TransformCode,
+    /// By slot.
+    pub(super) codes: Codes,
+    pub(super) lists: Lists,
+    pub(super) links: Option<Links>,
+    /// For each number of neighbors in [`NEIGHBORS`]: of reading lists, and of walks.
+    pub(super) read: [Curve; 2],
+    pub(super) walk: [Curve; 2],
+}
+
+/// What is built, the vectors in the order of its slots, and the row of each.
+pub(super) struct Built {
+    pub(super) learned: Learned,
+    pub(super) exact: Exact,
+    pub(super) order: Vec<u32>,
+}
+
+impl Built {
+    /// From all vectors there are.
+    ///
+    /// # Errors
+    /// [`Error::Quantizer`], [`Error::Cluster`], [`Error::OutOfMemory`].
+    pub(super) fn of(rows: Rows<'_>, metric: Metric, shape: NearShape, seed: u64, pool: Option<&Pool>) -> Result<Self> {
+        let code = choose(rows, metric, seed, pool)?;
+        let Partition { order, lists } = Partition::of(rows, &code, seed, pool)?;
+        let mut exact = Exact::for_all(metric, rows)?;
+        let (mut code_rows, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
+        for part in order.chunks(PART) {
+            let vectors: Vec<f32> = part.iter().flat_map(|row| rows.row(*row as usize)).copied().collect();
+            let vectors = Rows::new(&vectors, rows.dim()).expect("whole vectors");
+            exact.extend(vectors)?;
+            code.encode(vectors, &mut code_rows);
+        }
+        codes.extend_from_rows(&code_rows)?;
+        let learned = Learned {
+            code,
+            codes,
+            lists,
+            links: None,
+            read: Default::default(),
+            walk: Default::default(),
+        };
+        let mut built = Self { learned, exact, order };
+        built.fit(rows, metric, shape, &code_rows, seed, pool)?;
+        Ok(built)
+    }
+
+    /// Measures, and builds a graph where that or the caller asks for one.
+    fn fit(
+        &mut self,
+        rows: Rows<'_>,
+        metric: Metric,
+        shape: NearShape,
+        code_rows: &[u8],
+        seed: u64,
+        pool: Option<&Pool>,
+    ) -> Result<()> {
+        let mut slots = vec![0; self.order.len()];
+        for (slot, row) in (0..).zip(&self.order) {
+            slots[*row as usize] = slot;
+        }
+        let probes = Probes::draw(rows, &slots, metric, seed, pool);
+        self.learned.read = probes.measure(&self.learned, &self.exact, Way::Read, pool);
+        let is_cheap = self.learned.read[0].cost(RECALL) <= READ_MAX;
+        if shape == NearShape::Lists || shape == NearShape::Auto && is_cheap {
+            return Ok(());
+        }
+        let heights = Space::heights(metric, rows);
+        let material = Material {
+            space: Space::new(rows, &self.order, &heights),
+            code: &self.learned.code,
+            codes: &self.learned.codes,
+            code_rows,
+            lists: &self.learned.lists,
+            degree: DEGREE,
+        };
+        self.learned.links = Some(build::graph(&material, pool)?);
+        self.learned.walk = probes.measure(&self.learned, &self.exact, Way::Walk, pool);
+        Ok(())
+    }
+}
+
+/// The code that reads fewest bytes: its own, and those of the candidates that it needs for nearly all neighbors.
+fn choose(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Result<TransformCode> {
+    let spectrum = Spectrum::of(rows, &Training { seed, pool })?;
+    let row_len = Exact::for_all(metric, rows.slice(0..rows.len().min(PART)))?.row_len();
+    let trials = trials(rows, metric, seed, pool);
+    let mut best: Option<(usize, TransformCode)> = None;
+    for nibbles in NIBBLES {
+        let code = spectrum.code(metric, nibbles);
+        let candidates = needed(&code, &trials, pool);
+        let cost = ESTIMATED * code.code_len() + candidates * row_len * JUMP;
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, code));
+        }
+        if nibbles >= spectrum.nibbles_max() {
+            break;
+        }
+    }
+    let (_, code) = best.ok_or_else(|| Error::Damaged("no code was tried".into()))?;
+    Ok(code)
+}
+
+/// A query, and the vectors nearest to it, nearest first.
+struct Trial {
+    query: Vec<f32>,
+    near: Vec<f32>,
+}
+
+/// Some of the vectors as queries, beside what competes for being among their neighbors.
+fn trials(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Vec<Trial> {
+    let drawn = Random::new(seed).sorted_sample(rows.len(), QUERIES.min(rows.len()));
+    on_pool(pool, drawn.len(), |i| {
+        let query = rows.row(drawn[i]);
+        let one = Rows::new(query, rows.dim()).expect("one vector");
+        let mut top = [TopK::new(COMPETING + 1)];
+        scan_batch(metric, one, rows, 0, &IdSelector::All, &mut top);
+        let [top] = top;
+        let near = top
+            .into_sorted()
+            .into_iter()
+            .filter(|neighbor| neighbor.id != drawn[i] as u64);
+        Trial {
+            query: query.to_vec(),
+            near: near
+                .flat_map(|neighbor| rows.row(neighbor.id as usize))
+                .copied()
+                .collect(),
+        }
+    })
+}
+
+/// How many candidates by estimate hold 199 of 200 of the nearest.
+fn needed(code: &TransformCode, trials: &[Trial], pool: Option<&Pool>) -> usize {
+    let ranks = on_pool(pool, trials.len(), |i| ranks(code, &trials[i]));
+    let mut ranks = ranks.concat();
+    ranks.sort_unstable();
+    ranks.get(ranks.len() * 199 / 200).copied().unwrap_or(0) + 1
+}
+
+/// How many are estimated to be nearer than each of the nearest.
+fn ranks(code: &TransformCode, trial: &Trial) -> Vec<usize> {
+    let near = Rows::new(&trial.near, code.dim()).expect("whole vectors");
+    let (mut rows, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
+    code.encode(near, &mut rows);
+    codes.extend_from_rows(&rows).expect("memory for some hundred codes");
+    let mut query = TransformedQuery::default();
+    code.prepare(&trial.query, &mut query);
+    let mut estimates = vec![[0.0; BLOCK_LEN]; near.len().div_ceil(BLOCK_LEN)];
+    for (block, out) in codes.as_bytes().chunks(code.block_len()).zip(&mut estimates) {
+        query.tables().estimates(block, f32::INFINITY, out);
+    }
+    let all = &estimates.as_flattened()[..near.len()];
+    let nearest = all.iter().take(NEIGHBORS[0]);
+    nearest
+        .map(|own| all.iter().filter(|estimate| *estimate < own).count())
+        .collect()
+}

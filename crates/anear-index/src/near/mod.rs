@@ -1,0 +1,488 @@
+//! anear's own index: it is asked for a recall, and finds out by itself how to reach it.
+//!
+//! Few vectors are all compared. Once there are [`LEARNED_MIN`] of them, transform codes are learned, which spend bits on
+//! what tells vectors apart ([`TransformCode`](anear_quant::TransformCode)); candidates found by these codes are compared
+//! as they are. Codes lie in lists around centroids. Where reading the nearest lists takes too long for a recall of 0.95,
+//! there is a graph over the vectors besides. What recall an effort has is measured when all this is built, on vectors of
+//! the index's own.
+//!
+//! The way in: `learned.rs` (what code, which lists, whether a graph), with `partition.rs`, `build.rs`, `fit.rs`; vectors
+//! that come later: `insert.rs`. The way out: `search.rs` (which way, how far), `walk.rs`, `reach.rs`. What there is:
+//! `exact.rs`, `lists.rs`, `links.rs`, `ids.rs`, `curve.rs`.
+
+use std::any::Any;
+use std::ops::Range;
+
+use anear_bytes::{Container, ContainerWriter};
+use anear_kernels::{IdSelector, Metric, Rows, TopK};
+use anear_pool::Pool;
+use anear_quant::Training;
+
+use self::exact::Exact;
+use self::ids::Ids;
+use self::learned::{Built, Learned, RECALL};
+use self::search::Scratches;
+use crate::error::{check_dim, check_finite, check_index_dim};
+use crate::flat::mismatch;
+use crate::request::{as_count, as_share, unknown_knob};
+use crate::{
+    Add, Error, IndexSpec, Knob, KnobValues, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
+    Result, SearchRequest, VectorIndex,
+};
+
+mod build;
+mod curve;
+mod exact;
+mod fit;
+mod ids;
+mod insert;
+mod learned;
+mod links;
+mod lists;
+mod partition;
+pub(crate) mod persist;
+mod reach;
+mod search;
+mod space;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+/// Fewer vectors are all compared: that takes no longer than finding some of them would.
+const LEARNED_MIN: usize = 2048;
+
+/// What share of the neighbors is to be found.
+pub(crate) static RECALL_WANTED: Knob = Knob {
+    name: "recall",
+    alias: "target_recall",
+    doc: "Share of the true neighbors to be found, on vectors like those of the index; with 1 all are compared.",
+    default: RECALL,
+    ladder: &[0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0],
+    least: 0.0,
+    values: KnobValues::Shares,
+};
+
+/// How far a search looks, for those who know.
+pub(crate) static VISITS: Knob = Knob {
+    name: "visits",
+    alias: "nprobe",
+    doc: "Lists that are read, or rows of the graph that are visited; 0: as many as the recall needs.",
+    default: 0.0,
+    ladder: &[0.0],
+    least: 0.0,
+    values: KnobValues::Counts,
+};
+
+/// How many are compared as they are, for those who know.
+pub(crate) static CANDIDATES: Knob = Knob {
+    name: "candidates",
+    alias: "k_rerank",
+    doc: "Vectors that are compared as they are; 0: as many as the recall needs.",
+    default: 0.0,
+    ladder: &[0.0],
+    least: 0.0,
+    values: KnobValues::Counts,
+};
+
+/// What is built beside the vectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NearShape {
+    /// `Near`: lists, and a graph where lists are not enough.
+    #[default]
+    Auto,
+    /// `NearLists`: lists alone, which take little memory and are built quickly.
+    Lists,
+    /// `NearGraph`: lists and a graph, which takes some kilobytes per vector.
+    Graph,
+}
+
+impl NearShape {
+    /// Every shape.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Lists, Self::Graph];
+
+    /// The token in a factory string.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Auto => "Near",
+            Self::Lists => "NearLists",
+            Self::Graph => "NearGraph",
+        }
+    }
+}
+
+/// The knobs of every shape.
+pub(crate) fn knobs() -> Vec<&'static Knob> {
+    vec![&RECALL_WANTED, &VISITS, &CANDIDATES]
+}
+
+/// An index that is asked for a recall.
+///
+/// Vectors are kept without loss, in a byte or two per component where nothing is lost by that. Ids are counted as vectors
+/// come; they stay when others are removed, and are never given twice. Everything is learned and built anew whenever half
+/// as many vectors have come as there were; in between, new ones are linked into the graph, or read along with every
+/// list. The same vectors added in the same calls make the same index, to the bit, on any number of threads.
+///
+/// With a filter, either the selected vectors are all compared or lists are read until as many selected ones were seen as
+/// a search without a filter would see: recall is no lower, also where the filter has to do with the query.
+///
+/// ```
+/// use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
+/// use anear_kernels::{Metric, Rows};
+///
+/// let vectors: Vec<f32> = (0..8 * 3000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as f32).collect();
+/// let vectors = Rows::new(&vectors, 8).unwrap();
+/// let mut index = "Near".parse::<IndexSpec>()?.build(8, Metric::L2)?;
+/// index.add(vectors)?;
+///
+/// let request = SearchRequest::new(3).with("recall", 0.99);
+/// assert_eq!(index.search(vectors.slice(42..43), &request)?.row(0)[0].id, 42);
+/// # Ok::<(), anear_index::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Near {
+    metric: Metric,
+    shape: NearShape,
+    seed: u64,
+    exact: Exact,
+    ids: Ids,
+    learned: Option<Learned>,
+    recall: f64,
+    visits: usize,
+    candidates: usize,
+    scratches: Scratches,
+}
+
+impl Near {
+    /// An empty index; `seed` fixes what is drawn at random.
+    ///
+    /// # Errors
+    /// [`Error::DimensionRange`], and [`Error::Metric`] for metrics other than L2 and inner product.
+    pub fn new(shape: NearShape, dim: usize, metric: Metric, seed: u64) -> Result<Self> {
+        check_index_dim(dim)?;
+        if !matches!(metric, Metric::L2 | Metric::InnerProduct) {
+            return Err(Error::Metric {
+                what: shape.token().into(),
+                metric,
+                supported: "l2, inner_product, cosine".into(),
+            });
+        }
+        Ok(Self {
+            metric,
+            shape,
+            seed,
+            exact: Exact::new(metric, dim),
+            ids: Ids::default(),
+            learned: None,
+            recall: RECALL,
+            visits: 0,
+            candidates: 0,
+            scratches: Scratches::default(),
+        })
+    }
+
+    /// Whether there are lists, and whether there is a graph: what the number of vectors and their nature made of it.
+    pub fn built(&self) -> (bool, bool) {
+        let learned = self.learned.as_ref();
+        (
+            learned.is_some(),
+            learned.is_some_and(|learned| learned.links.is_some()),
+        )
+    }
+
+    /// One sentence on how searches are answered, and why.
+    pub fn explain(&self) -> String {
+        let Some(learned) = &self.learned else {
+            return format!("all {} vectors are compared: they are few", self.len());
+        };
+        let code = format!(
+            "{} vectors in {} lists, with codes of {} bytes for {} of {} components, kept in {} bytes",
+            self.len(),
+            learned.lists.len(),
+            learned.code.code_len(),
+            learned.code.kept(),
+            self.dim(),
+            self.exact.row_len(),
+        );
+        let effort = learned.effort(fit::NEIGHBORS[0], self.recall);
+        let (way, what) = match &learned.links {
+            Some(links) => (format!("a graph of rows of {} bytes", links.row_len()), "visits"),
+            None => ("lists alone".into(), "lists"),
+        };
+        format!(
+            "{code}; {way}: for a recall of {} {} {what} and {} candidates",
+            self.recall, effort.visits, effort.candidates
+        )
+    }
+
+    /// Appends vectors under these ids, which are larger than all before.
+    fn append(&mut self, vectors: Rows<'_>, ids: impl Iterator<Item = u64>, pool: Option<&Pool>) -> Result<()> {
+        let (slots, next) = (self.ids.slots(), self.ids.next());
+        self.exact.extend(vectors)?;
+        ids.for_each(|id| self.ids.push(id));
+        let done = match self.wants_learning() {
+            true => self.rebuild(pool),
+            false => self.insert(slots),
+        };
+        if done.is_err() {
+            self.exact.truncate(slots);
+            self.ids.truncate(slots, next);
+        }
+        done
+    }
+
+    /// Whether so many vectors have come that what was learned of those before is of the past.
+    fn wants_learning(&self) -> bool {
+        let learned = self.learned.as_ref().map(|learned| learned.lists.listed());
+        match learned {
+            Some(before) => self.ids.slots() >= before + before / 2,
+            None => self.ids.living() >= LEARNED_MIN,
+        }
+    }
+
+    /// Learns and builds everything anew from the vectors that were not removed.
+    fn rebuild(&mut self, pool: Option<&Pool>) -> Result<()> {
+        let dim = self.exact.dim();
+        let mut rows = Vec::new();
+        let bytes = self.len().saturating_mul(dim).saturating_mul(size_of::<f32>());
+        anear_bytes::try_reserve_large(&mut rows, self.len() * dim).map_err(|_| Error::OutOfMemory { bytes })?;
+        self.ids.iter().for_each(|(_, slot)| self.exact.decode(slot, &mut rows));
+        let rows = Rows::new(&rows, dim).expect("whole vectors");
+        if rows.len() < LEARNED_MIN {
+            let mut exact = Exact::for_all(self.metric, rows)?;
+            exact.extend(rows)?;
+            let order: Vec<u32> = (0..rows.len() as u32).collect();
+            self.ids.reorder(&order);
+            (self.exact, self.learned) = (exact, None);
+            return Ok(());
+        }
+        let built = Built::of(rows, self.metric, self.shape, self.seed, pool)?;
+        self.ids.reorder(&built.order);
+        (self.exact, self.learned) = (built.exact, Some(built.learned));
+        Ok(())
+    }
+
+    fn check_match(&self, other: &Self) -> Result<()> {
+        if (self.dim(), self.metric) == (other.dim(), other.metric) {
+            return Ok(());
+        }
+        Err(mismatch(self, other))
+    }
+}
+
+impl VectorIndex for Near {
+    fn kind(&self) -> &'static str {
+        "near"
+    }
+
+    fn spec(&self) -> IndexSpec {
+        IndexSpec::Near(self.shape)
+    }
+
+    fn dim(&self) -> usize {
+        self.exact.dim()
+    }
+
+    fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    fn len(&self) -> usize {
+        self.ids.living()
+    }
+
+    fn memory(&self) -> Memory {
+        let learned = self.learned.as_ref().map(|learned| {
+            let links = learned.links.as_ref().map(|links| Memory::from(links.as_bytes()));
+            Memory::from(&learned.codes) + links.unwrap_or_default()
+        });
+        Memory::from(self.exact.as_bytes()) + learned.unwrap_or_default()
+    }
+
+    fn keeps_ids(&self) -> bool {
+        true
+    }
+
+    fn knobs(&self) -> Vec<&'static Knob> {
+        knobs()
+    }
+
+    fn knob(&self, name: &str) -> Option<f64> {
+        let values = [self.recall, self.visits as f64, self.candidates as f64];
+        let known = knobs().into_iter().zip(values);
+        known
+            .into_iter()
+            .find(|(knob, _)| knob.is_called(name))
+            .map(|(_, value)| value)
+    }
+
+    fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
+        match name {
+            _ if RECALL_WANTED.is_called(name) => self.recall = as_share(&RECALL_WANTED, value)?,
+            _ if VISITS.is_called(name) => self.visits = as_count(&VISITS, value)?,
+            _ if CANDIDATES.is_called(name) => self.candidates = as_count(&CANDIDATES, value)?,
+            _ => return Err(unknown_knob(name, &knobs())),
+        }
+        Ok(())
+    }
+
+    fn search_top(
+        &self,
+        queries: Rows<'_>,
+        request: &SearchRequest<'_>,
+        first_id: u64,
+        tops: &mut [TopK],
+    ) -> Result<()> {
+        assert_eq!(queries.len(), tops.len(), "one top-k per query");
+        request.check(self.dim(), &knobs(), queries)?;
+        self.nearest(queries, request)?.push_into(tops, first_id);
+        Ok(())
+    }
+
+    fn merge_offset(&self) -> u64 {
+        self.ids.next()
+    }
+
+    /// Ids are given in ascending order: those of `other` come behind all there have been.
+    fn check_merge(&self, other: &dyn VectorIndex, add_id: u64) -> Result<()> {
+        let refused = mismatch(self, other);
+        let other = (other as &dyn Any).downcast_ref::<Self>().ok_or(refused)?;
+        self.check_match(other)?;
+        Ids::check(add_id, other.ids.next() as usize)?;
+        match other.ids.iter().next() {
+            Some((id, _)) if id + add_id < self.ids.next() => Err(Error::DuplicateId { id: id + add_id }),
+            _ => Ok(()),
+        }
+    }
+
+    fn save<'a>(&'a self, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
+        persist::save(self, out)
+    }
+
+    fn boxed_clone(&self) -> Box<dyn VectorIndex> {
+        Box::new(self.clone())
+    }
+
+    fn emptied(&self) -> Box<dyn VectorIndex> {
+        Box::new(Self {
+            exact: Exact::new(self.metric, self.dim()),
+            ids: Ids::default(),
+            learned: None,
+            scratches: Scratches::default(),
+            ..*self
+        })
+    }
+
+    fn renumber(&mut self) -> Result<()> {
+        self.ids.renumber();
+        Ok(())
+    }
+
+    fn as_add(&mut self) -> Option<&mut dyn Add> {
+        Some(self)
+    }
+
+    fn as_remove(&mut self) -> Option<&mut dyn Remove> {
+        Some(self)
+    }
+
+    fn as_range_search(&self) -> Option<&dyn RangeSearch> {
+        Some(self)
+    }
+
+    fn as_reconstruct(&self) -> Option<&dyn Reconstruct> {
+        Some(self)
+    }
+
+    fn as_merge(&mut self) -> Option<&mut dyn Merge> {
+        Some(self)
+    }
+}
+
+impl Add for Near {
+    fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>> {
+        check_dim(self.dim(), vectors)?;
+        check_finite("vector", vectors)?;
+        let first = self.ids.next();
+        Ids::check(first, vectors.len())?;
+        let ids = first..first + vectors.len() as u64;
+        if !ids.is_empty() {
+            self.append(vectors, ids.clone(), pool)?;
+        }
+        Ok(ids)
+    }
+}
+
+impl Remove for Near {
+    /// Removed vectors are no answers any more, but paths lead past them until everything is built anew: at the latest when
+    /// they are half of all.
+    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+        let gone: Vec<u64> = self
+            .ids
+            .iter()
+            .map(|(id, _)| id)
+            .filter(|id| ids.contains(*id))
+            .collect();
+        let before = self.ids.clone();
+        gone.iter().for_each(|id| self.ids.remove(*id));
+        if 2 * self.ids.living() < self.ids.slots()
+            && let Err(error) = self.rebuild(None)
+        {
+            self.ids = before;
+            return Err(error);
+        }
+        Ok(gone.len())
+    }
+}
+
+impl RangeSearch for Near {
+    /// All selected vectors are compared.
+    fn range_search(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Result<Neighbors> {
+        request.check(self.dim(), &knobs(), queries)?;
+        Ok(self.within(queries, request))
+    }
+}
+
+impl Reconstruct for Near {
+    fn reconstruct(&self, id: u64, out: &mut Vec<f32>) -> Result<()> {
+        let slot = self.ids.slot(id).ok_or(Error::UnknownId { id, len: self.len() })?;
+        self.exact.decode(slot, out);
+        Ok(())
+    }
+}
+
+impl Merge for Near {
+    fn merge_from(&mut self, other: &mut dyn VectorIndex, add_id: u64, pool: Option<&Pool>) -> Result<()> {
+        self.check_merge(other, add_id)?;
+        let refused = mismatch(self, other);
+        let other = (other as &mut dyn Any).downcast_mut::<Self>().ok_or(refused)?;
+        let mut vectors = Vec::new();
+        other
+            .ids
+            .iter()
+            .for_each(|(_, slot)| other.exact.decode(slot, &mut vectors));
+        let vectors = Rows::new(&vectors, self.dim()).expect("whole vectors");
+        if !vectors.is_empty() {
+            self.append(vectors, other.ids.iter().map(|(id, _)| id + add_id), pool)?;
+        }
+        other.exact = Exact::new(other.metric, other.exact.dim());
+        other.ids = other.ids.emptied();
+        other.learned = None;
+        Ok(())
+    }
+}
+
+impl Near {
+    /// An empty index for vectors like those of a sample, which has to be of the right dimension and finite.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::NotFinite`].
+    pub(crate) fn train(shape: NearShape, metric: Metric, sample: Rows<'_>, training: &Training<'_>) -> Result<Self> {
+        check_finite("vector", sample)?;
+        Self::new(shape, sample.dim(), metric, training.seed)
+    }
+
+    /// What [`save`](VectorIndex::save) wrote.
+    pub(crate) fn load(shape: NearShape, dim: usize, metric: Metric, from: &Container<'_>) -> Result<Self> {
+        persist::load(shape, dim, metric, from)
+    }
+}

@@ -1,0 +1,64 @@
+//! Vectors as they are compared while a graph is built: by how far they are from each other.
+
+use anear_kernels::{Metric, Rows};
+
+/// The rows of an index that is built, in the order of its slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Space<'a> {
+    rows: Rows<'a>,
+    /// The row of each slot.
+    order: &'a [u32],
+    /// By inner product, a component more for each row, which makes all of them equally long: then what is nearer to a
+    /// query is what has the larger inner product (Bachrach et al., *Speeding up the Xbox recommender system*, 2014).
+    heights: &'a [f32],
+}
+
+impl<'a> Space<'a> {
+    pub(super) fn new(rows: Rows<'a>, order: &'a [u32], heights: &'a [f32]) -> Self {
+        Self { rows, order, heights }
+    }
+
+    /// The missing component of each row.
+    pub(super) fn heights(metric: Metric, rows: Rows<'_>) -> Vec<f32> {
+        if metric == Metric::L2 {
+            return vec![0.0; rows.len()];
+        }
+        let squares: Vec<f32> = rows
+            .iter()
+            .map(|row| -Metric::InnerProduct.distance(row, row))
+            .collect();
+        let longest = squares.iter().copied().fold(0.0, f32::max);
+        squares
+            .iter()
+            .map(|square| (longest - square).max(0.0).sqrt())
+            .collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(super) fn row(&self, slot: u32) -> &'a [f32] {
+        self.rows.row(self.order[slot as usize] as usize)
+    }
+
+    /// The squared distance of two slots.
+    pub(super) fn distance(&self, a: u32, b: u32) -> f32 {
+        let [x, y] = [a, b].map(|slot| self.order[slot as usize] as usize);
+        let height = self.heights[x] - self.heights[y];
+        Metric::L2.distance(self.rows.row(x), self.rows.row(y)) + height * height
+    }
+
+    /// The squared distances of a slot to others.
+    pub(super) fn distances(&self, slot: u32, others: impl Iterator<Item = u32>, out: &mut Vec<f32>) {
+        let positions: Vec<usize> = others.map(|other| self.order[other as usize] as usize).collect();
+        out.clear();
+        out.resize(positions.len(), 0.0);
+        let own = self.order[slot as usize] as usize;
+        Metric::L2.distances_at(self.rows.row(own), self.rows, &positions, out);
+        for (distance, position) in out.iter_mut().zip(positions) {
+            let height = self.heights[own] - self.heights[position];
+            *distance += height * height;
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The index beside a plain list: what it learns, finds, forgets and keeps.
+
+use std::any::Any;
+
+use anear_kernels::{IdSelector, Metric, Random, Rows};
+use anear_pool::Pool;
+
+use super::{LEARNED_MIN, Near, NearShape};
+use crate::{Add, Error, SearchRequest, VectorIndex, VectorIndexExt as _, from_bytes, open_mapped, to_bytes};
+
+const DIM: usize = 24;
+const LEN: usize = 2 * LEARNED_MIN;
+const K: usize = 10;
+
+/// Vectors around some middles, as those of real things are.
+fn clustered(seed: u64, len: usize) -> Vec<f32> {
+    let mut middles = Random::new(99);
+    let middles: Vec<f32> = (0..64 * DIM).map(|_| middles.normal() as f32).collect();
+    let mut random = Random::new(seed);
+    let mut vectors = Vec::with_capacity(len * DIM);
+    for _ in 0..len {
+        let middle = random.below(64) * DIM;
+        vectors.extend(
+            middles[middle..middle + DIM]
+                .iter()
+                .map(|x| x + 0.4 * random.normal() as f32),
+        );
+    }
+    vectors
+}
+
+fn rows(numbers: &[f32]) -> Rows<'_> {
+    Rows::new(numbers, DIM).unwrap()
+}
+
+fn index(shape: NearShape, metric: Metric, base: &[f32]) -> Near {
+    let mut index = Near::new(shape, DIM, metric, 7).unwrap();
+    index.add(rows(base)).unwrap();
+    index
+}
+
+/// The share of true neighbors among the selected that are found, by distance.
+fn recall(index: &dyn VectorIndex, queries: &[f32], request: &SearchRequest<'_>) -> f64 {
+    let all = request.clone().with("recall", 1.0).with("visits", 0.0);
+    let truth = index.search(rows(queries), &all).unwrap();
+    let found = index.search(rows(queries), request).unwrap();
+    let mut hits = 0;
+    for (truth, found) in truth.iter().zip(found.iter()) {
+        let limit = truth.last().unwrap().distance;
+        hits += found.iter().filter(|neighbor| neighbor.distance <= limit).count();
+        assert_eq!(truth.len(), found.len());
+    }
+    hits as f64 / truth.iter().map(<[_]>::len).sum::<usize>() as f64
+}
+
+#[test]
+fn a_recall_that_is_asked_for_is_reached_in_every_shape_and_metric() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 300));
+    for shape in NearShape::ALL {
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            let index = index(shape, metric, &base);
+            assert_eq!(index.built(), (true, shape == NearShape::Graph), "{}", index.explain());
+            for wanted in [0.8, 0.95, 0.99] {
+                let got = recall(&index, &queries, &SearchRequest::new(K).with("recall", wanted));
+                assert!(got > wanted - 0.02, "{shape:?} by {metric}: {got} for {wanted}");
+            }
+            let many = recall(&index, &queries, &SearchRequest::new(150));
+            assert!(many > 0.93, "{shape:?} by {metric}: {many} of 150");
+        }
+    }
+}
+
+#[test]
+fn a_recall_of_one_is_what_sorting_all_distances_says() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 20));
+    for metric in [Metric::L2, Metric::InnerProduct] {
+        let index = index(NearShape::Graph, metric, &base);
+        let found = index
+            .search(rows(&queries), &SearchRequest::new(K).with("recall", 1.0))
+            .unwrap();
+        for (query, found) in rows(&queries).iter().zip(found.iter()) {
+            let mut all: Vec<(f32, u64)> = rows(&base)
+                .iter()
+                .zip(0..)
+                .map(|(row, id)| (metric.distance(query, row), id))
+                .collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let want: Vec<f32> = all[..K].iter().map(|(distance, _)| *distance).collect();
+            assert_eq!(found.iter().map(|neighbor| neighbor.distance).collect::<Vec<_>>(), want);
+        }
+    }
+}
+
+#[test]
+fn filters_lower_no_recall_also_where_they_have_to_do_with_the_query() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 100));
+    let mut random = Random::new(5);
+    for shape in [NearShape::Lists, NearShape::Graph] {
+        let index = index(shape, Metric::L2, &base);
+        let without = recall(&index, &queries, &SearchRequest::new(K));
+        for share in [0.5, 0.1, 0.01, 0.001] {
+            let ids: Vec<u64> = (0..LEN as u64).filter(|_| random.unit() < share).collect();
+            let got = recall(
+                &index,
+                &queries,
+                &SearchRequest::new(K).selecting(IdSelector::Sorted(&ids)),
+            );
+            assert!(got >= without - 0.01, "{shape:?}, {share}: {got}, {without} without");
+        }
+        // Only what is far from a query is selected, or only what is near.
+        let mut sums = [0.0; 2];
+        for query in queries.chunks(DIM) {
+            let distance = |id: &u64| Metric::L2.distance(query, rows(&base).row(*id as usize));
+            let mut ids: Vec<u64> = (0..LEN as u64).collect();
+            ids.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+            for (part, sum) in [&mut ids[LEN / 2..].to_vec(), &mut ids[..LEN / 4].to_vec()]
+                .into_iter()
+                .zip(&mut sums)
+            {
+                part.sort_unstable();
+                *sum += recall(
+                    &index,
+                    query,
+                    &SearchRequest::new(K).selecting(IdSelector::Sorted(part)),
+                );
+            }
+        }
+        for sum in sums {
+            assert!(
+                sum / 100.0 >= without - 0.02,
+                "{shape:?}: {sum} of 100, {without} without"
+            );
+        }
+    }
+}
+
+#[test]
+fn few_vectors_are_all_compared_and_more_are_learned_from() {
+    let base = clustered(1, LEN);
+    let mut index = Near::new(NearShape::Auto, DIM, Metric::L2, 7).unwrap();
+    let part = 100 * DIM;
+    for (i, some) in base.chunks(part).enumerate() {
+        let ids = index.add(rows(some)).unwrap();
+        assert_eq!(ids.start, i as u64 * 100);
+        assert_eq!(index.built().0, index.len() >= LEARNED_MIN, "{}", index.len());
+        let request = SearchRequest::new(1).with("recall", 0.999);
+        let found = index.search(rows(&some[..DIM]), &request).unwrap();
+        assert_eq!(found.row(0)[0].id, ids.start, "of {}", index.len());
+    }
+    assert!(index.explain().contains("lists"), "{}", index.explain());
+}
+
+#[test]
+fn vectors_come_and_go_for_twenty_rounds_and_recall_stays() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 400));
+    let mut random = Random::new(11);
+    for shape in [NearShape::Lists, NearShape::Graph] {
+        let mut index = index(shape, Metric::L2, &base);
+        for round in 0..20 {
+            let gone: Vec<u64> = index
+                .ids
+                .iter()
+                .map(|(id, _)| id)
+                .filter(|_| random.unit() < 0.05)
+                .collect();
+            assert_eq!(index.remove(&IdSelector::Sorted(&gone)).unwrap(), gone.len());
+            index.add(rows(&clustered(100 + round, LEN - index.len()))).unwrap();
+            assert_eq!(index.len(), LEN);
+            let found = index.search(rows(&queries), &SearchRequest::new(K)).unwrap();
+            assert!(
+                found
+                    .iter()
+                    .flatten()
+                    .all(|neighbor| gone.binary_search(&neighbor.id).is_err())
+            );
+        }
+        let mut fresh = Vec::new();
+        index
+            .ids
+            .iter()
+            .for_each(|(_, slot)| index.exact.decode(slot, &mut fresh));
+        let fresh = self::index(shape, Metric::L2, &fresh);
+        let effort = fresh.learned.as_ref().unwrap().effort(K, 0.98);
+        let request = SearchRequest::new(K)
+            .with("visits", effort.visits as f64)
+            .with("candidates", effort.candidates as f64);
+        let (got, want) = (recall(&index, &queries, &request), recall(&fresh, &queries, &request));
+        assert!(got > want - 0.01, "{shape:?}: {got}, built anew {want}");
+    }
+}
+
+#[test]
+fn threads_and_batches_change_nothing() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 50));
+    let pool = Pool::new(3).unwrap();
+    for shape in NearShape::ALL {
+        let alone = index(shape, Metric::InnerProduct, &base);
+        let mut together = Near::new(shape, DIM, Metric::InnerProduct, 7).unwrap();
+        Add::add_on(&mut together, rows(&base), Some(&pool)).unwrap();
+        assert!(to_bytes(&alone) == to_bytes(&together), "{shape:?}");
+        let request = SearchRequest::new(K);
+        let all = alone.search(rows(&queries), &request).unwrap();
+        assert_eq!(
+            together.search(rows(&queries), &request.clone().on(&pool)).unwrap(),
+            all
+        );
+        for (i, query) in queries.chunks(DIM).enumerate() {
+            assert_eq!(alone.search(rows(query), &request).unwrap().row(0), all.row(i));
+        }
+    }
+}
+
+#[test]
+fn saved_and_mapped_it_answers_the_same_and_goes_on() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 50));
+    let dir = tempfile::tempdir().unwrap();
+    for shape in NearShape::ALL {
+        let mut index = index(shape, Metric::L2, &base);
+        index.remove(&IdSelector::Range(10..100)).unwrap();
+        index.set_knob("recall", 0.9).unwrap();
+        let (path, bytes) = (dir.path().join(shape.token()), to_bytes(&index));
+        std::fs::write(&path, &bytes).unwrap();
+        let request = SearchRequest::new(K);
+        let want = index.search(rows(&queries), &request).unwrap();
+        let mut mapped = open_mapped(&path, crate::Verify::Everything).unwrap();
+        assert_eq!(mapped.memory().owned, 0);
+        index.add(rows(&queries)).unwrap();
+        for other in [&mut from_bytes(&bytes).unwrap(), &mut mapped] {
+            assert_eq!(other.knob("recall"), Some(0.9));
+            assert_eq!(other.search(rows(&queries), &request).unwrap(), want);
+            other.add(rows(&queries)).unwrap();
+            assert!(to_bytes(&**other) == to_bytes(&index), "{shape:?}");
+        }
+    }
+}
+
+#[test]
+fn damaged_bytes_are_refused_or_answer_without_a_panic() {
+    let base = clustered(1, LEARNED_MIN + 10);
+    let index = index(NearShape::Graph, Metric::L2, &base);
+    let mut damaged = index.clone();
+    let learned = damaged.learned.as_mut().unwrap();
+    learned.lists.middle_slots[0] = u32::MAX - 5;
+    assert!(from_bytes(&to_bytes(&damaged)).is_err(), "a middle that is not there");
+    let mut damaged = index.clone();
+    let learned = damaged.learned.as_mut().unwrap();
+    learned.lists.starts[1] = 0;
+    assert!(from_bytes(&to_bytes(&damaged)).is_err(), "lists in no order");
+    let mut damaged = index.clone();
+    let links = damaged.learned.as_mut().unwrap().links.as_mut().unwrap();
+    for slot in 0..LEARNED_MIN as u32 {
+        let mut row = links.row(slot).to_vec();
+        let len = row.len();
+        row[len - 300..].fill(0xa5);
+        links.set(slot, &row);
+    }
+    let again = from_bytes(&to_bytes(&damaged)).unwrap();
+    let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
+    assert!(found.iter().all(|found| found.len() == K));
+}
+
+#[test]
+fn merged_indexes_hold_both() {
+    let (base, more) = (clustered(1, LEN), clustered(3, 500));
+    let (mut own, mut other) = (
+        index(NearShape::Lists, Metric::L2, &base),
+        index(NearShape::Auto, Metric::L2, &more),
+    );
+    own.merge(&mut other).unwrap();
+    assert_eq!((own.len(), other.len()), (LEN + 500, 0));
+    let found = own.search(rows(&more[..DIM]), &SearchRequest::new(1)).unwrap();
+    assert_eq!(found.row(0)[0].id, LEN as u64);
+    assert!(
+        own.merge(&mut Near::new(NearShape::Auto, DIM + 1, Metric::L2, 7).unwrap())
+            .is_err()
+    );
+}
+
+#[test]
+fn vectors_are_kept_without_loss_in_as_few_bytes_as_they_take() {
+    let whole: Vec<f32> = (0..LEN * DIM).map(|i| (i * 37 % 251) as f32).collect();
+    let mut index = index(NearShape::Auto, Metric::L2, &whole);
+    assert_eq!(index.exact.row_len(), DIM);
+    let halves: Vec<f32> = whole[..DIM].iter().map(|x| x + 0.5).collect();
+    index.add(rows(&halves)).unwrap();
+    assert_eq!(index.exact.row_len(), 2 * DIM);
+    let odd: Vec<f32> = whole[..DIM].iter().map(|x| x + 0.1).collect();
+    index.add(rows(&odd)).unwrap();
+    assert_eq!(index.exact.row_len(), 4 * DIM);
+    assert_eq!(index.reconstruct(5).unwrap(), whole[5 * DIM..6 * DIM]);
+    assert_eq!(index.reconstruct(LEN as u64).unwrap(), halves);
+    assert_eq!(index.reconstruct(LEN as u64 + 1).unwrap(), odd);
+}
+
+#[test]
+fn odd_vectors_are_found_as_well() {
+    for (dim, kind) in [(1, 0), (3, 0), (3, 1), (8, 2), (1200, 0)] {
+        let mut random = Random::new(4);
+        let len = LEARNED_MIN + 100;
+        let number = |i: usize, random: &mut Random| match kind {
+            0 => random.normal() as f32,
+            // All alike, and most components without any difference.
+            1 => 2.5,
+            _ => {
+                if i.is_multiple_of(4) {
+                    (1e15 * random.normal()) as f32
+                } else {
+                    0.0
+                }
+            }
+        };
+        let base: Vec<f32> = (0..len * dim).map(|i| number(i, &mut random)).collect();
+        let base = Rows::new(&base, dim).unwrap();
+        let mut index = Near::new(NearShape::Graph, dim, Metric::L2, 7).unwrap();
+        index.add(base).unwrap();
+        let found = index
+            .search(base.slice(5..6), &SearchRequest::new(K).with("recall", 0.999))
+            .unwrap();
+        assert_eq!(
+            (found.row(0).len(), found.row(0)[0].distance),
+            (K, 0.0),
+            "{dim}, {kind}"
+        );
+    }
+}
+
+#[test]
+fn knobs_are_shares_and_counts() {
+    let mut index = Near::new(NearShape::Auto, DIM, Metric::L2, 7).unwrap();
+    let said = |index: &mut Near, name: &str, value: f64| index.set_knob(name, value).unwrap_err().to_string();
+    assert_eq!(
+        said(&mut index, "recall", 1.5),
+        "recall must be a share between 0 and 1, got 1.5"
+    );
+    assert!(said(&mut index, "recal", 0.5).contains("this index has: recall, visits, candidates"));
+    index.set_knob("nprobe", 5.0).unwrap();
+    assert_eq!(index.knob("visits"), Some(5.0));
+    assert!(matches!(
+        Near::new(NearShape::Auto, DIM, Metric::L1, 7),
+        Err(Error::Metric { .. })
+    ));
+    let copy = index.boxed_clone();
+    assert_eq!((&*copy as &dyn Any).downcast_ref::<Near>().unwrap().visits, 5);
+}

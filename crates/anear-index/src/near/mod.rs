@@ -87,7 +87,7 @@ pub(crate) static CANDIDATES: Knob = Knob {
 /// What is built beside the vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NearShape {
-    /// `Near`: lists, and a graph where lists are not enough.
+    /// `Near`, or `auto`: lists, and a graph where lists are not enough.
     #[default]
     Auto,
     /// `NearLists`: lists alone, which take little memory and are built quickly.
@@ -106,6 +106,14 @@ impl NearShape {
             Self::Auto => "Near",
             Self::Lists => "NearLists",
             Self::Graph => "NearGraph",
+        }
+    }
+
+    /// The shape of a token; `auto` is another word for `Near`.
+    pub(crate) fn named(token: &str) -> Option<Self> {
+        match token {
+            "auto" => Some(Self::Auto),
+            _ => Self::ALL.into_iter().find(|shape| shape.token() == token),
         }
     }
 }

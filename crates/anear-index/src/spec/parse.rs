@@ -6,7 +6,7 @@
 //!         | transform "," index
 //!         | coarse "," codes | codes
 //!         | graph | graph ("," | "_") codes
-//!         | "Near" | "NearLists" | "NearGraph"
+//!         | "Near" | "auto" | "NearLists" | "NearGraph"
 //! coarse := "IVF" number | "IVF" number "_" graph | "IVF" number "(" index ")"
 //! graph  := "HNSW" number? | "NSG" number?
 //! ```
@@ -109,7 +109,7 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
         }
         return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth + 1)?)));
     }
-    if let Some(shape) = NearShape::ALL.into_iter().find(|shape| shape.token() == first.text) {
+    if let Some(shape) = NearShape::named(first.text) {
         no_more(rest)?;
         return Ok(IndexSpec::Near(shape));
     }
@@ -402,6 +402,7 @@ mod tests {
     #[test]
     fn other_spellings_print_as_the_usual_one() {
         for (text, usual) in [
+            ("auto", "Near"),
             ("Flat,IDMap2", "IDMap2,Flat"),
             ("IVF4k,Flat", "IVF4096,Flat"),
             ("IVF1M,Flat", "IVF1048576,Flat"),

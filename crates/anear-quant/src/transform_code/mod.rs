@@ -9,7 +9,7 @@
 //! distances [`EstimateTables`] estimates; they are made to find candidates, which are then compared as they are.
 
 use anear_bytes::Cursor;
-use anear_kernels::{EstimateTables, Matrix, Metric, Rows};
+use anear_kernels::{ByteMatrix, EstimateTables, Matrix, Metric, Rows};
 
 use crate::transform::{check_floats, put_floats, take_floats};
 use crate::{Error, Layout, Result};
@@ -55,8 +55,12 @@ fn nibbles(len: usize, bits: u32) -> usize {
 /// How vectors become the components that are encoded.
 #[derive(Clone, Debug)]
 enum Projection {
-    /// By a matrix with a row for each component.
-    Matrix { rows: Vec<f32>, packed: Matrix },
+    /// By a matrix with a row for each component; queries, one at a time, by its bytes, which are read in less time.
+    Matrix {
+        rows: Vec<f32>,
+        packed: Matrix,
+        bytes: Box<ByteMatrix>,
+    },
     /// Components as they are, rotated segment by segment: for vectors too long for a matrix.
     Segments,
 }
@@ -91,6 +95,7 @@ pub struct TransformCode {
 #[derive(Clone, Debug, Default)]
 pub struct TransformedQuery {
     centered: Vec<f32>,
+    numbers: Vec<i16>,
     components: Vec<f32>,
     entries: Entries,
     tables: EstimateTables,
@@ -167,19 +172,14 @@ impl TransformCode {
         for vector in vectors {
             centered.extend(vector.iter().zip(&self.mean).map(|(x, mean)| x - mean));
         }
-        self.project_centered(&centered, out);
-    }
-
-    fn project_centered(&self, centered: &[f32], out: &mut Vec<f32>) {
-        let centered = Rows::new(centered, self.dim()).expect("whole vectors");
+        let centered = Rows::new(&centered, self.dim()).expect("whole vectors");
         out.clear();
         out.resize(centered.len() * self.kept(), 0.0);
         match &self.projection {
             Projection::Matrix { packed, .. } => packed.multiply(centered, out),
             Projection::Segments => {
                 for (vector, components) in centered.iter().zip(out.chunks_exact_mut(self.kept())) {
-                    components.copy_from_slice(&vector[..components.len()]);
-                    spectrum::rotate_segments(components, 1);
+                    rotate(vector, components);
                 }
             }
         }
@@ -202,7 +202,13 @@ impl TransformCode {
         into.centered.clear();
         into.centered
             .extend(query.iter().zip(&self.mean).map(|(x, mean)| x - mean));
-        self.project_centered(&into.centered, &mut into.components);
+        into.components.resize(self.kept(), 0.0);
+        match &self.projection {
+            Projection::Matrix { bytes, .. } => {
+                bytes.multiply(&into.centered, &mut into.numbers, &mut into.components);
+            }
+            Projection::Segments => rotate(&into.centered, &mut into.components),
+        }
         self.fill(&into.components, &mut into.entries, &mut into.tables);
     }
 
@@ -296,9 +302,16 @@ impl TransformCode {
 
 impl Projection {
     fn matrix(rows: Vec<f32>, dim: usize) -> Self {
-        let packed = Matrix::new(Rows::new(&rows, dim).expect("whole rows"));
-        Self::Matrix { rows, packed }
+        let whole = Rows::new(&rows, dim).expect("whole rows");
+        let (packed, bytes) = (Matrix::new(whole), Box::new(ByteMatrix::new(whole)));
+        Self::Matrix { rows, packed, bytes }
     }
+}
+
+/// The first components of a vector, rotated segment by segment.
+fn rotate(vector: &[f32], components: &mut [f32]) {
+    components.copy_from_slice(&vector[..components.len()]);
+    spectrum::rotate_segments(components, 1);
 }
 
 impl Entries {

@@ -8,7 +8,7 @@ use crate::{BLOCK_LEN, Codes, Training};
 /// Vectors that vary less and less from direction to direction, around a mean.
 fn decaying(seed: u64, len: usize, dim: usize) -> Vec<f32> {
     let mut random = Random::new(seed);
-    let mut vector = |_| {
+    let vector = |_| {
         (0..dim)
             .map(|i| (3.0 + random.normal() / (1.0 + i as f64 / 8.0)) as f32)
             .collect::<Vec<_>>()

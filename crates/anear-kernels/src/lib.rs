@@ -61,7 +61,7 @@ pub use byte_rows::{ByteQuery, ByteRows, ByteRun, matrix::ByteMatrix};
 pub use codes::{
     bits::{read_bits, write_bits},
     codebooks::Codebooks,
-    estimates::EstimateTables,
+    estimates::{CodedPart, EstimateTables},
     fast_scan::{fast_scan_code, fast_scan_distances, fast_scan_masks, fast_scan_sums},
     lookup::LookupTable,
 };

@@ -22,6 +22,7 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+pub(crate) mod matrix;
 
 use std::ops::Range;
 
@@ -57,13 +58,19 @@ const UNDERFLOW: f64 = 1e-19;
 pub(crate) struct Entry {
     /// The bytes of a row, and what is to be known of it; bytes beyond its components stay.
     pub(crate) round: unsafe fn(&[f32], &mut [u8]) -> Rounded,
+    /// The whole numbers that a query is rounded to; those beyond its components stay, a multiple of [`CHUNK`] in all.
+    pub(crate) numbers: unsafe fn(&[f32], &mut [i16]) -> Whole,
     /// The products of a query's numbers with the bytes of rows, as many as there are places. Lengths are multiples of
     /// [`CHUNK`].
     pub(crate) products: unsafe fn(&[i16], &[u8], &mut [i32]),
 }
 
 /// The [`Entry`] of plain functions.
-pub(crate) static SCALAR: Entry = Entry { round, products };
+pub(crate) static SCALAR: Entry = Entry {
+    round,
+    numbers: to_numbers,
+    products,
+};
 
 /// What rounding made of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +80,14 @@ pub(crate) struct Rounded {
     squared_norm: f32,
     squared_error: f32,
     largest: f32,
+}
+
+/// What is to be known of the whole numbers that a query was rounded to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Whole {
+    /// What 1 stands for.
+    scale: f32,
+    sum: i32,
 }
 
 /// Rows rounded to bytes: a quarter of their size, and twenty bytes a row.
@@ -256,19 +271,15 @@ impl<'a> ByteQuery<'a> {
     }
 
     fn rounded(kernels: &'static Kernels, metric: Metric, query: &'a [f32], length: f64) -> Self {
-        let largest = query.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        let stride = query.len().next_multiple_of(CHUNK);
-        // Then no sum of products, with bytes of up to 255, is beyond 32 bits.
-        let most = (i64::from(i32::MAX) / (LEVELS as i64 * stride as i64)).min(LARGEST_NUMBER - 1) as f64;
-        let scale = f64::from(largest) / most;
-        let mut numbers = vec![0; stride];
-        let (mut sum, mut squares, mut error) = (0.0, 0.0, 0.0);
-        for (number, x) in numbers.iter_mut().zip(query) {
-            let whole = (f64::from(*x) / scale).round().clamp(-most, most);
-            *number = whole as i16;
-            sum += whole;
-            squares += whole * whole;
-            error += (f64::from(*x) - scale * whole).powi(2);
+        let mut numbers = vec![0; query.len().next_multiple_of(CHUNK)];
+        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+        let whole = unsafe { (kernels.bytes.numbers)(query, &mut numbers) };
+        let scale = f64::from(whole.scale);
+        let (mut squares, mut error) = (0.0, 0.0);
+        for (number, x) in numbers.iter().zip(query) {
+            let number = f64::from(*number);
+            squares += number * number;
+            error += (f64::from(*x) - scale * number).powi(2);
         }
         Self {
             kernels,
@@ -276,7 +287,7 @@ impl<'a> ByteQuery<'a> {
             query,
             numbers,
             scale,
-            sum,
+            sum: whole.sum.into(),
             squared_norm: scale * scale * squares,
             length,
             error: error.sqrt() * (1.0 + slack(query.len())),
@@ -508,6 +519,23 @@ fn least(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     lanes.into_iter().chain(rest).fold(f32::INFINITY, smaller)
 }
 
+/// A query as whole numbers, the largest of which is as large as it may be.
+#[inline(always)]
+pub(crate) fn to_numbers(query: &[f32], numbers: &mut [i16]) -> Whole {
+    let largest = -least(query, |x| -x.abs());
+    // Then no sum of products, with bytes of up to 255, is beyond 32 bits.
+    let most = (i64::from(i32::MAX) / (LEVELS as i64 * numbers.len() as i64)).min(LARGEST_NUMBER - 1) as f32;
+    let scale = largest.max(0.0) / most;
+    let per_scale = if scale > 0.0 { (1.0 / scale).min(f32::MAX) } else { 0.0 };
+    for (number, x) in numbers.iter_mut().zip(query) {
+        let whole = nearest(x * per_scale).max(-most).min(most);
+        // From here on below twice as much floats are whole numbers, whose lowest bits are those of what was added.
+        *number = (whole + 1.5 * WHOLE).to_bits() as i16;
+    }
+    let sum = numbers.iter().map(|number| i32::from(*number)).sum();
+    Whole { scale, sum }
+}
+
 pub(crate) fn products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
     for (code, out) in codes.chunks_exact(numbers.len()).zip(out) {
         let products = numbers
@@ -544,7 +572,7 @@ mod tests {
                 let mut found = [0; 13];
                 // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
                 unsafe { (kernels.bytes.products)(&numbers, &bytes.codes, &mut found) };
-                (bytes.codes, bytes.norms, bytes.errors, found)
+                (bytes.codes, bytes.norms, bytes.errors, numbers, found)
             };
             let want = of(Kernels::for_isa(Isa::Scalar).unwrap());
             for kernels in every_isa() {

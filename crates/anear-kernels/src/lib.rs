@@ -17,7 +17,7 @@
 //! | look at a slice as vectors | [`Rows`], [`RowsMut`] |
 //! | measure | [`Metric`] |
 //! | search | [`scan`], [`scan_batch`], [`scan_range`]; in a quarter of the memory: [`ByteRows`] |
-//! | multiply with a matrix | [`Matrix`] |
+//! | multiply with a matrix | [`Matrix`]; nearly, in a quarter of the memory: [`ByteMatrix`] |
 //! | find the one nearest of few for each of many | [`Nearest`] |
 //! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`EstimateTables`], [`read_bits`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
@@ -57,11 +57,11 @@ mod sum;
 
 pub use batch::{scan_batch, scan_batch_listed};
 pub use bitmap::Bitmap;
-pub use byte_rows::{ByteQuery, ByteRows, ByteRun};
+pub use byte_rows::{ByteQuery, ByteRows, ByteRun, matrix::ByteMatrix};
 pub use codes::{
     bits::{read_bits, write_bits},
     codebooks::Codebooks,
-    estimates::EstimateTables,
+    estimates::{CodedPart, EstimateTables},
     fast_scan::{fast_scan_code, fast_scan_distances, fast_scan_masks, fast_scan_sums},
     lookup::LookupTable,
 };

@@ -2,7 +2,7 @@
 
 mod common;
 
-use anear_kernels::{Codebooks, EstimateTables, Isa, Kernels, Metric, Rows, fast_scan_code};
+use anear_kernels::{Codebooks, CodedPart, EstimateTables, Isa, Kernels, Metric, Rows, fast_scan_code};
 use common::{Random, every_isa, oracle};
 
 #[test]
@@ -134,11 +134,43 @@ fn fast_scans_tell_of_each_query_which_sums_are_within_bounds_on_every_instructi
     }
 }
 
+/// What the components of some parts and the numbers of a block's `vector` add up to.
+fn coded_product(parts: &[CodedPart<'_>], block: &[u8], vector: usize) -> f64 {
+    let (mut sum, mut table) = (0.0, 0);
+    for part in parts {
+        for (i, component) in part.components.iter().enumerate() {
+            let (shared, mask) = (4 / part.bits as usize, (1_u8 << part.bits) - 1);
+            let nibble = fast_scan_code(block, table + i / shared, vector);
+            let number = nibble >> (i % shared * part.bits as usize) & mask;
+            let level = f64::from(number) - f64::from(mask) / 2.0;
+            sum += f64::from(*component) * f64::from(part.step) * level;
+        }
+        table += part.tables();
+    }
+    sum
+}
+
 #[test]
-fn estimates_are_the_same_bits_everywhere_and_near_the_sum_of_entries() {
+fn estimates_are_the_same_bits_everywhere_and_near_the_products() {
     let mut random = Random(9);
-    for count in [2, 4, 6, 64, 130, 256, 258, 600] {
-        let tables: Vec<[f32; 16]> = (0..count).map(|_| std::array::from_fn(|_| random.float())).collect();
+    // Components of four, two and one bits; parts that fill tables and registers, and not.
+    for lens in [
+        [0, 0, 1],
+        [1, 1, 1],
+        [2, 0, 0],
+        [37, 17, 11],
+        [32, 64, 96],
+        [32, 8, 4],
+        [130, 0, 0],
+        [300, 300, 600],
+    ] {
+        let components = lens.map(|len| random.floats(len));
+        let parts: [CodedPart<'_>; 3] = std::array::from_fn(|i| CodedPart {
+            components: &components[i],
+            bits: [4, 2, 1][i],
+            step: [2.0 / 15.0, 0.3, 0.5][i],
+        });
+        let count = parts.iter().map(CodedPart::tables).sum::<usize>().next_multiple_of(2);
         let mut block: Vec<u8> = (0..16 * count).map(|_| random.bits() as u8).collect();
         let mut factors: Vec<[f32; 2]> = (0..32).map(|_| [random.float(), 1.0 + random.float()]).collect();
         factors[5] = [f32::INFINITY, 0.0];
@@ -147,20 +179,17 @@ fn estimates_are_the_same_bits_everywhere_and_near_the_sum_of_entries() {
             block.extend(float.to_le_bytes());
         }
         let oracle = |vector: usize| {
-            let entries = tables.iter().enumerate();
-            let sum: f64 = entries
-                .map(|(i, table)| f64::from(table[usize::from(fast_scan_code(&block, i, vector))]))
-                .sum();
             let [norm, scale] = factors[vector].map(f64::from);
-            norm + scale * sum
+            norm + scale * coded_product(&parts, &block, vector)
         };
         let mut first = None;
         for kernels in every_isa() {
             let (mut rounded, mut estimates) = (EstimateTables::default(), [0.0; 32]);
-            rounded.fill_on(kernels, &tables, &vec![1.0; count]);
+            rounded.fill_on(kernels, parts.into_iter());
+            assert_eq!(rounded.block_len(), block.len());
             let nearer = rounded.estimates_on(kernels, &block, 0.1, &mut estimates);
             let bits = estimates.map(f32::to_bits);
-            assert_eq!(*first.get_or_insert(bits), bits, "{kernels:?}, {count} tables");
+            assert_eq!(*first.get_or_insert(bits), bits, "{kernels:?}, {lens:?}");
             for (vector, estimate) in estimates.into_iter().enumerate() {
                 assert_eq!(nearer >> vector & 1 == 1, estimate < 0.1, "{kernels:?}, {vector}");
                 // Each entry is off by half a step at most, and a step is 2/255 at most.
@@ -179,8 +208,13 @@ fn estimates_are_the_same_bits_everywhere_and_near_the_sum_of_entries() {
 #[test]
 fn tables_without_any_difference_estimate_the_start() {
     let mut tables = EstimateTables::default();
-    tables.fill(&[[0.0; 16]; 2], &[0.0; 2]);
-    let mut block = vec![0x31; 32];
+    let part = CodedPart {
+        components: &[0.0; 5],
+        bits: 2,
+        step: 1.0,
+    };
+    tables.fill([part].into_iter());
+    let mut block = vec![0x31; 64];
     (0..32).for_each(|_| block.extend([1.0_f32, 2.0].map(f32::to_le_bytes).concat()));
     let mut estimates = [0.0; 32];
     assert_eq!(tables.estimates(&block, 1.0, &mut estimates), 0);

@@ -2,8 +2,8 @@
 
 mod common;
 
-use anear_kernels::{Matrix, Rows};
-use common::{Random, every_isa};
+use anear_kernels::{ByteMatrix, Matrix, Rows};
+use common::{Random, adversarial, every_isa};
 
 #[test]
 fn products_are_those_of_plain_loops_on_every_instruction_set() {
@@ -31,4 +31,45 @@ fn products_are_those_of_plain_loops_on_every_instruction_set() {
             }
         }
     }
+}
+
+#[test]
+fn products_of_bytes_are_near_exact_ones_and_the_same_on_every_instruction_set() {
+    let mut random = Random(2);
+    for (rows, dim) in [(1, 1), (5, 3), (16, 32), (64, 33), (65, 100), (130, 784)] {
+        for (kind, vector_kind) in [(0, 0), (1, 0), (2, 2), (9, 7), (0, 3), (0, 4), (3, 5)] {
+            let matrix = adversarial(kind, &mut random, rows, dim);
+            let vector = adversarial(vector_kind, &mut random, 1, dim);
+            let mut first = None;
+            for kernels in every_isa() {
+                let (mut numbers, mut products) = (vec![7], vec![f32::NAN; rows]);
+                let bytes = ByteMatrix::on(kernels, Rows::new(&matrix, dim).unwrap());
+                bytes.multiply_on(kernels, &vector, &mut numbers, &mut products);
+                for (row, product) in matrix.chunks(dim).zip(&products) {
+                    let (exact, slack) = exact(row, &vector);
+                    let what = format!("{kernels:?}, {rows} x {dim}, kinds {kind} and {vector_kind}");
+                    assert!(
+                        (f64::from(*product) - exact).abs() <= slack,
+                        "{what}: {product} is not {exact}"
+                    );
+                }
+                let bits: Vec<u32> = products.iter().map(|x| x.to_bits()).collect();
+                assert_eq!(*first.get_or_insert_with(|| bits.clone()), bits, "{kernels:?}");
+            }
+        }
+    }
+}
+
+/// The product in f64, and how far half a step of each component may put another from it.
+fn exact(row: &[f32], vector: &[f32]) -> (f64, f64) {
+    let [low, high] = [f32::min, f32::max].map(|f| f64::from(row.iter().copied().reduce(f).unwrap()));
+    let magnitudes = |of: &[f32]| of.iter().map(|x| f64::from(x.abs())).sum::<f64>();
+    let largest = vector.iter().fold(0.0, |largest, x| f64::from(x.abs()).max(largest));
+    let of_row = (high - low) / 255.0 / 2.0 * magnitudes(vector);
+    // Numbers of 14 bits, or of fewer where there are so many that their sum would not fit.
+    let of_vector = largest / 8_000.0 / 2.0 * (magnitudes(row) + (high - low) * row.len() as f64);
+    let pairs = row.iter().zip(vector);
+    let exact = pairs.map(|(a, x)| f64::from(*a) * f64::from(*x)).sum::<f64>();
+    let of_tiny = f64::from(f32::MIN_POSITIVE) * row.len() as f64;
+    (exact, of_row + of_vector + of_tiny)
 }

@@ -19,23 +19,43 @@ const FACTORS: usize = 2 * size_of::<f32>();
 
 /// Estimates on one instruction set.
 pub(crate) struct Entry {
-    /// Rounds tables with these reaches to bytes, given how many of these there are for 1.
-    pub(crate) round: Round,
+    /// Adds up how far the entries of a part's tables are from 0 at most.
+    pub(crate) reach: unsafe fn(&CodedPart<'_>, &mut Reach),
+    /// Writes the tables of a part, given how many bytes there are for 1.
+    pub(crate) round: unsafe fn(&CodedPart<'_>, f32, &mut [[u8; ENTRIES]]),
     /// As [`EstimateTables::estimates`], of checked lengths.
     pub(crate) estimates: unsafe fn(&EstimateTables, &[u8], f32, &mut [f32; LEN]) -> u32,
 }
 
-type Round = unsafe fn(&[[f32; ENTRIES]], &[f32], f32, &mut [u8]);
+/// Components of a query, and how codes have theirs: as numbers `n` of `bits` bits that stand for
+/// `step * (n - (2^bits - 1) / 2)`. Where several share a table, the first has the lowest bits.
+#[derive(Clone, Copy, Debug)]
+pub struct CodedPart<'a> {
+    /// Those of the query.
+    pub components: &'a [f32],
+    /// 1, 2 or 4; all components of a code have so many.
+    pub bits: u32,
+    /// What neighboring numbers differ by.
+    pub step: f32,
+}
 
-/// What a query adds to an estimate for each number that a code may have: tables of 16 entries, rounded to bytes.
+impl CodedPart<'_> {
+    /// How many tables it has: one for each four bits, the last of which may have room left.
+    pub fn tables(&self) -> usize {
+        self.components.len().div_ceil(4 / self.bits as usize)
+    }
+}
+
+/// What a query adds to an inner product for each number that a code may have: tables of 16 entries, rounded to bytes.
 ///
 /// ```
-/// use anear_kernels::EstimateTables;
+/// use anear_kernels::{CodedPart, EstimateTables};
 ///
-/// // Two numbers per code; entries count up. Of the codes, the first has the numbers 3 and 5, all others 0 and 0; norms
-/// // are 10 and scales 2.
+/// // Two components of four bits. Of the codes, the first has the numbers 3 and 5, all others 0 and 0; norms are 10 and
+/// // scales 2.
 /// let mut tables = EstimateTables::default();
-/// tables.fill(&[std::array::from_fn(|entry| entry as f32 - 7.5); 2], &[7.5; 2]);
+/// let part = CodedPart { components: &[1.0, 1.0], bits: 4, step: 1.0 };
+/// tables.fill(std::iter::once(part));
 /// let mut block = vec![0; 2 * 16];
 /// (block[0], block[16]) = (3, 5);
 /// (0..32).for_each(|_| block.extend([10.0_f32, 2.0].map(f32::to_le_bytes).concat()));
@@ -54,27 +74,38 @@ pub struct EstimateTables {
 }
 
 impl EstimateTables {
-    /// Takes over tables for an even count of numbers per code, of which none has an entry farther from 0 than its reach.
-    /// The bytes of all have one step, 255 of which are twice the largest reach.
+    /// Makes the tables of these parts, one part after the other, and an empty one if their count would be odd. The bytes of
+    /// all have one step: 255 of them are as much as the entries of any table differ by.
     ///
     /// # Panics
-    /// If the count is odd, or there is not one reach per table.
-    pub fn fill(&mut self, tables: &[[f32; 16]], reaches: &[f32]) {
-        self.fill_on(Kernels::get(), tables, reaches);
+    /// If a part has other bits than 1, 2 or 4.
+    pub fn fill<'a>(&mut self, parts: impl Iterator<Item = CodedPart<'a>> + Clone) {
+        self.fill_on(Kernels::get(), parts);
     }
 
     /// As [`fill`](Self::fill), on the instruction set of `kernels`.
     #[doc(hidden)]
-    pub fn fill_on(&mut self, kernels: &Kernels, tables: &[[f32; 16]], reaches: &[f32]) {
-        assert!(tables.len().is_multiple_of(2), "pairs of tables");
-        assert_eq!(tables.len(), reaches.len(), "a reach per table");
-        self.bytes.resize(tables.len() * ENTRIES, 0);
-        let largest = reaches.iter().copied().fold(0.0, f32::max);
-        self.start = -reaches.iter().sum::<f32>();
-        self.step = 2.0 * largest / 255.0;
-        let per_byte = if largest > 0.0 { 255.0 / (2.0 * largest) } else { 0.0 };
-        // SAFETY: `Kernels::for_isa` hands out kernels only where their instruction set is available.
-        unsafe { (kernels.estimates.round)(tables, reaches, per_byte, &mut self.bytes) }
+    pub fn fill_on<'a>(&mut self, kernels: &Kernels, parts: impl Iterator<Item = CodedPart<'a>> + Clone) {
+        let (mut reach, mut count) = (Reach::default(), 0);
+        for part in parts.clone() {
+            assert!(matches!(part.bits, 1 | 2 | 4), "1, 2 or 4 bits, not {}", part.bits);
+            count += part.tables();
+            // SAFETY: `Kernels::for_isa` hands out kernels only where their instruction set is available.
+            unsafe { (kernels.estimates.reach)(&part, &mut reach) }
+        }
+        self.bytes.clear();
+        self.bytes.resize(count.next_multiple_of(2) * ENTRIES, 0);
+        let most = 2.0 * reach.largest.into_iter().fold(0.0, f32::max);
+        self.start = -reach.sums.iter().sum::<f32>();
+        self.step = most / 255.0;
+        let per_byte = if most > 0.0 { 255.0 / most } else { 0.0 };
+        let mut bytes = self.bytes.as_chunks_mut().0;
+        for part in parts {
+            let (own, rest) = bytes.split_at_mut(part.tables());
+            // SAFETY: as above.
+            unsafe { (kernels.estimates.round)(&part, per_byte, own) }
+            bytes = rest;
+        }
     }
 
     /// Bytes of a block of 32 codes for these tables.
@@ -103,19 +134,127 @@ impl EstimateTables {
 }
 
 /// Plain Rust.
-pub(crate) static SCALAR: Entry = Entry { round, estimates };
+pub(crate) static SCALAR: Entry = Entry {
+    reach,
+    round: |part, per_byte, tables| round(part, per_byte, tables, write),
+    estimates,
+};
+
+/// Tables whose reaches are added up side by side.
+const ABREAST: usize = 8;
+
+/// How far entries are from 0 at most: the sum for all tables and the largest, of every eighth table each.
+#[derive(Default)]
+pub(crate) struct Reach {
+    sums: [f32; ABREAST],
+    largest: [f32; ABREAST],
+}
+
+#[inline(always)]
+pub(crate) fn reach(part: &CodedPart<'_>, into: &mut Reach) {
+    match part.bits {
+        1 => reach_of::<1, 4>(part, into),
+        2 => reach_of::<2, 2>(part, into),
+        _ => reach_of::<4, 1>(part, into),
+    }
+}
+
+/// As [`reach`], of `BITS` bits, which `SHARED` components have in one table.
+#[inline(always)]
+fn reach_of<const BITS: u32, const SHARED: usize>(part: &CodedPart<'_>, into: &mut Reach) {
+    let most = part.step * highest(BITS) / 2.0;
+    let mut add = |lane: usize, shared: &[f32]| {
+        let reach = shared.iter().fold(0.0, |sum, component| sum + component.abs()) * most;
+        into.sums[lane] += reach;
+        into.largest[lane] = into.largest[lane].max(reach);
+    };
+    let (whole, last) = part.components.as_chunks::<SHARED>();
+    let (eights, rest) = whole.as_chunks::<ABREAST>();
+    for eight in eights {
+        for (lane, shared) in eight.iter().enumerate() {
+            add(lane, shared);
+        }
+    }
+    for (lane, shared) in rest.iter().enumerate() {
+        add(lane, shared);
+    }
+    add(rest.len(), last);
+}
+
+/// The largest number of so many bits.
+#[inline(always)]
+fn highest(bits: u32) -> f32 {
+    ((1 << bits) - 1) as f32
+}
+
+#[inline(always)]
+pub(crate) fn round(
+    part: &CodedPart<'_>,
+    per_byte: f32,
+    tables: &mut [[u8; ENTRIES]],
+    write: impl Fn(Entries<'_>, &mut [u8; ENTRIES]),
+) {
+    match part.bits {
+        1 => round_of::<1, 4>(part, per_byte, tables, write),
+        2 => round_of::<2, 2>(part, per_byte, tables, write),
+        _ => round_of::<4, 1>(part, per_byte, tables, write),
+    }
+}
+
+/// As [`round`], of `BITS` bits, which `SHARED` components have in one table.
+#[inline(always)]
+fn round_of<const BITS: u32, const SHARED: usize>(
+    part: &CodedPart<'_>,
+    per_byte: f32,
+    tables: &mut [[u8; ENTRIES]],
+    write: impl Fn(Entries<'_>, &mut [u8; ENTRIES]),
+) {
+    let scale = part.step * per_byte;
+    let number = |i: usize, nibble: usize| (nibble >> (i * BITS as usize) & ((1 << BITS) - 1)) as f32;
+    let numbers: [[f32; ENTRIES]; SHARED] = std::array::from_fn(|i| std::array::from_fn(|nibble| number(i, nibble)));
+    let round = |shared: [f32; SHARED], table: &mut _| {
+        let components = shared.map(|component| component * scale);
+        let below = components.iter().fold(0.0, |sum, component| sum - component.min(0.0));
+        let entries = Entries {
+            components: &components,
+            numbers: &numbers,
+            first: below * highest(BITS),
+        };
+        write(entries, table);
+    };
+    let (whole, rest) = part.components.as_chunks();
+    let (of_whole, of_rest) = tables.split_at_mut(whole.len());
+    for (shared, table) in whole.iter().zip(of_whole) {
+        round(*shared, table);
+    }
+    if let [table] = of_rest {
+        let mut last = [0.0; SHARED];
+        last[..rest.len()].copy_from_slice(rest);
+        round(last, table);
+    }
+}
+
+/// The entries of a table, less the least: that of the nibble with the highest number of each component below 0, and with 0
+/// of all others.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'a> {
+    /// In bytes.
+    components: &'a [f32],
+    /// Of each component, the number that it has in each nibble.
+    numbers: &'a [[f32; ENTRIES]],
+    first: f32,
+}
 
 /// Adding this to a float from 0 to 2^22 rounds it to a whole number, ties to even, which its lowest bits are then.
 const WHOLE: f32 = (1 << 23) as f32;
 
-#[inline(always)]
-pub(crate) fn round(tables: &[[f32; ENTRIES]], reaches: &[f32], per_byte: f32, bytes: &mut [u8]) {
-    let bytes = bytes.as_chunks_mut::<ENTRIES>().0;
-    for ((table, reach), bytes) in tables.iter().zip(reaches).zip(bytes) {
-        for (entry, byte) in table.iter().zip(bytes) {
-            let share = ((entry + reach) * per_byte).clamp(0.0, 255.0);
-            *byte = (share + WHOLE).to_bits() as u8;
-        }
+fn write(entries: Entries<'_>, table: &mut [u8; ENTRIES]) {
+    for (nibble, byte) in table.iter_mut().enumerate() {
+        let products = entries.components.iter().zip(entries.numbers);
+        let entry = products.fold(entries.first, |sum, (component, numbers)| {
+            component.mul_add(numbers[nibble], sum)
+        });
+        *byte = (entry + WHOLE).to_bits() as u8;
     }
 }
 

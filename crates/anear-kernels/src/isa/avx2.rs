@@ -10,7 +10,7 @@ use super::{
     widen::Widen,
 };
 use crate::{
-    byte_rows::{self, Rounded},
+    byte_rows::{self, Rounded, Whole},
     codes::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         estimates, fast_scan,
@@ -57,6 +57,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     bytes: &byte_rows::Entry {
         round: round_row,
+        numbers: to_numbers,
         products: byte_rows::avx2::products,
     },
     split: split::Entry {
@@ -110,6 +111,11 @@ fn fold(minima: &mut [f32], out: &mut [Minimum]) {
 #[target_feature(enable = "avx2,fma,f16c")]
 fn round_row(row: &[f32], code: &mut [u8]) -> Rounded {
     byte_rows::round(row, code)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn to_numbers(query: &[f32], numbers: &mut [i16]) -> Whole {
+    byte_rows::to_numbers(query, numbers)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

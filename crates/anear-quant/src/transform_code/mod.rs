@@ -9,7 +9,7 @@
 //! distances [`EstimateTables`] estimates; they are made to find candidates, which are then compared as they are.
 
 use anear_bytes::Cursor;
-use anear_kernels::{EstimateTables, Matrix, Metric, Rows};
+use anear_kernels::{ByteMatrix, CodedPart, EstimateTables, Matrix, Metric, Rows};
 
 use crate::transform::{check_floats, put_floats, take_floats};
 use crate::{Error, Layout, Result};
@@ -55,8 +55,12 @@ fn nibbles(len: usize, bits: u32) -> usize {
 /// How vectors become the components that are encoded.
 #[derive(Clone, Debug)]
 enum Projection {
-    /// By a matrix with a row for each component.
-    Matrix { rows: Vec<f32>, packed: Matrix },
+    /// By a matrix with a row for each component; queries, one at a time, by its bytes, which are read in less time.
+    Matrix {
+        rows: Vec<f32>,
+        packed: Matrix,
+        bytes: Box<ByteMatrix>,
+    },
     /// Components as they are, rotated segment by segment: for vectors too long for a matrix.
     Segments,
 }
@@ -91,16 +95,9 @@ pub struct TransformCode {
 #[derive(Clone, Debug, Default)]
 pub struct TransformedQuery {
     centered: Vec<f32>,
+    numbers: Vec<i16>,
     components: Vec<f32>,
-    entries: Entries,
     tables: EstimateTables,
-}
-
-/// What each nibble adds to an inner product for each of its values, and the farthest of that from 0.
-#[derive(Clone, Debug, Default)]
-struct Entries {
-    tables: Vec<[f32; 16]>,
-    reaches: Vec<f32>,
 }
 
 impl TransformedQuery {
@@ -167,19 +164,14 @@ impl TransformCode {
         for vector in vectors {
             centered.extend(vector.iter().zip(&self.mean).map(|(x, mean)| x - mean));
         }
-        self.project_centered(&centered, out);
-    }
-
-    fn project_centered(&self, centered: &[f32], out: &mut Vec<f32>) {
-        let centered = Rows::new(centered, self.dim()).expect("whole vectors");
+        let centered = Rows::new(&centered, self.dim()).expect("whole vectors");
         out.clear();
         out.resize(centered.len() * self.kept(), 0.0);
         match &self.projection {
             Projection::Matrix { packed, .. } => packed.multiply(centered, out),
             Projection::Segments => {
                 for (vector, components) in centered.iter().zip(out.chunks_exact_mut(self.kept())) {
-                    components.copy_from_slice(&vector[..components.len()]);
-                    spectrum::rotate_segments(components, 1);
+                    rotate(vector, components);
                 }
             }
         }
@@ -202,8 +194,14 @@ impl TransformCode {
         into.centered.clear();
         into.centered
             .extend(query.iter().zip(&self.mean).map(|(x, mean)| x - mean));
-        self.project_centered(&into.centered, &mut into.components);
-        self.fill(&into.components, &mut into.entries, &mut into.tables);
+        into.components.resize(self.kept(), 0.0);
+        match &self.projection {
+            Projection::Matrix { bytes, .. } => {
+                bytes.multiply(&into.centered, &mut into.numbers, &mut into.components);
+            }
+            Projection::Segments => rotate(&into.centered, &mut into.components),
+        }
+        self.fill(&into.components, &mut into.tables);
     }
 
     /// As [`prepare`](Self::prepare), of a query that [`project`](Self::project) has turned.
@@ -212,24 +210,19 @@ impl TransformCode {
     /// When it has another number of components.
     pub fn prepare_components(&self, components: &[f32], into: &mut TransformedQuery) {
         assert_eq!(components.len(), self.kept(), "a component for each that is kept");
-        self.fill(components, &mut into.entries, &mut into.tables);
+        self.fill(components, &mut into.tables);
     }
 
-    fn fill(&self, mut components: &[f32], entries: &mut Entries, tables: &mut EstimateTables) {
-        entries.tables.clear();
-        entries.reaches.clear();
-        for segment in &self.segments {
-            let (own, rest) = components.split_at(segment.len);
-            match segment.bits {
-                1 => entries.push::<1, 4>(own, segment.step),
-                2 => entries.push::<2, 2>(own, segment.step),
-                _ => entries.push::<4, 1>(own, segment.step),
-            }
-            components = rest;
-        }
-        entries.tables.resize(self.nibbles(), [0.0; 16]);
-        entries.reaches.resize(self.nibbles(), 0.0);
-        tables.fill(&entries.tables, &entries.reaches);
+    fn fill(&self, components: &[f32], tables: &mut EstimateTables) {
+        let parts = self.segments.iter().scan(components, |rest, segment| {
+            let components = rest.split_off(..segment.len)?;
+            Some(CodedPart {
+                components,
+                bits: segment.bits,
+                step: segment.step,
+            })
+        });
+        tables.fill(parts);
     }
 
     /// Everything that [`load`](Self::load) needs besides the dimension.
@@ -296,27 +289,14 @@ impl TransformCode {
 
 impl Projection {
     fn matrix(rows: Vec<f32>, dim: usize) -> Self {
-        let packed = Matrix::new(Rows::new(&rows, dim).expect("whole rows"));
-        Self::Matrix { rows, packed }
+        let whole = Rows::new(&rows, dim).expect("whole rows");
+        let (packed, bytes) = (Matrix::new(whole), Box::new(ByteMatrix::new(whole)));
+        Self::Matrix { rows, packed, bytes }
     }
 }
 
-impl Entries {
-    /// Tables of components of `BITS` bits, of which `SHARED` share a nibble.
-    fn push<const BITS: usize, const SHARED: usize>(&mut self, components: &[f32], step: f32) {
-        let highest = ((1 << BITS) - 1) as f32 / 2.0;
-        for shared in components.chunks(SHARED) {
-            let mut table = [0.0; 16];
-            let mut reach = 0.0;
-            for (i, component) in shared.iter().enumerate() {
-                let component = component * step;
-                reach += component.abs() * highest;
-                for (nibble, entry) in table.iter_mut().enumerate() {
-                    *entry += component * ((nibble >> (i * BITS) & ((1 << BITS) - 1)) as f32 - highest);
-                }
-            }
-            self.tables.push(table);
-            self.reaches.push(reach);
-        }
-    }
+/// The first components of a vector, rotated segment by segment.
+fn rotate(vector: &[f32], components: &mut [f32]) {
+    components.copy_from_slice(&vector[..components.len()]);
+    spectrum::rotate_segments(components, 1);
 }

@@ -2,31 +2,50 @@
 
 use std::arch::x86_64::*;
 
-use super::{Entry, EstimateTables, LEN};
+use super::{CodedPart, Entries, Entry, EstimateTables, LEN, Reach};
 use crate::codes::fast_scan::{ENTRIES, avx2::accumulate};
 
-pub(crate) static AVX2: Entry = Entry { round, estimates };
+pub(crate) static AVX2: Entry = Entry {
+    reach,
+    round,
+    estimates,
+};
 
 /// Tables whose entries add up to 16 bits at most.
 const TABLES_MAX: usize = 256;
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn round(tables: &[[f32; ENTRIES]], reaches: &[f32], per_byte: f32, bytes: &mut [u8]) {
-    let per_byte = _mm256_set1_ps(per_byte);
-    for ((table, reach), bytes) in tables.iter().zip(reaches).zip(bytes.as_chunks_mut::<ENTRIES>().0) {
-        let reach = _mm256_set1_ps(*reach);
-        let [low, high] = [0, 8].map(|at| {
-            let half: &[f32; 8] = table[at..].first_chunk().expect("half of a table");
-            // SAFETY: `half` is 8 readable floats, and the load needs no alignment.
-            let half = unsafe { _mm256_loadu_ps(half.as_ptr()) };
-            _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_add_ps(half, reach), per_byte))
-        });
-        // Packing takes turns between the halves of its arguments.
-        let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
-        let packed = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
-        // SAFETY: `bytes` is 16 writable bytes, and the store needs no alignment.
-        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), packed) }
+fn reach(part: &CodedPart<'_>, into: &mut Reach) {
+    super::reach(part, into);
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn round(part: &CodedPart<'_>, per_byte: f32, tables: &mut [[u8; ENTRIES]]) {
+    super::round(part, per_byte, tables, |entries, table| write(entries, table));
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn write(entries: Entries<'_>, table: &mut [u8; ENTRIES]) {
+    let [mut low, mut high] = [_mm256_set1_ps(entries.first); 2];
+    for (component, numbers) in entries.components.iter().zip(entries.numbers) {
+        // SAFETY: `numbers` is 16 readable floats, and the loads need no alignment.
+        let [first, last] = unsafe {
+            [
+                _mm256_loadu_ps(numbers.as_ptr()),
+                _mm256_loadu_ps(numbers.as_ptr().add(8)),
+            ]
+        };
+        let component = _mm256_set1_ps(*component);
+        low = _mm256_fmadd_ps(component, first, low);
+        high = _mm256_fmadd_ps(component, last, high);
     }
+    let [low, high] = [_mm256_cvtps_epi32(low), _mm256_cvtps_epi32(high)];
+    // Packing takes turns between the halves of its arguments.
+    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
+    let packed = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+    // SAFETY: `table` is 16 writable bytes, and the store needs no alignment.
+    unsafe { _mm_storeu_si128(table.as_mut_ptr().cast(), packed) }
 }
 
 #[target_feature(enable = "avx2,fma")]

@@ -2,25 +2,40 @@
 
 use std::arch::x86_64::*;
 
-use super::{Entry, EstimateTables, LEN, avx2};
+use super::{CodedPart, Entries, Entry, EstimateTables, LEN, Reach, avx2};
 use crate::codes::fast_scan::{
     ENTRIES,
     avx512::{accumulate, looks_up_bytes},
 };
 
-pub(crate) static AVX512: Entry = Entry { round, estimates };
+pub(crate) static AVX512: Entry = Entry {
+    reach,
+    round,
+    estimates,
+};
 
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn reach(part: &CodedPart<'_>, into: &mut Reach) {
+    super::reach(part, into);
+}
+
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn round(part: &CodedPart<'_>, per_byte: f32, tables: &mut [[u8; ENTRIES]]) {
+    super::round(part, per_byte, tables, |entries, table| write(entries, table));
+}
+
+#[inline]
 #[target_feature(enable = "avx512f")]
-fn round(tables: &[[f32; ENTRIES]], reaches: &[f32], per_byte: f32, bytes: &mut [u8]) {
-    let per_byte = _mm512_set1_ps(per_byte);
-    for ((table, reach), bytes) in tables.iter().zip(reaches).zip(bytes.as_chunks_mut::<ENTRIES>().0) {
-        // SAFETY: `table` is 16 readable floats, and the load needs no alignment.
-        let table = unsafe { _mm512_loadu_ps(table.as_ptr()) };
-        let shares = _mm512_mul_ps(_mm512_add_ps(table, _mm512_set1_ps(*reach)), per_byte);
-        let numbers = _mm512_max_epi32(_mm512_cvtps_epi32(shares), _mm512_setzero_si512());
-        // SAFETY: `bytes` is 16 writable bytes, and the store needs no alignment.
-        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm512_cvtusepi32_epi8(numbers)) }
+fn write(entries: Entries<'_>, table: &mut [u8; ENTRIES]) {
+    let mut sum = _mm512_set1_ps(entries.first);
+    for (component, numbers) in entries.components.iter().zip(entries.numbers) {
+        // SAFETY: `numbers` is 16 readable floats, and the load needs no alignment.
+        let numbers = unsafe { _mm512_loadu_ps(numbers.as_ptr()) };
+        sum = _mm512_fmadd_ps(_mm512_set1_ps(*component), numbers, sum);
     }
+    let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(sum));
+    // SAFETY: `table` is 16 writable bytes, and the store needs no alignment.
+    unsafe { _mm_storeu_si128(table.as_mut_ptr().cast(), bytes) }
 }
 
 #[target_feature(enable = "avx512f,avx2,fma")]

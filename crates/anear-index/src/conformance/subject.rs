@@ -131,6 +131,14 @@ impl Subject {
         is_exact(&self.spec)
     }
 
+    /// Whether Faiss has no such index.
+    pub(super) fn is_foreign_to_faiss(&self) -> bool {
+        match &self.spec {
+            IndexSpec::IdMap(_, inner) => matches!(**inner, IndexSpec::Near(_)),
+            spec => matches!(spec, IndexSpec::Near(_)),
+        }
+    }
+
     /// Whether a range search may miss what candidates with coarser codes put beyond the radius.
     fn range_may_miss(&self) -> bool {
         matches!(&self.spec, IndexSpec::Refine(base, _) if !is_exact(base))

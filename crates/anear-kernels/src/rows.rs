@@ -63,6 +63,19 @@ impl<'a, T> Rows<'a, T> {
         self.data
     }
 
+    /// The rows at these positions, one after the other.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn gathered(&self, positions: impl ExactSizeIterator<Item = usize>) -> Vec<T>
+    where
+        T: Copy,
+    {
+        let mut gathered = Vec::with_capacity(positions.len() * self.dim);
+        positions.for_each(|position| gathered.extend_from_slice(self.row(position)));
+        gathered
+    }
+
     /// The rows of `range`, as a matrix of their own.
     ///
     /// # Panics

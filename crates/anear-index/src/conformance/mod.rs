@@ -289,7 +289,10 @@ fn faiss_files_bring_everything_back(subject: &Subject) {
     let written = faiss::write_index(&*subject.index);
     if subject.is_foreign_to_faiss() {
         let message = written.unwrap_err().to_string();
-        assert!(message.ends_with("Faiss files; save it in anear's own format"), "{message}");
+        assert!(
+            message.ends_with("Faiss files; save it in anear's own format"),
+            "{message}"
+        );
         return;
     }
     let file = written.unwrap();

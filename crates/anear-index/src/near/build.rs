@@ -81,11 +81,7 @@ fn each<T: Send>(
 /// The tables of some slots' own vectors, one after the other.
 fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl FnMut(u32, &EstimateTables)) {
     let dim = material.code.dim();
-    let vectors: Vec<f32> = slots
-        .clone()
-        .flat_map(|slot| material.space.row(slot as u32))
-        .copied()
-        .collect();
+    let vectors = material.space.gathered(slots.clone());
     let mut components = Vec::new();
     material
         .code
@@ -238,7 +234,7 @@ fn pack(material: &Material<'_>, links: &Neighbors, pool: Option<&Pool>) -> Resu
                 let ends: Vec<u32> = links.iter().map(|reached| reached.slot()).collect();
                 packed.make_row(&ends, code)
             };
-            tasks[task].iter().flat_map(row).collect::<Vec<u8>>()
+            tasks[task].iter().map(row).collect::<Vec<_>>().concat()
         });
         rows.iter().for_each(|rows| packed.extend(rows));
     }

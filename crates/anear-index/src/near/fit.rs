@@ -13,15 +13,13 @@ use crate::flat::{on_pool, parts};
 pub(super) const NEIGHBORS: [usize; 2] = [10, 100];
 
 /// Candidates that are compared as they are, for each of these.
-const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 160, 200, 240, 320, 480, 960]];
+const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 140, 160, 200, 240, 320, 480]];
 
 /// The most of them.
-const CANDIDATES_MAX: usize = 960;
+const CANDIDATES_MAX: usize = 480;
 
 /// Lists that are read, or rows that a walk visits.
-const VISITS: [usize; 20] = [
-    1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024,
-];
+const VISITS: [usize; 16] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 320, 640];
 
 /// A walk of fewer visits finds too little to be worth measuring.
 const WALK_MIN: usize = 8;
@@ -165,7 +163,7 @@ impl<'a> Probes<'a> {
 
 /// How far the last of the neighbors of some rows is among the others.
 fn limits(rows: Rows<'_>, drawn: &[usize], metric: Metric) -> Vec<[f32; NEIGHBORS.len()]> {
-    let queries: Vec<f32> = drawn.iter().flat_map(|row| rows.row(*row)).copied().collect();
+    let queries = rows.gathered(drawn.iter().copied());
     let queries = Rows::new(&queries, rows.dim()).expect("whole vectors");
     let most = NEIGHBORS[NEIGHBORS.len() - 1] + 1;
     let mut tops: Vec<TopK> = drawn.iter().map(|_| TopK::new(most)).collect();

@@ -72,7 +72,7 @@ impl Built {
         let mut exact = Exact::for_all(metric, rows)?;
         let (mut code_rows, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
         for part in order.chunks(PART) {
-            let vectors: Vec<f32> = part.iter().flat_map(|row| rows.row(*row as usize)).copied().collect();
+            let vectors = rows.gathered(part.iter().map(|row| *row as usize));
             let vectors = Rows::new(&vectors, rows.dim()).expect("whole vectors");
             exact.extend(vectors)?;
             code.encode(vectors, &mut code_rows);
@@ -162,16 +162,11 @@ fn trials(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Vec
         let mut top = [TopK::new(COMPETING + 1)];
         scan_batch(metric, one, rows, 0, &IdSelector::All, &mut top);
         let [top] = top;
-        let near = top
-            .into_sorted()
-            .into_iter()
-            .filter(|neighbor| neighbor.id != drawn[i] as u64);
+        let near = top.into_sorted().into_iter().map(|neighbor| neighbor.id as usize);
+        let near: Vec<usize> = near.filter(|row| *row != drawn[i]).collect();
         Trial {
             query: query.to_vec(),
-            near: near
-                .flat_map(|neighbor| rows.row(neighbor.id as usize))
-                .copied()
-                .collect(),
+            near: rows.gathered(near.into_iter()),
         }
     })
 }

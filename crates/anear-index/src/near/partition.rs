@@ -64,11 +64,8 @@ impl Partition {
             means.extend(mean(rows, members));
         }
         let means = Rows::new(&means, rows.dim()).expect("whole vectors");
-        let middles: Vec<f32> = middle_slots
-            .iter()
-            .flat_map(|slot| rows.row(order[*slot as usize] as usize))
-            .copied()
-            .collect();
+        let middle_rows = middle_slots.iter().map(|slot| order[*slot as usize] as usize);
+        let middles = rows.gathered(middle_rows);
         let middles = Rows::new(&middles, rows.dim()).expect("whole vectors");
         let lists = Lists {
             starts,
@@ -83,12 +80,8 @@ impl Partition {
 fn centroids(rows: Rows<'_>, code: &TransformCode, seed: u64, pool: Option<&Pool>) -> Result<Vec<f32>> {
     let nlist = nlist(rows.len());
     let mut random = Random::new(seed);
-    let sample: Vec<f32> = random
-        .sorted_sample(rows.len(), (nlist * SAMPLE).min(rows.len()))
-        .into_iter()
-        .flat_map(|i| rows.row(i))
-        .copied()
-        .collect();
+    let drawn = random.sorted_sample(rows.len(), (nlist * SAMPLE).min(rows.len()));
+    let sample = rows.gathered(drawn.into_iter());
     let sample = Rows::new(&sample, rows.dim()).expect("whole vectors");
     let parts: Vec<_> = parts(sample.len(), PART).collect();
     let sample = on_pool(pool, parts.len(), |i| components(sample.slice(parts[i].clone()), code)).concat();
@@ -112,10 +105,10 @@ fn components(vectors: Rows<'_>, code: &TransformCode) -> Vec<f32> {
     if code.kept() <= DIM_MAX {
         return all;
     }
+    let mut first = Vec::with_capacity(vectors.len() * DIM_MAX);
     all.chunks_exact(code.kept())
-        .flat_map(|row| &row[..DIM_MAX])
-        .copied()
-        .collect()
+        .for_each(|row| first.extend_from_slice(&row[..DIM_MAX]));
+    first
 }
 
 fn mean(rows: Rows<'_>, members: &[u32]) -> Vec<f32> {

@@ -38,8 +38,9 @@ impl<'a> Space<'a> {
         self.order.len()
     }
 
-    pub(super) fn row(&self, slot: u32) -> &'a [f32] {
-        self.rows.row(self.order[slot as usize] as usize)
+    /// The vectors of some slots, one after the other.
+    pub(super) fn gathered(&self, slots: std::ops::Range<usize>) -> Vec<f32> {
+        self.rows.gathered(self.order[slots].iter().map(|row| *row as usize))
     }
 
     /// The squared distance of two slots.

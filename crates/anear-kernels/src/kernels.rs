@@ -9,6 +9,7 @@ use crate::{
         estimates,
         fast_scan::FastScan,
     },
+    grid,
     isa::{self, Isa, scalar},
     matrix::Matrix,
     metric::Metric,
@@ -36,6 +37,7 @@ pub struct Kernels {
     pub(crate) estimates: &'static estimates::Entry,
     pub(crate) fast_scan: &'static FastScan,
     pub(crate) quantize: &'static quantize::Entry,
+    pub(crate) grid: &'static grid::Entry,
     pub(crate) bytes: &'static byte_rows::Entry,
     /// Arguments: rows, positions of some, a weight for each of them, where the sum goes.
     pub(crate) weighted_sum: unsafe fn(Rows<'_>, &[usize], &[f32], &mut [f32]),

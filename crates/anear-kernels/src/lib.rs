@@ -25,6 +25,7 @@
 //! | compare bit vectors | [`Bits`], [`hamming`] |
 //! | restrict | [`IdSelector`], [`Bitmap`] |
 //! | prepare | [`normalize()`], [`first_non_finite`], [`weighted_sum`] |
+//! | encode | [`Grid`], [`quantize`], [`halves`] |
 //! | draw | [`Random`] |
 //! | know the machine | [`isa()`], [`isa_report`], [`Isa`] |
 
@@ -33,6 +34,7 @@ mod bitmap;
 mod bounds;
 mod byte_rows;
 mod codes;
+mod grid;
 pub mod hamming;
 mod isa;
 mod kernels;
@@ -65,6 +67,7 @@ pub use codes::{
     fast_scan::{fast_scan_code, fast_scan_distances, fast_scan_masks, fast_scan_sums},
     lookup::LookupTable,
 };
+pub use grid::Grid;
 pub use isa::{Isa, isa, isa_report};
 pub use kernels::Kernels;
 pub use matrix::Matrix;

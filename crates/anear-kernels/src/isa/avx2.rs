@@ -15,6 +15,7 @@ use crate::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         estimates, fast_scan,
     },
+    grid::{self, Fits, Grid},
     kernels::{Entry, Kernels, entries},
     matrix::{self, Matrix},
     metric::{Measure, with_metrics},
@@ -54,6 +55,10 @@ pub(crate) static KERNELS: Kernels = Kernels {
     quantize: &quantize::Entry {
         levels: to_levels,
         halves: to_halves,
+    },
+    grid: &grid::Entry {
+        fits: grid_fits,
+        numbers: grid_numbers,
     },
     bytes: &byte_rows::Entry {
         round: round_row,
@@ -373,6 +378,16 @@ fn to_levels(components: &[f32], lows: &[f32], spans: &[f32], levels: f32, numbe
 #[target_feature(enable = "avx2,fma,f16c")]
 fn to_halves(components: &[f32], bits: &mut [[u8; 2]]) {
     quantize::to_halves(components, bits);
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn grid_fits(grid: &Grid, components: &[f32], scales: &[f32; Grid::SCALES]) -> Fits {
+    grid::fits(grid, components, scales)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn grid_numbers(grid: &Grid, components: &[f32], scale: f32, numbers: &mut [u8]) {
+    grid::numbers(grid, components, scale, numbers);
 }
 
 /// As in `tile`.

@@ -15,6 +15,7 @@ use crate::{
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         estimates, fast_scan,
     },
+    grid,
     kernels::{Entry, Kernels, entries},
     matrix::{self, Matrix},
     metric::{Measure, with_metrics},
@@ -52,6 +53,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     estimates: &estimates::SCALAR,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
+    grid: &grid::SCALAR,
     bytes: &byte_rows::Entry {
         round: round_row,
         numbers: to_numbers,

@@ -40,11 +40,6 @@ impl Segment {
     fn nibbles(self) -> usize {
         nibbles(self.len, self.bits)
     }
-
-    /// Components that share a nibble.
-    fn together(self) -> usize {
-        4 / self.bits as usize
-    }
 }
 
 /// Nibbles of so many components of so many bits.

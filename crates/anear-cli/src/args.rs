@@ -63,6 +63,8 @@ pub(crate) struct AskArgs {
     #[arg(value_parser = question)]
     pub(crate) question: String,
     #[command(flatten)]
+    pub(crate) index: KindArgs,
+    #[command(flatten)]
     pub(crate) search: QueryArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -77,6 +79,8 @@ pub(crate) struct IndexArgs {
     /// Folder to save to; made if it is not there. A store of the same name in it is replaced.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) index: KindArgs,
     #[command(flatten)]
     pub(crate) store: NameArgs,
     #[command(flatten)]
@@ -231,6 +235,14 @@ pub(crate) struct TextArgs {
     pub(crate) encoding: String,
 }
 
+/// What passages are searched by.
+#[derive(Debug, Args)]
+pub(crate) struct KindArgs {
+    /// An index, such as Flat, which is exact; auto, which is asked for a recall; or one in Faiss's words, such as HNSW32.
+    #[arg(long, value_name = "SPEC", default_value = "Flat")]
+    pub(crate) index: IndexSpec,
+}
+
 /// How the passages are chosen and shown.
 #[derive(Debug, Args)]
 pub(crate) struct QueryArgs {
@@ -240,6 +252,9 @@ pub(crate) struct QueryArgs {
     /// Search only passages whose metadata match, such as '{"source": "a.txt", "start_line": {"$lt": 100}}'.
     #[arg(long, value_name = "JSON", value_parser = filter)]
     pub(crate) filter: Option<Filter>,
+    /// Give a search parameter of the index a value, such as recall=0.9 or nprobe=16; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, f64)>,
     /// Prefer passages that differ from each other (maximal marginal relevance).
     #[arg(long)]
     pub(crate) mmr: bool,
@@ -289,6 +304,16 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 fn filter(text: &str) -> Result<Filter, anear::documents::Error> {
     text.parse()
+}
+
+fn setting(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("must be a name and a value, such as recall=0.9")?;
+    match value.parse() {
+        Ok(value) => Ok((name.into(), value)),
+        Err(_) => Err(format!("`{value}` is no number")),
+    }
 }
 
 fn question(text: &str) -> Result<String, String> {

@@ -141,6 +141,34 @@ fn a_setting_is_found_that_reaches_the_recall() {
 }
 
 #[test]
+fn an_index_that_is_asked_for_a_recall_is_measured_and_tuned_by_it() {
+    let points = eval_json(&["--data", DATA, "--index", "auto", "--experiments", "0"]);
+    let settings: Vec<&str> = points.iter().map(|point| point["setting"].as_str().unwrap()).collect();
+    assert_eq!(settings.len(), 7, "{settings:?}");
+    assert!(
+        settings.contains(&"recall=0.8") && settings.contains(&"recall=0.995"),
+        "{settings:?}"
+    );
+    let all = points.iter().find(|point| point["setting"] == "recall=1").unwrap();
+    assert_eq!((&all["index"], &all["recall"]), (&"Near".into(), &1.0.into()));
+    let tune = [
+        "tune",
+        "--data",
+        DATA,
+        "--index",
+        "NearGraph",
+        "--seconds",
+        "0",
+        "--recall",
+        "0.9",
+        "--json",
+    ];
+    let choice = anear(tune).answers().remove(0);
+    assert_eq!(choice["reached"], true);
+    assert!(choice["setting"].as_str().unwrap().starts_with("recall="), "{choice}");
+}
+
+#[test]
 fn what_was_tried_is_shown_and_drawn() {
     let folder = folder(&[]);
     let picture = folder.path().join("tuned.svg");

@@ -68,6 +68,39 @@ fn info_says_what_a_store_holds() {
 }
 
 #[test]
+fn an_index_that_is_asked_for_a_recall_finds_what_the_exact_one_does() {
+    let folder = folder(&[]);
+    let (out, file) = (arg(folder.path().join("store")), arg(speech()));
+    assert_eq!(anear(["index", &file, "--out", &out, "--index", "auto"]).code, Some(0));
+    let asked = anear(["ask", &file, QUESTION, "--json"]).answers();
+    assert_eq!(search(&out, &["--set", "recall=0.9"]), asked);
+    let again = [
+        "ask",
+        &file,
+        QUESTION,
+        "--json",
+        "--index",
+        "auto",
+        "--set",
+        "recall=0.9",
+    ];
+    assert_eq!(anear(again).answers(), asked);
+
+    let info = &anear(["info", &out, "--json"]).answers()[0];
+    assert_eq!(info["index"], "Near");
+    let explanation = info["explanation"].as_str().unwrap();
+    assert!(explanation.contains("vectors are compared"), "{info}");
+    let text = anear(["info", &out]).stdout;
+    assert!(text.contains(&format!("searches: {explanation}")), "{text}");
+
+    let set = |setting| anear(["search", &out, QUESTION, "--set", setting]);
+    set("recall=1.5").complains(3, &["recall must be a share between 0 and 1, got 1.5"]);
+    set("recal=0.9").complains(3, &["unknown search parameter `recal`", "recall"]);
+    set("recall").complains(2, &["such as recall=0.9"]);
+    set("recall=much").complains(2, &["`much` is no number"]);
+}
+
+#[test]
 fn info_counts_the_bytes_of_an_index_that_faiss_does_not_have() {
     let folder = folder(&[]);
     let saved = tokio::runtime::Runtime::new().unwrap().block_on(async {

@@ -10,7 +10,7 @@ use anear_pool::Pool;
 
 use crate::request::unknown_knob;
 use crate::{
-    Error, IndexSpec, Knob, Memory, Neighbors, NeighborsMut, RangeRequest, Result, SearchRequest, faiss_value,
+    Error, IndexSpec, Knob, Knobs, Memory, Neighbors, NeighborsMut, RangeRequest, Result, SearchRequest, faiss_value,
 };
 
 /// An index over vectors of one dimension, compared by one metric.
@@ -64,6 +64,12 @@ pub trait VectorIndex: Any + fmt::Debug + Send + Sync {
     /// [`Error::UnknownKnob`], [`Error::KnobValue`].
     fn set_knob(&mut self, name: &str, _value: f64) -> Result<()> {
         Err(unknown_knob(name, &self.knobs()))
+    }
+
+    /// One sentence on how searches with these parameters are answered, and why, of an index that finds that out by
+    /// itself; `None` of the others.
+    fn explain_search(&self, _knobs: &Knobs) -> Option<String> {
+        None
     }
 
     /// Pushes the neighbors of the `i`-th query into `tops[i]`, with `first_id` added to each id.

@@ -76,6 +76,11 @@ pub fn to_bytes(index: &dyn VectorIndex) -> Vec<u8> {
     index.save(writer).finish()
 }
 
+/// Whether bytes begin as those of [`to_bytes`] do: as every container of anear's.
+pub fn is_container(bytes: &[u8]) -> bool {
+    Container::is_one(bytes)
+}
+
 /// The index that [`to_bytes`] wrote.
 ///
 /// Everything is verified; memory is taken only for bytes that are there.

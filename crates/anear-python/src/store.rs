@@ -470,6 +470,10 @@ impl Store {
         self.store.view().knob(name)
     }
 
+    fn explain(&self) -> Option<String> {
+        self.store.view().explain()
+    }
+
     fn set_knob(&self, py: Python<'_>, name: String, value: f64) -> PyResult<()> {
         guarded(|| {
             let store = self.store.clone();

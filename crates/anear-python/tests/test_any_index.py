@@ -301,3 +301,42 @@ def test_stores_on_different_indexes_merge():
     assert db.count() == 301
     assert db.similarity_search("else", 1, params={"nprobe": 8})[0].page_content == "else"
     assert DistanceStrategy(db.distance_strategy) == DistanceStrategy.EUCLIDEAN_DISTANCE
+
+
+def test_a_store_asked_for_a_recall_grows_and_comes_back(tmp_path):
+    db = FAISS.from_texts(TEXTS[:10], MODEL, METADATAS[:10], IDS[:10], index="auto")
+    flat = made(None)
+    db.add_texts(TEXTS[10:], METADATAS[10:], IDS[10:])
+    assert found(db, k=20) == found(flat, k=20) and "300 vectors are compared" in db.index.explain()
+    more = [f"more {i}" for i in range(2000)]
+    for store in (db, flat):
+        store.add_texts(more, [{"n": 1000 + i} for i in range(2000)], more)
+        store.delete(IDS[:5])
+    exact = {"params": {"recall": 1.0}}
+    assert "lists" in db.index.explain()
+    assert found(db, k=20, **exact) == found(flat, k=20)
+    few = {"n": {"$gte": 2990}}
+    assert found(db, k=20, filter=few, **exact) == found(flat, k=20, filter=few)
+    assert len(db.max_marginal_relevance_search("text 150", params={"recall": 0.9})) == 4
+    db.index.recall = 0.9
+    with pytest.raises(ValueError, match="recall must be a share between 0 and 1, got 2"):
+        db.index.recall = 2
+    with pytest.raises(AttributeError, match="recall"):
+        _ = flat.index.recall
+    assert flat.index.explain() is None
+    db.save_local(str(tmp_path))
+    loaded = FAISS.load_local(str(tmp_path), MODEL)
+    for again in (loaded, pickle.loads(pickle.dumps(db)), FAISS.deserialize_from_bytes(db.serialize_to_bytes(), MODEL)):
+        assert (again.index.recall, again._store.index, again.count()) == (0.9, "Near", 2295)
+        assert found(again, k=20, **exact) == found(flat, k=20)
+    loaded.merge_from(FAISS.from_texts(["new"], MODEL, index="auto"))
+    assert loaded.similarity_search("new", 1, **exact)[0].page_content == "new"
+
+
+def test_a_near_index_is_searched_by():
+    index = anear_faiss.index_factory(DIM, "NearLists")
+    index.recall = 0.8
+    db = FAISS(MODEL, index, None, {})
+    assert (db._store.index, db.index.recall) == ("NearLists", 0.8)
+    db.add_texts(TEXTS, METADATAS, IDS)
+    assert found(db, k=20) == found(made(None), k=20)

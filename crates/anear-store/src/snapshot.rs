@@ -100,6 +100,12 @@ impl Snapshot {
         })
     }
 
+    /// What the index of the largest segment says of how it is searched.
+    pub(crate) fn explain(&self) -> Option<String> {
+        let largest = self.segments().max_by_key(|segment| segment.len())?;
+        largest.index().explain_search(&self.knobs)
+    }
+
     /// The same, which has no documents yet, for vectors that `template` will index.
     pub(crate) fn trained_as(&self, template: Arc<dyn VectorIndex>) -> Self {
         Self::like(template).searched_with(self.knobs.clone())

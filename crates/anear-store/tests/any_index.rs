@@ -11,8 +11,9 @@ const DIM: usize = 8;
 const FIRST: usize = 400;
 
 /// Kinds of index, and whether a thorough search of one is exact.
-const INDEXES: [(&str, bool); 9] = [
+const INDEXES: [(&str, bool); 10] = [
     ("Flat", true),
+    ("auto", true),
     ("SQ8", false),
     ("PQ4x4", false),
     ("RaBitQ4", false),
@@ -365,6 +366,7 @@ async fn a_loaded_store_gives_the_same_scores_to_the_bit() {
     for index in [
         "Flat",
         "HNSW8",
+        "Near",
         "NSG8",
         "LSH64r",
         "LSH8t",

@@ -10,7 +10,7 @@ use crate::output::write_hits;
 
 pub(crate) async fn ask(args: AskArgs) -> Result<Outcome> {
     let model = args.model.embeddings.unwrap_or(ModelName::Default).open().await?;
-    let store = build(&args.text, model, args.progress.progress).await?;
+    let store = build(&args.text, args.index.index, model, args.progress.progress).await?;
     let json = args.search.json;
     let hits = store.search(request(args.question, args.search)).await?;
     write_hits(&store, &hits, json)

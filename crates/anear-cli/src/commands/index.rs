@@ -11,7 +11,7 @@ use crate::model::ModelName;
 
 pub(crate) async fn index(args: IndexArgs) -> Result<Outcome> {
     let model = args.model.embeddings.unwrap_or(ModelName::Default).open().await?;
-    let store = build(&args.text, model, args.progress.progress).await?;
+    let store = build(&args.text, args.index.index, model, args.progress.progress).await?;
     let stage = args.progress.progress.endless("saving");
     store.save_local(&args.out, &args.store.name).await?;
     drop(stage);

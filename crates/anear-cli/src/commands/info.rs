@@ -37,6 +37,9 @@ struct Saved {
     normalized: bool,
     /// The kind of index, as a factory string.
     index: String,
+    /// How it searches, and why, if it finds that out by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
     /// `None` where the program that saved it did not say.
     model: Option<String>,
     /// Size of its files.
@@ -93,6 +96,7 @@ impl Saved {
             metric: store.metric().name(),
             normalized: store.normalize_l2(),
             index: store.index().to_string(),
+            explanation: store.view().explain(),
             model: store.saved_model().map(str::to_owned),
             bytes: bytes(folder, name).map_err(|source| Error::Read {
                 path: folder.to_owned(),
@@ -112,6 +116,7 @@ impl Saved {
             metric,
             normalized,
             index,
+            explanation,
             model,
             bytes,
         } = self;
@@ -124,6 +129,9 @@ impl Saved {
             if *normalized { ", on normalized vectors" } else { "" }
         )?;
         writeln!(out, "index: {index}")?;
+        if let Some(explanation) = explanation {
+            writeln!(out, "searches: {explanation}")?;
+        }
         writeln!(out, "model: {}", model.as_deref().unwrap_or("not recorded"))?;
         writeln!(out, "bytes: {bytes}")
     }

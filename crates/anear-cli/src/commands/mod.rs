@@ -17,6 +17,7 @@ pub(crate) use tune::tune;
 use std::path::Path;
 
 use anear::embeddings::TableEmbeddings;
+use anear::index::IndexSpec;
 use anear::{DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT, Document, LocalStore, Query, SearchRequest};
 
 use crate::args::{QueryArgs, TextArgs};
@@ -26,11 +27,12 @@ use crate::model::Model;
 use crate::progress::When;
 
 /// Reads, splits, embeds and indexes: a store in memory.
-async fn build(text: &TextArgs, model: Model, progress: When) -> Result<LocalStore> {
+async fn build(text: &TextArgs, index: IndexSpec, model: Model, progress: When) -> Result<LocalStore> {
     let passages = corpus::passages(text, progress).await?;
     let embedded = embed(&model, passages, progress).await?;
     let _stage = progress.endless("indexing");
-    Ok(LocalStore::from_embeddings(embedded, model.embeddings).await?)
+    let builder = LocalStore::builder(model.embeddings).index_spec(index)?;
+    Ok(builder.from_embeddings(embedded).await?)
 }
 
 /// Embeds slice by slice, so that the progress moves.
@@ -59,6 +61,9 @@ async fn load(folder: &Path, name: &str) -> Result<LocalStore> {
 /// The request that the command line describes.
 fn request(question: impl Into<Query>, args: QueryArgs) -> SearchRequest {
     let mut request = SearchRequest::new(question).k(args.k);
+    for (name, value) in args.set {
+        request = request.with(name, value);
+    }
     if args.mmr {
         request = request.mmr(DEFAULT_FETCH_K, DEFAULT_LAMBDA_MULT);
     }

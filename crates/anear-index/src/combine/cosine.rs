@@ -11,8 +11,8 @@ use anear_quant::Training;
 use crate::error::{check_dim, check_finite};
 use crate::index::unsupported;
 use crate::{
-    Add, AddWithIds, Error, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex, VectorIndexExt as _, flat, persist,
+    Add, AddWithIds, Error, IndexSpec, Knob, Knobs, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
+    Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, flat, persist,
 };
 
 /// The section that holds the index within.
@@ -152,6 +152,10 @@ impl VectorIndex for Cosine {
 
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         self.inner.set_knob(name, value)
+    }
+
+    fn explain_search(&self, knobs: &Knobs) -> Option<String> {
+        self.inner.explain_search(knobs)
     }
 
     fn search_top(

@@ -10,8 +10,8 @@ use crate::flat::mismatch;
 use crate::ids::{GONE, Ids, check_count};
 use crate::index::{VectorIndexExt as _, unsupported};
 use crate::{
-    AddWithIds, Error, IdMapKind, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
-    Remove, Result, SearchRequest, VectorIndex,
+    AddWithIds, Error, IdMapKind, IndexSpec, Knob, Knobs, Memory, Merge, Neighbors, RangeRequest, RangeSearch,
+    Reconstruct, Remove, Result, SearchRequest, VectorIndex,
 };
 
 /// The section that holds the ids.
@@ -152,6 +152,10 @@ impl VectorIndex for IdMap {
 
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         self.inner.set_knob(name, value)
+    }
+
+    fn explain_search(&self, knobs: &Knobs) -> Option<String> {
+        self.inner.explain_search(knobs)
     }
 
     fn search_top(

@@ -15,8 +15,8 @@ use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::{mismatch, on_pool, parts};
 use crate::index::unsupported;
 use crate::{
-    Add, AddWithIds, Error, IndexSpec, Knob, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
+    Add, AddWithIds, Error, IndexSpec, Knob, Knobs, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
+    Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,
 };
 
 /// The section that holds what the transforms learned.
@@ -195,6 +195,10 @@ impl VectorIndex for PreTransform {
 
     fn set_knob(&mut self, name: &str, value: f64) -> Result<()> {
         self.inner.set_knob(name, value)
+    }
+
+    fn explain_search(&self, knobs: &Knobs) -> Option<String> {
+        self.inner.explain_search(knobs)
     }
 
     fn search_top(

@@ -262,6 +262,10 @@ impl VectorIndex for Refine {
         Ok(())
     }
 
+    fn explain_search(&self, knobs: &Knobs) -> Option<String> {
+        self.base.explain_search(knobs)
+    }
+
     fn search_top(
         &self,
         queries: Rows<'_>,

@@ -26,8 +26,8 @@ use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::mismatch;
 use crate::request::{as_count, as_share, unknown_knob};
 use crate::{
-    Add, Error, IndexSpec, Knob, KnobValues, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove,
-    Result, SearchRequest, VectorIndex,
+    Add, Error, IndexSpec, Knob, KnobValues, Knobs, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
+    Remove, Result, SearchRequest, VectorIndex,
 };
 
 mod build;
@@ -199,6 +199,10 @@ impl Near {
 
     /// One sentence on how searches are answered, and why.
     pub fn explain(&self) -> String {
+        self.explained(self.recall)
+    }
+
+    fn explained(&self, recall: f64) -> String {
         let Some(learned) = &self.learned else {
             return format!("all {} vectors are compared: they are few", self.len());
         };
@@ -211,14 +215,17 @@ impl Near {
             self.dim(),
             self.exact.row_len(),
         );
-        let effort = learned.effort(fit::NEIGHBORS[0], self.recall);
+        if recall >= 1.0 {
+            return format!("{code}; for a recall of 1 all are compared");
+        }
+        let effort = learned.effort(fit::NEIGHBORS[0], recall);
         let (way, what) = match &learned.links {
             Some(links) => (format!("a graph of rows of {} bytes", links.row_len()), "visits"),
             None => ("lists alone".into(), "lists"),
         };
         format!(
-            "{code}; {way}: for a recall of {} {} {what} and {} candidates",
-            self.recall, effort.visits, effort.candidates
+            "{code}; {way}: for a recall of {recall} {} {what} and {} candidates",
+            effort.visits, effort.candidates
         )
     }
 
@@ -331,6 +338,10 @@ impl VectorIndex for Near {
             _ => return Err(unknown_knob(name, &knobs())),
         }
         Ok(())
+    }
+
+    fn explain_search(&self, knobs: &Knobs) -> Option<String> {
+        Some(self.explained(knobs.get(&RECALL_WANTED).unwrap_or(self.recall)))
     }
 
     fn search_top(

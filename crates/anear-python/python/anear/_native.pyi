@@ -60,6 +60,12 @@ class VectorIndex:
     def to_bytes(self) -> bytes:
         """anear's own container, checksummed."""
     @staticmethod
+    def is_own(data: _U8) -> bool:
+        """Whether bytes begin as those of `to_bytes` do."""
+    @staticmethod
+    def map_own(path: str) -> VectorIndex:
+        """The index of a file of `to_bytes`'s, in which its codes stay."""
+    @staticmethod
     def from_faiss(data: _U8, folder: str | None = None) -> VectorIndex:
         """The index of a file of Faiss's, with lists that it leaves to another file in `folder`."""
     @staticmethod
@@ -96,6 +102,8 @@ class VectorIndex:
         """What searches can be told: name, alias, default, values worth trying."""
     def knob(self, name: str) -> float | None: ...
     def set_knob(self, name: str, value: float) -> None: ...
+    def explain(self) -> str | None:
+        """One sentence on how searches are answered, and why, of an index that finds that out by itself."""
     def add(self, x: _F32) -> None: ...
     def add_with_ids(self, x: _F32, ids: _I64) -> None: ...
     def search(self, x: _F32, distances: _F32, labels: _I64, selector: Selector | None = None, knobs: _Knobs = None) -> None:
@@ -284,6 +292,8 @@ class Store:
     def knob(self, name: str) -> float | None: ...
     def set_knob(self, name: str, value: float) -> None:
         """For searches that do not name it. ValueError: the index has none of this name, or not with this value."""
+    def explain(self) -> str | None:
+        """One sentence on how searches are answered, and why, by an index that finds that out by itself."""
 
     def add(self, texts: Sequence[str], vectors: Vectors, metadatas: Sequence[Mapping[str, Any] | None] | None = None,
             ids: Sequence[str | int | None] | None = None, *, replace: bool = True) -> list[str]:

@@ -8,8 +8,9 @@ use anear::index::compat::faiss::{
     read_first_index, read_first_product, read_index, read_index_in, write_index, write_index_beside_lists,
 };
 use anear::index::{
-    Error, Extent, Flat, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Mapping, Neighbors, PreTransform, RangeRequest,
-    Refine, SearchRequest, Training, VectorIndex, VectorIndexExt as _, faiss_value, from_bytes, to_bytes,
+    Error, Extent, Flat, IdMap, IdMapKind, IndexSpec, Ivf, IvfSpec, Knobs, Mapping, Neighbors, PreTransform,
+    RangeRequest, Refine, SearchRequest, Training, VectorIndex, VectorIndexExt as _, Verify, faiss_value, from_bytes,
+    is_container, open_mapped, to_bytes,
 };
 use anear::kernels::{IdSelector, Rows};
 use anear::quant::{Product, QuantizerSpec};
@@ -164,6 +165,19 @@ impl NativeIndex {
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| Ok(PyBytes::new(py, &self.read(py, |index, _| to_bytes(index)))))
+    }
+
+    /// Whether bytes begin as those of `to_bytes` do.
+    #[staticmethod]
+    fn is_own(data: PyReadonlyArray1<'_, u8>) -> PyResult<bool> {
+        Ok(is_container(data.as_slice()?))
+    }
+
+    /// The index of a file of `to_bytes`'s, in which its codes stay.
+    #[staticmethod]
+    fn map_own(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let open = |_: Option<&Pool>| open_mapped(&path, Verify::Everything);
+        guarded(|| detached(py, open).map(Self::new).map_err(raise))
     }
 
     /// The index of a file of Faiss's, with lists that it leaves to another file in `folder`.
@@ -334,6 +348,11 @@ impl NativeIndex {
 
     fn set_knob(&self, py: Python<'_>, name: &str, value: f64) -> PyResult<()> {
         self.write(py, |index, _| index.set_knob(name, value)).map_err(raise)
+    }
+
+    /// One sentence on how searches are answered, and why, of an index that finds that out by itself.
+    fn explain(&self, py: Python<'_>) -> Option<String> {
+        self.read(py, |index, _| index.explain_search(&Knobs::default()))
     }
 
     fn add(&self, py: Python<'_>, x: PyReadonlyArray2<'_, f32>) -> PyResult<()> {

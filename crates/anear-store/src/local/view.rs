@@ -77,6 +77,12 @@ impl View {
         self.snapshot.knob(name, &self.shared.settings.knobs)
     }
 
+    /// One sentence on how searches of the largest part are answered, and why, by an index that finds that out by itself
+    /// (`auto`); `None` for others, and where there is no vector.
+    pub fn explain(&self) -> Option<String> {
+        self.snapshot.explain()
+    }
+
     /// A copy without vectors of the index, which has learned what it must; `None` where there is no index yet.
     pub fn empty_index(&self) -> Option<Box<dyn VectorIndex>> {
         self.snapshot.template().map(|template| template.boxed_clone())

@@ -84,6 +84,7 @@ from ._params import (
     SearchParametersHNSW,
     SearchParametersIVF,
     SearchParametersIVFPQ,
+    SearchParametersNear,
     SearchParametersPQ,
     SearchParametersPreTransform,
 )
@@ -214,6 +215,9 @@ from ._graph import (
     IndexNSGPQ,
     IndexNSGSQ,
     NSG,
+)
+from ._near import (
+    IndexNear,
 )
 from ._transforms import (
     CenteringTransform,
@@ -510,6 +514,7 @@ __all__ = [
     "IndexNSGFlat",
     "IndexNSGPQ",
     "IndexNSGSQ",
+    "IndexNear",
     "IndexPQ",
     "IndexPQFastScan",
     "IndexPQStats",
@@ -603,6 +608,7 @@ __all__ = [
     "SearchParametersHNSW",
     "SearchParametersIVF",
     "SearchParametersIVFPQ",
+    "SearchParametersNear",
     "SearchParametersPQ",
     "SearchParametersPreTransform",
     "SliceInvertedLists",

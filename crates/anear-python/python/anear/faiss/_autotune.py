@@ -19,6 +19,7 @@ from ._index import Index
 from ._ivf import IndexIVF, IndexIVFPQ
 from ._known import Known
 from ._many import Many
+from ._near import IndexNear
 from ._refined import IndexIVFPQR
 
 
@@ -351,6 +352,8 @@ def _ranges_of(index: Any) -> list[ParameterRange]:
         return [ParameterRange("efSearch", _powers(4, 513))]
     if isinstance(index, IndexNSG):
         return [ParameterRange("search_L", _powers(4, 513))]
+    if isinstance(index, IndexNear):
+        return [ParameterRange(name, ladder) for name, _, _, ladder in index._live.knobs() if len(ladder) > 1]
     return []
 
 
@@ -365,6 +368,8 @@ def _set(index: Any, name: str, value: float) -> bool:
         return _set(index.base_index, name, value)
     if isinstance(index, Many):
         return index.count() > 0 and all([_set(part, name, value) for part in index._parts])
+    if isinstance(index, IndexNear):
+        return index._tell(name, value)
     if name.startswith("quantizer_") and isinstance(index, IndexIVF):
         return _set(index.quantizer, name.removeprefix("quantizer_"), value)
     if name == "nprobe" and hasattr(type(index), "nprobe"):

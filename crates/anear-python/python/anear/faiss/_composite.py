@@ -61,6 +61,9 @@ class _Wrapper(Index):
     def _count(self) -> int:
         return self.index.ntotal
 
+    def _is_of_faiss(self) -> bool:
+        return self.index._is_of_faiss()
+
     def _knobs(self, params: SearchParameters | None) -> Knobs:
         return self.index._knobs(params)
 
@@ -316,6 +319,9 @@ class IndexRefine(Index):
         # What the base calls the vectors of `refine_index`, in their order; `None` where it calls them by position.
         self._names: Ids | None = None
         self._order: Ids | None = None
+
+    def _is_of_faiss(self) -> bool:
+        return self.base_index._is_of_faiss() and self.refine_index._is_of_faiss()
 
     @property
     def metric_arg(self) -> float:

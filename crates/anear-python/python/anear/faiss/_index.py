@@ -376,6 +376,16 @@ class Index(Raw, Known):
         """The whole of it as Faiss writes it; lists in a file of their own stay there if that is wanted."""
         return self._engine().to_faiss(beside_lists)
 
+    def _is_of_faiss(self) -> bool:
+        """Whether Faiss has such an index."""
+        return True
+
+    def _to_file(self, beside_lists: bool = False) -> Codes:
+        """The whole of it as Faiss writes it; in anear's container where Faiss has no such index."""
+        if self._is_of_faiss():
+            return self._to_faiss(beside_lists)
+        return np.frombuffer(self._engine().to_bytes(), np.uint8)
+
     def _keeps_ids(self) -> bool:
         """Whether vectors keep their ids when others are removed, rather than being numbered by position."""
         return False

@@ -1,4 +1,4 @@
-"""Indexes in files, in Faiss's format, and copies."""
+"""Indexes in files, in Faiss's format or, where Faiss has no such index, in anear's own, and copies."""
 
 from __future__ import annotations
 
@@ -214,14 +214,14 @@ def _reader(source: Any) -> IOReader:
 
 
 def serialize_index(index: Index, io_flags: int = 0) -> Codes:
-    """An index as an array of bytes, in Faiss's format.
+    """An index as an array of bytes, in Faiss's format; in anear's own where Faiss has no such index.
 
     Raises:
         RuntimeError: it is not trained, or cannot be written.
     """
     if not isinstance(index, Index):
         raise TypeError(f"expected an index, got {type(index).__name__}")
-    return index._to_faiss()
+    return index._to_file()
 
 
 def deserialize_index(data: Any, io_flags: int = 0) -> Index:
@@ -235,6 +235,8 @@ def deserialize_index(data: Any, io_flags: int = 0) -> Index:
 
 def _whole(data: Codes, folder: str | None = None) -> Index:
     """The index that bytes are, with lists in another file in `folder`."""
+    if _native.VectorIndex.is_own(data):
+        return around(_native.VectorIndex.from_bytes(data.tobytes()))
     missing = first_of_missing(data)
     if missing is None:
         return around(_native.VectorIndex.from_faiss(data, folder))
@@ -245,7 +247,9 @@ def _whole(data: Codes, folder: str | None = None) -> Index:
 
 
 def _beginning(data: Codes) -> tuple[Index, int]:
-    """The index that bytes begin with, and how many it takes."""
+    """The index that bytes begin with, and how many it takes: all of them if it is in anear's format."""
+    if _native.VectorIndex.is_own(data):
+        return _whole(data), len(data)
     missing = first_of_missing(data)
     if missing is not None:
         return missing
@@ -279,6 +283,8 @@ def _bytes(data: Any) -> Codes:
 def write_index(index: Index, target: Any, io_flags: int = 0) -> None:
     """Writes an index to a path or a writer, in Faiss's format; a file is never half written.
 
+    An index that Faiss has none of is written in anear's format, which `read_index` reads as well.
+
     Lists in a file of their own stay there as long as none was changed: the file of the index names it. A writer gets
     everything.
 
@@ -288,7 +294,7 @@ def write_index(index: Index, target: Any, io_flags: int = 0) -> None:
     writer = _writer(target)
     if not isinstance(index, Index):
         raise TypeError(f"expected an index, got {type(index).__name__}")
-    writer.write(index._to_faiss(beside_lists=writer is not target).tobytes())
+    writer.write(index._to_file(beside_lists=writer is not target).tobytes())
 
 
 def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[str] | None = None) -> Index:
@@ -311,7 +317,10 @@ def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[
     if _maps(io_flags):
         # Links are followed, as in Faiss.
         path = os.path.realpath(reader.name)
-        if not os.path.getsize(path) or first_of_missing(np.memmap(path, np.uint8, "r")) is None:
+        data = np.memmap(path, np.uint8, "r") if os.path.getsize(path) else np.empty(0, np.uint8)
+        if _native.VectorIndex.is_own(data):
+            return around(_native.VectorIndex.map_own(path))
+        if not len(data) or first_of_missing(data) is None:
             return around(_native.VectorIndex.map_faiss(path, folder))
     return _whole(np.frombuffer(reader.read(), np.uint8), folder)
 

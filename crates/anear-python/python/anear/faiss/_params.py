@@ -79,6 +79,14 @@ class SearchParametersHNSW(SearchParameters):
     bounded_queue = True
 
 
+class SearchParametersNear(SearchParameters):
+    """Parameters of indexes that are asked for a recall; `None` stands for what the index has."""
+
+    recall: float | None = None
+    visits: int | None = None
+    candidates: int | None = None
+
+
 class SearchParametersPQ(SearchParameters):
     """Parameters of product codes."""
 

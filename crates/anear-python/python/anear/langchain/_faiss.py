@@ -94,9 +94,9 @@ class FAISS(Searches):
 
         Args:
             embedding_function: the model; a function from a text to a vector works too.
-            index: an index of `anear` or Faiss, whose vectors are copied; or a factory string such as "HNSW32" or
-                "IVF1024,SQ8", which learns from the first texts; None searches exactly. What Faiss calls by position
-                `anear` does, too: leave out `IDMap`.
+            index: an index of `anear` or Faiss, whose vectors are copied; or a factory string such as "auto", which is
+                asked for a recall (`params={"recall": 0.99}`), "HNSW32" or "IVF1024,SQ8", which learns from the first
+                texts; None searches exactly. What Faiss calls by position `anear` does, too: leave out `IDMap`.
             docstore: an in-memory one is taken over; any other stays and is asked for texts and metadata of results.
             index_to_docstore_id: ids by position.
             relevance_score_fn: from a score to a relevance between 0 and 1.

@@ -22,7 +22,7 @@ _EXACT = re.compile(r"(Gpu)?IndexFlat(L2|IP)?")
 
 # Kinds that give all vectors at once. With others Faiss asks for one by one on many threads, and what one cannot
 # give ends the process (IndexIDMap of Faiss 1.15).
-_GIVES_ALL = re.compile(r"(Gpu)?Index(Flat|IVF|HNSW).*")
+_GIVES_ALL = re.compile(r"(Gpu)?Index(Flat|IVF|HNSW|Near).*")
 
 
 @dataclass(frozen=True)

@@ -273,16 +273,32 @@ class StoreIndex(ExactIndex):
         self._store.set_knob("k_factor", value)
 
     @property
+    def recall(self) -> float:
+        """The share of the true neighbors that an index of kind `auto` is to find where a search does not say."""
+        return self._value("recall")
+
+    @recall.setter
+    def recall(self, value: float) -> None:
+        self._store.set_knob("recall", value)
+
+    def explain(self) -> str | None:
+        """One sentence on how an index of kind `auto` searches, and why; None for others, and while there is no vector."""
+        return self._store.explain()
+
+    @property
     def hnsw(self) -> GraphParameters:
         """The parameters of a graph: `efSearch`."""
         self._knob("ef_search")
         return GraphParameters(self)
 
     def _knob(self, name: str) -> int:
+        return int(self._value(name))
+
+    def _value(self, name: str) -> float:
         value = self._store.knob(name)
         if value is None:
             raise AttributeError(f"an index of kind {self._store.index!r} has no {name}")
-        return int(value)
+        return value
 
     def add(self, x: npt.ArrayLike) -> None:
         """Adds the rows of `x` as documents with empty texts under new random ids."""

@@ -152,8 +152,9 @@ fn knobs(settings: &Settings, snapshot: &Snapshot) -> BTreeMap<String, f64> {
     };
     let known = template.knobs().into_iter();
     let set = known.filter_map(|knob| Some((knob, template.knob(knob.name)?)));
-    // Parameters are counts.
-    set.filter(|(knob, value)| *value as u64 != knob.default as u64)
+    // Counts stand for all from the largest on.
+    let most = |value: f64| value.min(u64::MAX as f64);
+    set.filter(|(knob, value)| most(*value) != most(knob.default))
         .map(|(knob, value)| finite((knob.name, value)))
         .collect()
 }

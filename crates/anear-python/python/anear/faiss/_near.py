@@ -1,0 +1,96 @@
+"""anear's own index: it is asked for a recall, and finds out by itself how to reach it."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+import numpy as np
+
+from .. import _native
+from ._arrays import Floats, Ids
+from ._constants import METRIC_L2
+from ._index import EngineIndex, Knobs
+from ._params import SearchParameters, SearchParametersNear
+
+KNOBS = ("recall", "visits", "candidates")
+
+
+class IndexNear(EngineIndex):
+    """An index that is asked for a recall, which Faiss has none of: its files are anear's own.
+
+    Few vectors are all compared. From some two thousand on it learns by itself what to look at, so there is nothing to
+    train. `shape` is `Near` (or `auto`: lists, and a graph where those are not enough), `NearLists` or `NearGraph`.
+
+    `recall` is the share of the true neighbors that searches are to find; `visits` and `candidates` say instead how far they
+    look, for those who know: 0 leaves it to the recall.
+
+    >>> import numpy as np
+    >>> index = IndexNear(2)
+    >>> index.add(np.array([[0.0, 0.0], [3.0, 0.0]], np.float32))
+    >>> index.recall = 0.9
+    >>> index.search(np.array([[2.0, 0.0]], np.float32), 1)[1]
+    array([[1]])
+    >>> index.explain()
+    'all 2 vectors are compared: they are few'
+    """
+
+    def __init__(self, d: SupportsIndex, shape: str = "Near", metric: int | str = METRIC_L2) -> None:
+        """An empty index of vectors of width `d`, compared by L2, inner product or cosine.
+
+        Raises:
+            RuntimeError: there is no such shape, or vectors cannot be compared so.
+        """
+        super().__init__(d, metric)
+        if shape not in ("auto", "Near", "NearLists", "NearGraph"):
+            raise RuntimeError(f"expected the shape Near, auto, NearLists or NearGraph, got {shape}")
+        self._shape = "Near" if shape == "auto" else shape
+        self._take_knobs(self._built(self._shape, None))
+
+    def _take_knobs(self, index: _native.VectorIndex) -> None:
+        self.recall, visits, candidates = (index.knob(name) or 0.0 for name in KNOBS)
+        self.visits, self.candidates = int(visits), int(candidates)
+
+    def explain(self) -> str:
+        """One sentence on how searches are answered, and why."""
+        return self._engine().explain() or ""
+
+    def _spec(self) -> str:
+        return self._shape
+
+    def _adopt(self, index: _native.VectorIndex) -> None:
+        self._shape = index.spec
+        self._take_knobs(index)
+
+    def _knobs(self, params: SearchParameters | None) -> Knobs:
+        if params is not None and type(params) not in (SearchParameters, SearchParametersNear):
+            raise RuntimeError(f"'params' of an IndexNear must be SearchParametersNear, got {type(params).__name__}")
+        told = {name: getattr(params, name, None) for name in KNOBS}
+        return {name: float(getattr(self, name) if value is None else value) for name, value in told.items()}
+
+    def _engine(self) -> _native.VectorIndex:
+        for name, value in self._knobs(None).items():
+            self._live.set_knob(name, value)
+        return self._live
+
+    def _tell(self, name: str, value: float) -> bool:
+        """Sets a search parameter by either of its names; says whether there is one."""
+        own = next((own for own, alias, *_ in self._live.knobs() if name in (own, alias)), None)
+        if own is not None:
+            self._live.set_knob(own, value)
+            self._take_knobs(self._live)
+        return own is not None
+
+    def _is_of_faiss(self) -> bool:
+        return False
+
+    def _keeps_ids(self) -> bool:
+        return True
+
+    def _own_ids(self) -> Ids:
+        return np.arange(self._next_id(), dtype=np.int64)
+
+    def _merge(self, other: EngineIndex, add_id: int) -> None:
+        super()._merge(other, add_id or self._next_id())
+
+
+__all__ = ["IndexNear"]

@@ -31,6 +31,7 @@ mod select;
 mod slots;
 pub(crate) mod walk;
 
+pub(crate) use links::SLOTS_MAX;
 pub use links::{Graph, GraphParts, NO_LINK};
 
 /// Codes, the links between them, and the ids of their slots.
@@ -160,7 +161,7 @@ impl Linked {
 
     pub(crate) fn check_room(&self, more: usize) -> Result<()> {
         let ids = self.slots.next_id().checked_add(more as u64);
-        if self.slots.len() + more <= links::SLOTS_MAX && ids.is_some_and(|end| end <= MAX_ID) {
+        if self.slots.len() + more <= SLOTS_MAX && ids.is_some_and(|end| end <= MAX_ID) {
             return Ok(());
         }
         let bytes = more.saturating_mul(self.codes.code_len());

@@ -159,7 +159,8 @@ pub(super) fn pruned(neighbors: &[Reached], degree: usize, distance: impl Fn(u32
         if kept.len() == degree {
             break;
         }
-        let leads = |other: &Reached| ALPHA * distance(other.slot(), neighbor.slot()) < neighbor.distance();
+        // Vectors that are the same lead to each other, and not all of them are needed.
+        let leads = |other: &Reached| ALPHA * distance(other.slot(), neighbor.slot()) <= neighbor.distance();
         if !kept.iter().any(leads) {
             kept.push(*neighbor);
         }

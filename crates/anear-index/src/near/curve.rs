@@ -37,17 +37,14 @@ impl Curve {
     }
 
     /// The effort for a recall: between two that were measured, by how far the shares that are missed are from each other.
-    /// Beyond the best, that.
-    pub(super) fn effort(&self, recall: f64) -> Effort {
+    /// None where no effort that was measured reached it.
+    pub(super) fn effort(&self, recall: f64) -> Option<Effort> {
         let above = self.0.partition_point(|point| f64::from(point.recall) < recall);
-        match (above.checked_sub(1).map(|below| &self.0[below]), self.0.get(above)) {
-            (Some(below), Some(above)) => between(below, above, recall),
-            (None, Some(only)) | (Some(only), None) => only.effort,
-            (None, None) => Effort {
-                visits: usize::MAX,
-                candidates: usize::MAX,
-            },
-        }
+        let reached = self.0.get(above)?;
+        Some(match above.checked_sub(1).map(|below| &self.0[below]) {
+            Some(below) => between(below, reached, recall),
+            None => reached.effort,
+        })
     }
 
     /// What a recall costs.
@@ -120,25 +117,19 @@ mod tests {
         assert_eq!(curve.0.len(), 2);
         assert_eq!(
             curve.effort(0.5),
-            Effort {
+            Some(Effort {
                 visits: 10,
                 candidates: 10
-            }
+            })
         );
-        assert_eq!(
-            curve.effort(1.0),
-            Effort {
-                visits: 40,
-                candidates: 30
-            }
-        );
+        assert_eq!(curve.effort(1.0), None);
         let half = curve.effort(1.0 - (0.1_f64 * 0.01).sqrt());
         assert_eq!(
             half,
-            Effort {
+            Some(Effort {
                 visits: 25,
                 candidates: 20
-            }
+            })
         );
         assert_eq!(
             (curve.cost(0.8), curve.cost(0.95), curve.cost(0.999)),
@@ -149,10 +140,5 @@ mod tests {
         assert_eq!(Curve::load(&mut Cursor::new(&saved)).unwrap(), curve);
         saved[4..8].copy_from_slice(&2.0_f32.to_le_bytes());
         assert!(Curve::load(&mut Cursor::new(&saved)).is_err());
-    }
-
-    #[test]
-    fn nothing_measured_means_everything_is_looked_at() {
-        assert_eq!(Curve::default().effort(0.5).visits, usize::MAX);
     }
 }

@@ -84,7 +84,8 @@ pub(super) struct Exact {
 /// A query prepared for comparing, in memory that is used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Comparing {
-    packed: Option<PackedQuery>,
+    /// For vectors of this form.
+    packed: Option<(Form, PackedQuery)>,
     positions: Vec<usize>,
 }
 
@@ -187,23 +188,21 @@ impl Exact {
         let Some(packing) = self.form.packing() else {
             return;
         };
-        match (&mut into.packed, self.metric) {
-            (Some(packed), Metric::L2) => packed.set_offsets(query),
-            (packed, Metric::L2) => {
-                let ones = vec![1.0; self.dim];
-                *packed = Some(PackedQuery::squares(packing, query, &ones));
-            }
-            (packed, _) => {
+        let packed = match (&mut into.packed, self.metric) {
+            (Some((form, packed)), Metric::L2) if *form == self.form => return packed.set_offsets(query),
+            (_, Metric::L2) => PackedQuery::squares(packing, query, &vec![1.0; self.dim]),
+            _ => {
                 let weights: Vec<f32> = query.iter().map(|x| -x).collect();
-                *packed = Some(PackedQuery::products(packing, &weights, 0.0));
+                PackedQuery::products(packing, &weights, 0.0)
             }
-        }
+        };
+        into.packed = Some((self.form, packed));
     }
 
     /// The distances of a query to the vectors in these slots.
     pub(super) fn distances(&self, query: &[f32], prepared: &mut Comparing, slots: &[u32], out: &mut [f32]) {
         match (&prepared.packed, self.form) {
-            (Some(packed), Form::Byte | Form::Half) => packed.distances_at(self.bytes.as_slice(), slots, out),
+            (Some((_, packed)), Form::Byte | Form::Half) => packed.distances_at(self.bytes.as_slice(), slots, out),
             _ => {
                 let rows = bytemuck::cast_slice(self.bytes.as_slice());
                 let rows = Rows::new(rows, self.dim).expect("whole vectors");

@@ -51,7 +51,7 @@ struct Probe {
     limits: [f32; NEIGHBORS.len()],
 }
 
-/// Which way candidates are found.
+/// How candidates are found.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     Read,
@@ -60,13 +60,20 @@ pub(super) enum Way {
 
 impl<'a> Probes<'a> {
     /// Some of the rows, of which `slots` tells where they are.
-    pub(super) fn draw(rows: Rows<'a>, slots: &[u32], metric: Metric, seed: u64, pool: Option<&Pool>) -> Self {
+    pub(super) fn draw(
+        rows: Rows<'a>,
+        slots: &[u32],
+        exact: &Exact,
+        metric: Metric,
+        seed: u64,
+        pool: Option<&Pool>,
+    ) -> Self {
         let affordable = PRODUCTS / (rows.len() * rows.dim()).max(1);
         let count = affordable.clamp(PROBES_MIN, PROBES).min(rows.len());
         let drawn = Random::new(seed).sorted_sample(rows.len(), count);
         let tasks: Vec<_> = parts(drawn.len(), 4 * TASK).collect();
         let limits = on_pool(pool, tasks.len(), |task| {
-            limits(rows, &drawn[tasks[task].clone()], metric)
+            limits(rows, &drawn[tasks[task].clone()], slots, exact, metric)
         });
         let probe = |(row, limits): (&usize, _)| Probe {
             row: *row,
@@ -161,31 +168,40 @@ impl<'a> Probes<'a> {
     }
 }
 
-/// How far the last of the neighbors of some rows is among the others.
-fn limits(rows: Rows<'_>, drawn: &[usize], metric: Metric) -> Vec<[f32; NEIGHBORS.len()]> {
+/// How far the last of the neighbors of some rows is among the others, as searches measure it.
+fn limits(
+    rows: Rows<'_>,
+    drawn: &[usize],
+    slots: &[u32],
+    exact: &Exact,
+    metric: Metric,
+) -> Vec<[f32; NEIGHBORS.len()]> {
     let queries = rows.gathered(drawn.iter().copied());
     let queries = Rows::new(&queries, rows.dim()).expect("whole vectors");
     let most = NEIGHBORS[NEIGHBORS.len() - 1] + 1;
     let mut tops: Vec<TopK> = drawn.iter().map(|_| TopK::new(most)).collect();
     scan_batch(metric, queries, rows, 0, &IdSelector::All, &mut tops);
+    let mut scratch = Scratch::default();
     let limits = tops.into_iter().zip(drawn).map(|(top, own)| {
-        let others: Vec<f32> = top
-            .into_sorted()
-            .iter()
-            .filter(|neighbor| neighbor.id != *own as u64)
-            .map(|neighbor| neighbor.distance)
-            .collect();
-        NEIGHBORS.map(|k| others[k.min(others.len()) - 1])
+        let others = top.into_sorted().into_iter().map(|neighbor| neighbor.id as usize);
+        let others = others.filter(|row| row != own).map(|row| slots[row]);
+        scratch.slots.clear();
+        scratch.slots.extend(others);
+        scratch.measure(exact, rows.row(*own));
+        scratch.distances.sort_by(f32::total_cmp);
+        // Where distances are no numbers there are no neighbors, and whatever is found will do.
+        NEIGHBORS.map(|k| scratch.distances.get(k - 1).copied().unwrap_or(f32::INFINITY))
     });
     limits.collect()
 }
 
 /// Bytes that a search reads.
-fn cost(learned: &Learned, exact: &Exact, way: Way, effort: Effort) -> f32 {
+pub(super) fn cost(learned: &Learned, exact: &Exact, way: Way, effort: Effort) -> f32 {
     let begin = learned.lists.len() * learned.code.code_len();
-    let visits = match (way, &learned.links) {
-        (Way::Walk, Some(links)) => effort.visits * links.row_len() * JUMP,
-        _ => effort.visits * learned.lists.mean_len() * learned.code.code_len(),
+    let visit = match (way, &learned.links) {
+        (Way::Walk, Some(links)) => links.row_len() * JUMP,
+        _ => learned.lists.mean_len() * learned.code.code_len(),
     };
-    (begin + visits + effort.candidates * exact.row_len() * JUMP) as f32
+    let candidate = exact.row_len() * JUMP;
+    begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
 }

@@ -1,20 +1,22 @@
 //! Which slot holds the vector of which id.
 
 use anear_bytes::Cursor;
+use anear_kernels::IdSelector;
 
+use crate::graph::SLOTS_MAX;
 use crate::{Error, Result};
 
-/// No id, or no slot.
+/// No id.
 const NONE: u32 = u32::MAX;
 
-/// Ids that were given in the order in which vectors came, and the slots that hold them now.
+/// Ids that were given in the order in which vectors came, and the slots that hold these now.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ids {
     /// By slot; of a vector that was removed there is none.
     ids: Vec<u32>,
-    /// By id.
-    slots: Vec<u32>,
-    living: usize,
+    /// Slots in use, by their ids.
+    order: Vec<u32>,
+    next: u64,
 }
 
 impl Ids {
@@ -25,40 +27,39 @@ impl Ids {
 
     /// Slots in use.
     pub(super) fn living(&self) -> usize {
-        self.living
+        self.order.len()
     }
 
     /// Whether every slot is in use.
     pub(super) fn are_all_living(&self) -> bool {
-        self.living == self.ids.len()
+        self.order.len() == self.ids.len()
     }
 
     /// The id that comes next.
     pub(super) fn next(&self) -> u64 {
-        self.slots.len() as u64
+        self.next
     }
 
-    /// Refuses so many more ids from `first` on if there are not as many.
-    pub(super) fn check(first: u64, count: usize) -> Result<()> {
-        match first.saturating_add(count as u64) {
-            end if end <= u64::from(NONE >> 2) => Ok(()),
-            end => Err(Error::IdTooLarge { id: end }),
+    /// Refuses so many more vectors, whose ids end before `end`, if there are not as many slots and ids.
+    pub(super) fn check(&self, count: usize, end: u64) -> Result<()> {
+        if self.slots() + count <= SLOTS_MAX && end <= u64::from(NONE) {
+            return Ok(());
         }
+        Err(Error::IdTooLarge { id: end })
     }
 
     /// A slot for a vector under the next id or a larger one.
     pub(super) fn push(&mut self, id: u64) {
-        self.slots.resize(id as usize, NONE);
-        self.slots.push(self.ids.len() as u32);
+        self.order.push(self.ids.len() as u32);
         self.ids.push(id as u32);
-        self.living += 1;
+        self.next = id + 1;
     }
 
-    /// Takes back what was pushed last.
+    /// Takes back what was pushed from this slot on.
     pub(super) fn truncate(&mut self, slots: usize, next: u64) {
-        self.living -= self.ids[slots..].iter().filter(|id| **id != NONE).count();
+        self.order.retain(|slot| (*slot as usize) < slots);
         self.ids.truncate(slots);
-        self.slots.truncate(next as usize);
+        self.next = next;
     }
 
     /// The id of the vector in a slot, if it was not removed.
@@ -70,57 +71,77 @@ impl Ids {
 
     /// The slot of an id that is in use.
     pub(super) fn slot(&self, id: u64) -> Option<u32> {
-        let slot = *self.slots.get(usize::try_from(id).ok()?)?;
-        (slot != NONE).then_some(slot)
+        let id_at = |slot: &u32| u64::from(self.ids[*slot as usize]);
+        let place = self.order.binary_search_by_key(&id, id_at).ok()?;
+        Some(self.order[place])
     }
 
     /// All ids in use, ascending, with their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        let used = (0..).zip(&self.slots).filter(|(_, slot)| **slot != NONE);
-        used.map(|(id, slot)| (id, *slot))
+        self.order
+            .iter()
+            .map(|slot| (u64::from(self.ids[*slot as usize]), *slot))
     }
 
-    /// Takes an id out of use.
-    pub(super) fn remove(&mut self, id: u64) {
-        if let Some(slot) = self.slot(id) {
-            self.ids[slot as usize] = NONE;
-            self.slots[id as usize] = NONE;
-            self.living -= 1;
+    /// The selected ids in use with their slots, in no order that means anything: most often that of slots, in which memory
+    /// is read fastest.
+    pub(super) fn selected<'a>(&'a self, keep: &'a IdSelector<'a>) -> Box<dyn Iterator<Item = (u64, u32)> + 'a> {
+        match keep {
+            IdSelector::Sorted(ids) => {
+                let once = ids.chunk_by(|a, b| a == b).map(|run| run[0]);
+                Box::new(once.filter_map(|id| Some((id, self.slot(id)?))))
+            }
+            _ => {
+                let used = (0..).zip(&self.ids).filter(|(_, id)| **id != NONE);
+                let used = used.map(|(slot, id)| (u64::from(*id), slot));
+                Box::new(used.filter(|(id, _)| keep.contains(*id)))
+            }
         }
+    }
+
+    /// Takes the selected ids out of use; how many these were.
+    pub(super) fn remove(&mut self, selected: &IdSelector<'_>) -> usize {
+        let (ids, before) = (&mut self.ids, self.order.len());
+        self.order.retain(|slot| {
+            let id = &mut ids[*slot as usize];
+            let stays = !selected.contains(u64::from(*id));
+            if !stays {
+                *id = NONE;
+            }
+            stays
+        });
+        before - self.order.len()
     }
 
     /// Forgets the slots out of use; `order` has the number of each one's id among those in use, slot by slot.
     pub(super) fn reorder(&mut self, order: &[u32]) {
         let ids: Vec<u64> = self.iter().map(|(id, _)| id).collect();
         self.ids = order.iter().map(|number| ids[*number as usize] as u32).collect();
-        self.slots.fill(NONE);
-        for (slot, id) in (0..).zip(&self.ids) {
-            self.slots[*id as usize] = slot;
+        for (slot, number) in (0..).zip(order) {
+            self.order[*number as usize] = slot;
         }
     }
 
     /// Numbers the ids in use anew, from 0.
     pub(super) fn renumber(&mut self) {
-        self.slots = self.iter().map(|(_, slot)| slot).collect();
-        for (id, slot) in (0..).zip(&self.slots) {
+        for (id, slot) in (0..).zip(&self.order) {
             self.ids[*slot as usize] = id;
         }
+        self.next = self.order.len() as u64;
     }
 
     /// Without vectors; ids are counted on.
     pub(super) fn emptied(&self) -> Self {
         Self {
-            ids: Vec::new(),
-            slots: vec![NONE; self.slots.len()],
-            living: 0,
+            next: self.next,
+            ..Self::default()
         }
     }
 
     /// What [`load`](Self::load) reads.
     pub(super) fn save(&self) -> Vec<u8> {
-        let next = self.next().to_le_bytes();
         let ids = self.ids.iter().flat_map(|id| id.to_le_bytes());
-        next.into_iter().chain(ids).collect()
+        self.next.to_le_bytes().into_iter().chain(ids).collect()
     }
 
     /// What [`save`](Self::save) wrote.
@@ -131,23 +152,19 @@ impl Ids {
         let (ids, _) = cursor.items(count, 4, "ids")?.as_chunks::<4>();
         cursor.finish()?;
         let ids: Vec<u32> = ids.iter().map(|id| u32::from_le_bytes(*id)).collect();
-        // Ids that are out of use take four bytes each, and no more can be than were ever given.
-        let mut slots = Vec::new();
-        Self::check(next, 0)?;
-        if slots.try_reserve(next as usize).is_err() {
-            return Err(Error::OutOfMemory {
-                bytes: 4 * next as usize,
-            });
+        let mut order: Vec<u32> = (0..ids.len() as u32)
+            .filter(|slot| ids[*slot as usize] != NONE)
+            .collect();
+        let id_at = |slot: &u32| ids[*slot as usize];
+        order.sort_unstable_by_key(id_at);
+        let is_last_given = order.last().is_none_or(|slot| u64::from(id_at(slot)) < next);
+        if !order.is_sorted_by(|a, b| id_at(a) < id_at(b))
+            || !is_last_given
+            || next > u64::from(NONE)
+            || ids.len() > SLOTS_MAX
+        {
+            return Err(Error::Damaged("ids are given twice, or were never given".into()));
         }
-        slots.resize(next as usize, NONE);
-        let mut living = 0;
-        for (slot, id) in (0..).zip(&ids).filter(|(_, id)| **id != NONE) {
-            match slots.get_mut(*id as usize) {
-                Some(place) if *place == NONE => *place = slot,
-                _ => return Err(Error::Damaged(format!("id {id} is taken or was never given"))),
-            }
-            living += 1;
-        }
-        Ok(Self { ids, slots, living })
+        Ok(Self { ids, order, next })
     }
 }

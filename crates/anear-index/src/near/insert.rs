@@ -8,6 +8,7 @@ use super::Near;
 use super::build::pruned_and_filled;
 use super::exact::Exact;
 use super::learned::Learned;
+use super::space::height;
 use super::walk::{Effort, Scratch};
 use crate::Result;
 use crate::graph::walk::Reached;
@@ -46,7 +47,7 @@ impl Near {
 impl Learned {
     /// Links a slot to its neighbors, and those to it.
     fn link(&mut self, slot: u32, exact: &Exact, metric: Metric, scratch: &mut Scratch) {
-        let mut vectors = Vectors::new(exact, metric);
+        let mut vectors = Vectors::new(exact, metric, self.longest);
         let Some(links) = &mut self.links else { return };
         self.code.prepare(vectors.get(slot), &mut scratch.query);
         scratch.walk(links, &self.lists, EFFORT, None, |_| true);
@@ -56,15 +57,25 @@ impl Learned {
         let code = |end: u32, code: &mut Vec<u8>| codes.copy_to(end as usize..end as usize + 1, code);
         let row = links.make_row(&own, code);
         links.extend(&row);
-        for end in own {
+        let mut is_linked = false;
+        for end in own.iter().copied() {
             let mut ends: Vec<u32> = links.of(end).collect();
             ends.push(slot);
             if ends.len() > links.degree() {
                 let near = vectors.nearest(end, ends.into_iter());
                 ends = vectors.pruned(&near, links.degree());
             }
+            is_linked |= ends.contains(&slot);
             let row = links.make_row(&ends, code);
             links.set(end, &row);
+        }
+        // Where all have nearer ones, the nearest gives up its farthest: what nothing links to is never found.
+        if let Some(&nearest) = own.first().filter(|_| !is_linked) {
+            let mut ends: Vec<u32> = links.of(nearest).collect();
+            ends.pop();
+            ends.push(slot);
+            let row = links.make_row(&ends, code);
+            links.set(nearest, &row);
         }
     }
 }
@@ -73,22 +84,30 @@ impl Learned {
 struct Vectors<'a> {
     exact: &'a Exact,
     metric: Metric,
-    known: HashMap<u32, Vec<f32>>,
+    longest: f32,
+    /// With the component that each lacks.
+    known: HashMap<u32, (Vec<f32>, f32)>,
 }
 
 impl<'a> Vectors<'a> {
-    fn new(exact: &'a Exact, metric: Metric) -> Self {
-        let known = HashMap::new();
-        Self { exact, metric, known }
+    fn new(exact: &'a Exact, metric: Metric, longest: f32) -> Self {
+        Self {
+            exact,
+            metric,
+            longest,
+            known: HashMap::new(),
+        }
     }
 
     fn get(&mut self, slot: u32) -> &[f32] {
-        let exact = self.exact;
-        self.known.entry(slot).or_insert_with(|| {
+        let (exact, metric, longest) = (self.exact, self.metric, self.longest);
+        let (vector, _) = self.known.entry(slot).or_insert_with(|| {
             let mut vector = Vec::new();
             exact.decode(slot, &mut vector);
-            vector
-        })
+            let height = height(metric, &vector, longest);
+            (vector, height)
+        });
+        vector
     }
 
     /// The other slots by their distance from this one.
@@ -111,15 +130,10 @@ impl<'a> Vectors<'a> {
         kept.iter().map(|reached| reached.slot()).collect()
     }
 
-    /// By inner product, vectors of different lengths are as far apart as if they were all made equally long.
+    /// As in [`Space`](super::space::Space).
     fn distance(&self, a: u32, b: u32) -> f32 {
-        let (x, y) = (&self.known[&a], &self.known[&b]);
-        let apart = Metric::L2.distance(x, y);
-        if self.metric == Metric::L2 {
-            return apart;
-        }
-        let length = |v: &[f32]| (-Metric::InnerProduct.distance(v, v)).max(0.0).sqrt();
-        let difference = length(x) - length(y);
-        apart - difference * difference
+        let [(x, x_height), (y, y_height)] = [&self.known[&a], &self.known[&b]];
+        let height = x_height - y_height;
+        Metric::L2.distance(x, y) + height * height
     }
 }

@@ -7,14 +7,14 @@ use anear_quant::{BLOCK_LEN, Codes, Spectrum, Training, TransformCode, Transform
 use super::NearShape;
 use super::build::{self, Material};
 use super::curve::{Curve, JUMP};
-use super::exact::Exact;
+use super::exact::{Exact, Form};
 use super::fit::{NEIGHBORS, Probes, Way};
 use super::links::Links;
 use super::lists::Lists;
 use super::partition::Partition;
-use super::space::Space;
+use super::space::{Space, height};
+use crate::Result;
 use crate::flat::on_pool;
-use crate::{Error, Result};
 
 /// Links of a vector: with 32, word embeddings (GloVe, 340,000 x 100) need three times the visits for a recall of 0.95,
 /// sentence embeddings (100,000 x 384) twice as many.
@@ -51,6 +51,8 @@ pub(super) struct Learned {
     pub(super) codes: Codes,
     pub(super) lists: Lists,
     pub(super) links: Option<Links>,
+    /// The squared length of the longest vector that the graph was built from.
+    pub(super) longest: f32,
     /// For each number of neighbors in [`NEIGHBORS`]: of reading lists, and of walks.
     pub(super) read: [Curve; 2],
     pub(super) walk: [Curve; 2],
@@ -85,6 +87,7 @@ impl Built {
             codes,
             lists,
             links: None,
+            longest: 0.0,
             read: Default::default(),
             walk: Default::default(),
         };
@@ -107,13 +110,15 @@ impl Built {
         for (slot, row) in (0..).zip(&self.order) {
             slots[*row as usize] = slot;
         }
-        let probes = Probes::draw(rows, &slots, metric, seed, pool);
+        let probes = Probes::draw(rows, &slots, &self.exact, metric, seed, pool);
         self.learned.read = probes.measure(&self.learned, &self.exact, Way::Read, pool);
         let is_cheap = self.learned.read[0].cost(RECALL) <= READ_MAX;
         if shape == NearShape::Lists || shape == NearShape::Auto && is_cheap {
             return Ok(());
         }
-        let heights = Space::heights(metric, rows);
+        let longest = Space::longest(rows);
+        let heights: Vec<f32> = rows.iter().map(|row| height(metric, row, longest)).collect();
+        self.learned.longest = longest;
         let material = Material {
             space: Space::new(rows, &self.order, &heights),
             code: &self.learned.code,
@@ -131,12 +136,12 @@ impl Built {
 /// The code that reads fewest bytes: its own, and those of the candidates that it needs for nearly all neighbors.
 fn choose(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Result<TransformCode> {
     let spectrum = Spectrum::of(rows, &Training { seed, pool })?;
-    let row_len = Exact::for_all(metric, rows.slice(0..rows.len().min(PART)))?.row_len();
+    let row_len = Form::of(rows.as_slice()).bytes() * rows.dim();
     let trials = trials(rows, metric, seed, pool);
     let mut best: Option<(usize, TransformCode)> = None;
     for nibbles in NIBBLES {
         let code = spectrum.code(metric, nibbles);
-        let candidates = needed(&code, &trials, pool);
+        let candidates = needed(&code, rows, &trials, pool);
         let cost = ESTIMATED * code.code_len() + candidates * row_len * JUMP;
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, code));
@@ -145,50 +150,49 @@ fn choose(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Res
             break;
         }
     }
-    let (_, code) = best.ok_or_else(|| Error::Damaged("no code was tried".into()))?;
+    let (_, code) = best.expect("there are sizes to try");
     Ok(code)
 }
 
-/// A query, and the vectors nearest to it, nearest first.
+/// A row, and those nearest to it, nearest first.
 struct Trial {
-    query: Vec<f32>,
-    near: Vec<f32>,
+    query: usize,
+    near: Vec<usize>,
 }
 
 /// Some of the vectors as queries, beside what competes for being among their neighbors.
 fn trials(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Vec<Trial> {
     let drawn = Random::new(seed).sorted_sample(rows.len(), QUERIES.min(rows.len()));
     on_pool(pool, drawn.len(), |i| {
-        let query = rows.row(drawn[i]);
-        let one = Rows::new(query, rows.dim()).expect("one vector");
+        let one = rows.slice(drawn[i]..drawn[i] + 1);
         let mut top = [TopK::new(COMPETING + 1)];
         scan_batch(metric, one, rows, 0, &IdSelector::All, &mut top);
         let [top] = top;
         let near = top.into_sorted().into_iter().map(|neighbor| neighbor.id as usize);
-        let near: Vec<usize> = near.filter(|row| *row != drawn[i]).collect();
         Trial {
-            query: query.to_vec(),
-            near: rows.gathered(near.into_iter()),
+            query: drawn[i],
+            near: near.filter(|row| *row != drawn[i]).collect(),
         }
     })
 }
 
 /// How many candidates by estimate hold 199 of 200 of the nearest.
-fn needed(code: &TransformCode, trials: &[Trial], pool: Option<&Pool>) -> usize {
-    let ranks = on_pool(pool, trials.len(), |i| ranks(code, &trials[i]));
+fn needed(code: &TransformCode, rows: Rows<'_>, trials: &[Trial], pool: Option<&Pool>) -> usize {
+    let ranks = on_pool(pool, trials.len(), |i| ranks(code, rows, &trials[i]));
     let mut ranks = ranks.concat();
     ranks.sort_unstable();
     ranks.get(ranks.len() * 199 / 200).copied().unwrap_or(0) + 1
 }
 
 /// How many are estimated to be nearer than each of the nearest.
-fn ranks(code: &TransformCode, trial: &Trial) -> Vec<usize> {
-    let near = Rows::new(&trial.near, code.dim()).expect("whole vectors");
-    let (mut rows, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
-    code.encode(near, &mut rows);
-    codes.extend_from_rows(&rows).expect("memory for some hundred codes");
+fn ranks(code: &TransformCode, rows: Rows<'_>, trial: &Trial) -> Vec<usize> {
+    let near = rows.gathered(trial.near.iter().copied());
+    let near = Rows::new(&near, code.dim()).expect("whole vectors");
+    let (mut encoded, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
+    code.encode(near, &mut encoded);
+    codes.extend_from_rows(&encoded).expect("memory for some hundred codes");
     let mut query = TransformedQuery::default();
-    code.prepare(&trial.query, &mut query);
+    code.prepare(rows.row(trial.query), &mut query);
     let mut estimates = vec![[0.0; BLOCK_LEN]; near.len().div_ceil(BLOCK_LEN)];
     for (block, out) in codes.as_bytes().chunks(code.block_len()).zip(&mut estimates) {
         query.tables().estimates(block, f32::INFINITY, out);

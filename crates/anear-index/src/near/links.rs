@@ -92,7 +92,8 @@ impl Links {
     pub(super) fn of(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
         let slots = &self.row(slot)[self.blocks * self.block_len..][..self.degree() * 4];
         let slots = slots.as_chunks::<4>().0.iter().map(|slot| u32::from_le_bytes(*slot));
-        slots.take_while(|slot| *slot != NONE)
+        // A file may tell of slots that are not there.
+        slots.filter(|slot| (*slot as usize) < self.len)
     }
 
     /// The bytes of a row that links to these slots, whose codes `code` tells.

@@ -218,7 +218,9 @@ impl Near {
         if recall >= 1.0 {
             return format!("{code}; for a recall of 1 all are compared");
         }
-        let effort = learned.effort(fit::NEIGHBORS[0], recall);
+        let Some(effort) = learned.effort(fit::NEIGHBORS[0], recall) else {
+            return format!("{code}; no effort that was measured reached a recall of {recall}, so all are compared");
+        };
         let (way, what) = match &learned.links {
             Some(links) => (format!("a graph of rows of {} bytes", links.row_len()), "visits"),
             None => ("lists alone".into(), "lists"),
@@ -366,7 +368,8 @@ impl VectorIndex for Near {
         let refused = mismatch(self, other);
         let other = (other as &dyn Any).downcast_ref::<Self>().ok_or(refused)?;
         self.check_match(other)?;
-        Ids::check(add_id, other.ids.next() as usize)?;
+        self.ids
+            .check(other.ids.living(), add_id.saturating_add(other.ids.next()))?;
         match other.ids.iter().next() {
             Some((id, _)) if id + add_id < self.ids.next() => Err(Error::DuplicateId { id: id + add_id }),
             _ => Ok(()),
@@ -422,8 +425,8 @@ impl Add for Near {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
         let first = self.ids.next();
-        Ids::check(first, vectors.len())?;
         let ids = first..first + vectors.len() as u64;
+        self.ids.check(vectors.len(), ids.end)?;
         if !ids.is_empty() {
             self.append(vectors, ids.clone(), pool)?;
         }
@@ -435,21 +438,15 @@ impl Remove for Near {
     /// Removed vectors are no answers any more, but paths lead past them until everything is built anew: at the latest when
     /// they are half of all.
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        let gone: Vec<u64> = self
-            .ids
-            .iter()
-            .map(|(id, _)| id)
-            .filter(|id| ids.contains(*id))
-            .collect();
         let before = self.ids.clone();
-        gone.iter().for_each(|id| self.ids.remove(*id));
+        let gone = self.ids.remove(ids);
         if 2 * self.ids.living() < self.ids.slots()
             && let Err(error) = self.rebuild(None)
         {
             self.ids = before;
             return Err(error);
         }
-        Ok(gone.len())
+        Ok(gone)
     }
 }
 

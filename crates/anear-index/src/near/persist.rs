@@ -50,6 +50,7 @@ pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWr
     }
     let degree = learned.links.as_ref().map_or(0, Links::degree);
     saved.extend((degree as u32).to_le_bytes());
+    saved.extend(learned.longest.to_le_bytes());
     for curve in learned.read.iter().chain(&learned.walk) {
         curve.save(&mut saved);
     }
@@ -75,7 +76,15 @@ pub(super) fn load(shape: NearShape, dim: usize, metric: Metric, from: &Containe
     let form = settings.u8("form of the vectors")?;
     let form = Form::ALL.into_iter().find(|known| *known as u8 == form);
     let form = form.ok_or_else(|| Error::Damaged("vectors in a form that there is not".into()))?;
-    let is_learned = settings.u8("what there is")? == 1;
+    let is_learned = match settings.u8("what there is")? {
+        0 => false,
+        1 => true,
+        other => {
+            return Err(Error::Damaged(format!(
+                "{other} says neither that something was learned nor that not"
+            )));
+        }
+    };
     settings.finish()?;
     index.ids = Ids::load(from.section(IDS)?)?;
     let vectors = from.own(from.section(VECTORS)?)?;
@@ -110,6 +119,7 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
     let starts = numbers(cursor.items(u64::from(nlist) + 1, 4, "starts of lists")?);
     let middle_slots = numbers(cursor.items(nlist.into(), 4, "middles of lists")?);
     let degree = cursor.u32("links per vector")? as usize;
+    let longest = f32::from_bits(cursor.u32("longest vector")?);
     let [a, b, c, d] = [(); 4].map(|()| Curve::load(&mut cursor));
     let (read, walk) = ([a?, b?], [c?, d?]);
     cursor.finish()?;
@@ -140,6 +150,7 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
         code,
         lists,
         links,
+        longest,
         read,
         walk,
     })

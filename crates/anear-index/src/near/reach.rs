@@ -7,7 +7,7 @@ use anear_quant::{BLOCK_LEN, Codes};
 
 use crate::graph::walk::Reached;
 
-/// The `keep` nearest of what was pushed, and some more; which they are does not depend on the order.
+/// The `keep` nearest of what was pushed, and some more.
 #[derive(Debug, Default)]
 pub(super) struct Reservoir {
     keep: usize,

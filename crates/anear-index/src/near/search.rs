@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 
-use super::curve::JUMP;
-use super::fit::NEIGHBORS;
+use super::curve::{Curve, JUMP};
+use super::fit::{self, NEIGHBORS};
 use super::learned::Learned;
 use super::walk::{Effort, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
@@ -20,6 +20,9 @@ const TASK_QUERIES: usize = 8;
 
 /// Vectors that are compared at a time.
 const BLOCK: usize = 256;
+
+/// Where no less than this share is selected, a search goes the same way as where everything is.
+const MOSTLY: f32 = 0.95;
 
 /// Which way a request goes.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +39,7 @@ enum Way<'a> {
 
 impl Learned {
     /// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most.
-    pub(super) fn effort(&self, k: usize, recall: f64) -> Effort {
+    pub(super) fn effort(&self, k: usize, recall: f64) -> Option<Effort> {
         match &self.links {
             Some(_) => scaled(&self.walk, k, recall),
             None => scaled(&self.read, k, recall),
@@ -44,19 +47,19 @@ impl Learned {
     }
 }
 
-fn scaled(curves: &[super::curve::Curve; NEIGHBORS.len()], k: usize, recall: f64) -> Effort {
+fn scaled(curves: &[Curve; NEIGHBORS.len()], k: usize, recall: f64) -> Option<Effort> {
     let measured = NEIGHBORS.iter().position(|neighbors| k <= *neighbors);
     let most = NEIGHBORS.len() - 1;
-    let effort = curves[measured.unwrap_or(most)].effort(recall);
+    let effort = curves[measured.unwrap_or(most)].effort(recall)?;
     let times = if measured.is_some() {
         1
     } else {
         k.div_ceil(NEIGHBORS[most])
     };
-    Effort {
+    Some(Effort {
         visits: effort.visits.saturating_mul(times),
         candidates: effort.candidates.saturating_mul(times).max(k),
-    }
+    })
 }
 
 impl Near {
@@ -82,6 +85,7 @@ impl Near {
                             found.push(neighbor);
                         }
                     });
+                    found.sort_unstable_by_key(|neighbor: &Neighbor| neighbor.id);
                     found
                 };
                 queries.iter().map(one).collect()
@@ -99,29 +103,44 @@ impl Near {
         let Some(learned) = self.learned.as_ref().filter(|_| recall < 1.0) else {
             return Ok(Way::Compare);
         };
-        let asked = |effort: Effort| Effort {
-            visits: if visits == 0 { effort.visits } else { visits },
-            candidates: if candidates == 0 {
-                effort.candidates
-            } else {
-                candidates.max(request.k)
-            },
+        // What is not said is what the recall needs; where none was measured that reaches it, all has to be said.
+        let asked = |effort: Option<Effort>| {
+            let said = |said: usize, needed: Option<usize>| if said == 0 { needed } else { Some(said) };
+            Some(Effort {
+                visits: said(visits, effort.map(|effort| effort.visits))?,
+                candidates: said(candidates, effort.map(|effort| effort.candidates))?.max(request.k),
+            })
         };
-        if !matches!(request.selector, IdSelector::All) {
+        let selected = match request.selector {
+            IdSelector::All => self.len(),
+            _ => self.ids.selected(&request.selector).count(),
+        };
+        if (selected as f32) < MOSTLY * self.len() as f32 {
             let effort = asked(scaled(&learned.read, request.k, recall));
-            return Ok(self.way_to_selected(learned, effort, &request.selector));
+            return Ok(effort.map_or(Way::Compare, |effort| self.way_to_selected(learned, effort, selected)));
         }
-        let effort = asked(learned.effort(request.k, recall));
-        Ok(match learned.links {
-            // Those that were removed are visited as well.
-            Some(_) => Way::Walk(learned, effort.times(self.ids.slots(), self.len())),
-            None => Way::Read(learned, effort),
-        })
+        let Some(effort) = asked(learned.effort(request.k, recall)) else {
+            return Ok(Way::Compare);
+        };
+        // What is no answer is visited as well.
+        Ok(self.way_to_all(learned, effort.times(self.ids.slots(), selected)))
+    }
+
+    /// Comparing everything, walking or reading lists.
+    fn way_to_all<'a>(&self, learned: &'a Learned, effort: Effort) -> Way<'a> {
+        let (way, measured) = match learned.links {
+            Some(_) => (Way::Walk(learned, effort), fit::Way::Walk),
+            None => (Way::Read(learned, effort), fit::Way::Read),
+        };
+        let compared = self.len() as f32 * self.exact.row_len() as f32;
+        match fit::cost(learned, &self.exact, measured, effort) < compared {
+            true => way,
+            false => Way::Compare,
+        }
     }
 
     /// Comparing all that is selected or reading lists: what reads fewer bytes.
-    fn way_to_selected<'a>(&self, learned: &'a Learned, effort: Effort, keep: &IdSelector<'_>) -> Way<'a> {
-        let selected = keep.count_in(0..self.ids.next()) as usize;
+    fn way_to_selected<'a>(&self, learned: &'a Learned, effort: Effort, selected: usize) -> Way<'a> {
         let row_len = self.exact.row_len() as f32;
         let compared = selected as f32 * row_len * JUMP as f32;
         let share = selected as f32 / self.len().max(1) as f32;
@@ -136,34 +155,9 @@ impl Near {
 
     fn answer(&self, query: &[f32], k: usize, way: Way<'_>, keep: &IdSelector<'_>, scratch: &mut Scratch) -> TopK {
         let mut top = TopK::new(k.min(self.len().max(1)));
-        let lives = |slot: u32| self.ids.id(slot).is_some();
-        let is_kept = |slot: u32| self.ids.id(slot).is_some_and(|id| keep.contains(id));
-        match way {
-            Way::Compare => {
-                self.compare(query, keep, scratch, |neighbor| top.push(neighbor));
-                return top;
-            }
-            Way::Walk(learned, effort) => {
-                learned.code.prepare(query, &mut scratch.query);
-                let links = learned.links.as_ref().expect("a walk needs a graph");
-                match self.ids.are_all_living() {
-                    true => scratch.walk(links, &learned.lists, effort, None, |_| true),
-                    false => scratch.walk(links, &learned.lists, effort, None, lives),
-                }
-            }
-            Way::Read(learned, effort) => {
-                learned.code.prepare(query, &mut scratch.query);
-                match self.ids.are_all_living() {
-                    true => scratch.read(&learned.lists, &learned.codes, effort, |_| true),
-                    false => scratch.read(&learned.lists, &learned.codes, effort, lives),
-                }
-            }
-            Way::ReadSelected(learned, effort, share) => {
-                learned.code.prepare(query, &mut scratch.query);
-                if !scratch.read_accepted(&learned.lists, &learned.codes, effort, share, is_kept) {
-                    return self.answer(query, k, Way::Compare, keep, scratch);
-                }
-            }
+        if !self.find_candidates(query, way, keep, scratch) {
+            self.compare(query, keep, scratch, |neighbor| top.push(neighbor));
+            return top;
         }
         scratch.measure(&self.exact, query);
         for (slot, distance) in scratch.slots.iter().zip(&scratch.distances) {
@@ -174,33 +168,60 @@ impl Near {
                 });
             }
         }
-        // Where a walk went astray among removed vectors, or lists held too few, there are more to be had.
-        if top.len() < k.min(self.len()) {
-            return self.answer(query, k, Way::Compare, keep, scratch);
-        }
         top
     }
 
-    /// Visits every selected vector, by id.
+    /// Leaves candidates in the scratch; `false` where all that is selected is to be compared instead, be it that this is the
+    /// way, or that too few were found: where a walk went astray, or what is selected is far from the query.
+    fn find_candidates(&self, query: &[f32], way: Way<'_>, keep: &IdSelector<'_>, scratch: &mut Scratch) -> bool {
+        let all = matches!(keep, IdSelector::All) && self.ids.are_all_living();
+        let is_kept = |slot: u32| self.ids.id(slot).is_some_and(|id| keep.contains(id));
+        let effort = match way {
+            Way::Compare => return false,
+            Way::Walk(learned, effort) | Way::Read(learned, effort) | Way::ReadSelected(learned, effort, _) => {
+                learned.code.prepare(query, &mut scratch.query);
+                effort
+            }
+        };
+        match way {
+            Way::Compare => return false,
+            Way::Walk(learned, effort) => {
+                let Some(links) = &learned.links else { return false };
+                match all {
+                    true => scratch.walk(links, &learned.lists, effort, None, |_| true),
+                    false => scratch.walk(links, &learned.lists, effort, None, is_kept),
+                }
+            }
+            Way::Read(learned, effort) => match all {
+                true => scratch.read(&learned.lists, &learned.codes, effort, |_| true),
+                false => scratch.read(&learned.lists, &learned.codes, effort, is_kept),
+            },
+            Way::ReadSelected(learned, effort, share) => {
+                if !scratch.read_accepted(&learned.lists, &learned.codes, effort, share, is_kept) {
+                    return false;
+                }
+            }
+        }
+        scratch.slots.len() >= effort.candidates.min(self.len())
+    }
+
+    /// Visits every selected vector.
     fn compare(&self, query: &[f32], keep: &IdSelector<'_>, scratch: &mut Scratch, mut visit: impl FnMut(Neighbor)) {
         let mut ids = Vec::with_capacity(BLOCK);
-        let mut selected = keep.matches_in(0..self.ids.next());
+        let mut selected = self.ids.selected(keep);
+        scratch.slots.clear();
+        scratch.measure(&self.exact, query);
         loop {
             ids.clear();
             scratch.slots.clear();
-            for id in selected.by_ref() {
-                if let Some(slot) = self.ids.slot(id) {
-                    ids.push(id);
-                    scratch.slots.push(slot);
-                }
-                if ids.len() == BLOCK {
-                    break;
-                }
+            for (id, slot) in selected.by_ref().take(BLOCK) {
+                ids.push(id);
+                scratch.slots.push(slot);
             }
             if ids.is_empty() {
                 return;
             }
-            scratch.measure(&self.exact, query);
+            scratch.measure_prepared(&self.exact, query);
             for (id, distance) in ids.iter().zip(&scratch.distances) {
                 visit(Neighbor {
                     id: *id,

@@ -18,20 +18,9 @@ impl<'a> Space<'a> {
         Self { rows, order, heights }
     }
 
-    /// The missing component of each row.
-    pub(super) fn heights(metric: Metric, rows: Rows<'_>) -> Vec<f32> {
-        if metric == Metric::L2 {
-            return vec![0.0; rows.len()];
-        }
-        let squares: Vec<f32> = rows
-            .iter()
-            .map(|row| -Metric::InnerProduct.distance(row, row))
-            .collect();
-        let longest = squares.iter().copied().fold(0.0, f32::max);
-        squares
-            .iter()
-            .map(|square| (longest - square).max(0.0).sqrt())
-            .collect()
+    /// The squared length of the longest row.
+    pub(super) fn longest(rows: Rows<'_>) -> f32 {
+        rows.iter().map(square).fold(0.0, f32::max)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -62,4 +51,16 @@ impl<'a> Space<'a> {
             *distance += height * height;
         }
     }
+}
+
+/// The component that a vector lacks by inner product, where the longest has this squared length.
+pub(super) fn height(metric: Metric, vector: &[f32], longest: f32) -> f32 {
+    match metric {
+        Metric::L2 => 0.0,
+        _ => (longest - square(vector)).max(0.0).sqrt(),
+    }
+}
+
+fn square(vector: &[f32]) -> f32 {
+    -Metric::InnerProduct.distance(vector, vector)
 }

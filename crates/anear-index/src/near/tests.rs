@@ -180,7 +180,7 @@ fn vectors_come_and_go_for_twenty_rounds_and_recall_stays() {
             .iter()
             .for_each(|(_, slot)| index.exact.decode(slot, &mut fresh));
         let fresh = self::index(shape, Metric::L2, &fresh);
-        let effort = fresh.learned.as_ref().unwrap().effort(K, 0.98);
+        let effort = fresh.learned.as_ref().unwrap().effort(K, 0.98).unwrap();
         let request = SearchRequest::new(K)
             .with("visits", effort.visits as f64)
             .with("candidates", effort.candidates as f64);
@@ -254,9 +254,12 @@ fn damaged_bytes_are_refused_or_answer_without_a_panic() {
         row[len - 300..].fill(0xa5);
         links.set(slot, &row);
     }
-    let again = from_bytes(&to_bytes(&damaged)).unwrap();
-    let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
-    assert!(found.iter().all(|found| found.len() == K));
+    let mut again = from_bytes(&to_bytes(&damaged)).unwrap();
+    for _ in 0..2 {
+        let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
+        assert!(found.iter().all(|found| found.len() == K));
+        again.add(rows(&base[..DIM * 20])).unwrap();
+    }
 }
 
 #[test]
@@ -281,6 +284,14 @@ fn vectors_are_kept_without_loss_in_as_few_bytes_as_they_take() {
     let whole: Vec<f32> = (0..LEN * DIM).map(|i| (i * 37 % 251) as f32).collect();
     let mut index = index(NearShape::Auto, Metric::L2, &whole);
     assert_eq!(index.exact.row_len(), DIM);
+    assert_eq!(
+        index
+            .search(rows(&whole[..DIM]), &SearchRequest::new(1))
+            .unwrap()
+            .row(0)[0]
+            .distance,
+        0.0
+    );
     let halves: Vec<f32> = whole[..DIM].iter().map(|x| x + 0.5).collect();
     index.add(rows(&halves)).unwrap();
     assert_eq!(index.exact.row_len(), 2 * DIM);
@@ -289,6 +300,9 @@ fn vectors_are_kept_without_loss_in_as_few_bytes_as_they_take() {
     assert_eq!(index.exact.row_len(), 4 * DIM);
     assert_eq!(index.reconstruct(5).unwrap(), whole[5 * DIM..6 * DIM]);
     assert_eq!(index.reconstruct(LEN as u64).unwrap(), halves);
+    // Queries that were prepared for bytes before are prepared anew.
+    let found = index.search(rows(&halves), &SearchRequest::new(1)).unwrap();
+    assert_eq!((found.row(0)[0].id, found.row(0)[0].distance), (LEN as u64, 0.0));
     assert_eq!(index.reconstruct(LEN as u64 + 1).unwrap(), odd);
 }
 
@@ -341,4 +355,88 @@ fn knobs_are_shares_and_counts() {
     ));
     let copy = index.boxed_clone();
     assert_eq!((&*copy as &dyn Any).downcast_ref::<Near>().unwrap().visits, 5);
+}
+
+#[test]
+fn copies_of_a_vector_do_not_hide_what_is_behind_them() {
+    let mut base = clustered(1, LEN);
+    for copy in 1..300 {
+        base.copy_within(..DIM, copy * DIM);
+    }
+    let index = index(NearShape::Graph, Metric::L2, &base);
+    let request = SearchRequest::new(100).with("recall", 0.99);
+    let got = recall(&index, &clustered(2, 100), &request);
+    assert!(got > 0.97, "{got}");
+    let found = index.search(rows(&base[..DIM]), &SearchRequest::new(10)).unwrap();
+    assert!(found.row(0).iter().all(|neighbor| neighbor.distance == 0.0));
+}
+
+#[test]
+fn vectors_unlike_those_before_are_found_as_soon_as_they_come() {
+    let base = clustered(1, LEN);
+    // Around other middles.
+    let strange: Vec<f32> = clustered(8, LEN / 4)
+        .chunks(DIM)
+        .flat_map(|x| x.iter().rev().copied())
+        .collect();
+    let mut index = index(NearShape::Graph, Metric::L2, &base);
+    for one in strange.chunks(DIM) {
+        index.add(rows(one)).unwrap();
+    }
+    let got = recall(&index, &strange[..100 * DIM], &SearchRequest::new(K));
+    assert!(got > 0.9, "{got}");
+}
+
+#[test]
+fn the_form_of_vectors_changes_no_recall_that_is_measured() {
+    let base: Vec<f32> = clustered(1, LEN).iter().map(|x| (x * 64.0).round() / 64.0).collect();
+    let mut wider = base.clone();
+    wider[5] += 1e-4;
+    for metric in [Metric::L2, Metric::InnerProduct] {
+        let (half, float) = (
+            index(NearShape::Lists, metric, &base),
+            index(NearShape::Lists, metric, &wider),
+        );
+        assert_eq!((half.exact.row_len(), float.exact.row_len()), (2 * DIM, 4 * DIM));
+        for index in [half, float] {
+            assert!(index.learned.as_ref().unwrap().effort(K, 0.995).is_some(), "{metric}");
+        }
+    }
+}
+
+#[test]
+fn vectors_too_large_to_learn_from_are_refused_and_what_was_there_stays() {
+    let (base, queries) = (clustered(1, LEARNED_MIN - 1), clustered(2, 20));
+    let large: Vec<f32> = queries.iter().map(|x| x * 1e20).collect();
+    let mut index = index(NearShape::Graph, Metric::InnerProduct, &base);
+    let before = to_bytes(&index);
+    let said = index.add(rows(&large)).unwrap_err().to_string();
+    assert!(
+        said.ends_with("cannot learn from vectors this large: scale them down"),
+        "{said}"
+    );
+    assert!(to_bytes(&index) == before);
+    index.add(rows(&queries)).unwrap();
+    assert_eq!(index.built(), (true, true));
+}
+
+#[test]
+fn huge_wishes_are_answered_by_comparing_everything() {
+    let base = clustered(1, LEN);
+    for shape in [NearShape::Lists, NearShape::Graph] {
+        let index = index(shape, Metric::L2, &base);
+        for request in [
+            SearchRequest::new(usize::MAX),
+            SearchRequest::new(K)
+                .with("visits", f64::INFINITY)
+                .with("candidates", f64::INFINITY),
+        ] {
+            assert_eq!(recall(&index, &base[..DIM * 3], &request), 1.0, "{shape:?}");
+        }
+        let twice = SearchRequest::new(3).selecting(IdSelector::Sorted(&[7, 7, 9]));
+        let found = index.search(rows(&base[..DIM]), &twice).unwrap();
+        let mut ids: Vec<u64> = found.row(0).iter().map(|neighbor| neighbor.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [7, 9]);
+    }
 }

@@ -38,8 +38,10 @@ pub(super) fn walk(
     let WalkMemory { beam, seen, entries } = memory;
     let len = links.len();
     seen.begin(len);
-    without.map(|slot| seen.insert(slot));
-    beam.begin(effort.visits.max(effort.candidates));
+    if let Some(slot) = without {
+        seen.insert(slot);
+    }
+    beam.begin(effort.visits.max(effort.candidates).min(len));
     entries.begin(ENTRIES);
     lists.entries(tables, entries);
     for reached in entries.kept() {
@@ -82,7 +84,7 @@ pub(super) struct WalkMemory {
     entries: Reservoir,
 }
 
-/// The memory of a search, kept from one to the next: nothing is allocated per query.
+/// The memory of a search, kept from one to the next.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) query: TransformedQuery,
@@ -180,9 +182,14 @@ impl Scratch {
 
     /// Compares the candidates with the query as they are.
     pub(super) fn measure(&mut self, exact: &Exact, query: &[f32]) {
+        exact.prepare(query, &mut self.comparing);
+        self.measure_prepared(exact, query);
+    }
+
+    /// As [`measure`](Self::measure), with the query of the last time.
+    pub(super) fn measure_prepared(&mut self, exact: &Exact, query: &[f32]) {
         self.distances.clear();
         self.distances.resize(self.slots.len(), 0.0);
-        exact.prepare(query, &mut self.comparing);
         exact.distances(query, &mut self.comparing, &self.slots, &mut self.distances);
     }
 }

@@ -2,7 +2,7 @@
 
 use anear_kernels::{Grid, Metric, Rows};
 
-use super::{Segment, TransformCode};
+use super::TransformCode;
 
 /// Vectors that are projected together: their components stay in the cache.
 const TOGETHER: usize = 256;
@@ -36,13 +36,8 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn new(code: &'a TransformCode) -> Self {
-        let deviation = |segment: &Segment| match segment.bits {
-            1 => segment.step / 1.5958,
-            2 => segment.step / 0.9957,
-            _ => segment.step / 0.3352,
-        };
         let segments = code.segments.iter();
-        let squares = segments.map(|segment| segment.len as f32 * deviation(segment).powi(2));
+        let squares = segments.map(|segment| segment.len as f32 * segment.variance());
         let segments = code.segments.iter();
         let levels = segments.flat_map(|segment| std::iter::repeat_n((segment.step, segment.bits), segment.len));
         Self {
@@ -61,8 +56,7 @@ impl<'a> Encoder<'a> {
             .round(components, &self.scales(square.sqrt()), &mut self.numbers);
         self.write_nibbles(codes);
         let norm = Metric::L2.distance(vector, &self.code.mean);
-        let tail = (norm - square).max(0.0) * self.code.tail;
-        let scale = if product > 0.0 { (square + tail) / product } else { 0.0 };
+        let scale = if product > 0.0 { square / product } else { 0.0 };
         let factors = match self.code.metric {
             Metric::L2 => [norm, -2.0 * scale],
             _ => [Metric::InnerProduct.distance(vector, &self.code.mean), -scale],

@@ -40,6 +40,11 @@ impl Segment {
     fn nibbles(self) -> usize {
         nibbles(self.len, self.bits)
     }
+
+    /// That of its components in a vector as long as most.
+    fn variance(self) -> f32 {
+        (self.step / spectrum::step(self.bits)).powi(2)
+    }
 }
 
 /// Nibbles of so many components of so many bits.
@@ -82,8 +87,6 @@ pub struct TransformCode {
     mean: Vec<f32>,
     projection: Projection,
     segments: Vec<Segment>,
-    /// How far an inner product of near vectors is that of the components that are kept, as a share of the rest.
-    tail: f32,
 }
 
 /// A query turned as codes are, with its tables.
@@ -222,7 +225,7 @@ impl TransformCode {
 
     /// Everything that [`load`](Self::load) needs besides the dimension.
     pub fn save(&self) -> Vec<u8> {
-        let mut out = self.tail.to_le_bytes().to_vec();
+        let mut out = Vec::new();
         put_floats(&mut out, &self.mean);
         out.extend((self.segments.len() as u32).to_le_bytes());
         for segment in &self.segments {
@@ -242,7 +245,6 @@ impl TransformCode {
     /// [`Error::Damaged`] and [`Error::Bytes`].
     pub fn load(metric: Metric, dim: usize, saved: &[u8]) -> Result<Self> {
         let mut cursor = Cursor::new(saved);
-        let tail = f32::from_bits(cursor.u32("share of the tail")?);
         let mean = take_floats(&mut cursor, "mean")?;
         check_floats("the mean", &mean, dim)?;
         let count = cursor.u32("number of segments")? as usize;
@@ -256,10 +258,13 @@ impl TransformCode {
             });
         }
         let is_sound = |segment: &Segment| {
-            matches!(segment.bits, 1 | 2 | 4) && (1..=SEGMENT).contains(&segment.len) && segment.step >= 0.0
+            matches!(segment.bits, 1 | 2 | 4)
+                && (1..=SEGMENT).contains(&segment.len)
+                && segment.step >= 0.0
+                && segment.step.is_finite()
         };
         let kept: usize = segments.iter().map(|segment| segment.len).sum();
-        if !segments.iter().all(is_sound) || !(1..=dim).contains(&kept) || !(0.0..=1.0).contains(&tail) {
+        if !segments.iter().all(is_sound) || !(1..=dim).contains(&kept) {
             return Err(Error::Damaged(format!(
                 "{count} segments of a code for {dim} components"
             )));
@@ -277,7 +282,6 @@ impl TransformCode {
             mean,
             projection,
             segments,
-            tail,
         })
     }
 }

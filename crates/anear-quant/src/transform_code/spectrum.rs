@@ -21,6 +21,12 @@ const QUANTIZERS: [(u32, f32, f32); 4] = [
     (4, 0.3352, 0.01154),
 ];
 
+/// The step of so many bits for components of variance 1.
+pub(super) fn step(bits: u32) -> f32 {
+    let known = QUANTIZERS.iter().find(|(known, ..)| *known == bits);
+    known.map_or(1.0, |(_, step, _)| *step)
+}
+
 /// The directions that a sample varies along, from the most to the least.
 #[derive(Clone, Debug)]
 pub struct Spectrum {
@@ -80,7 +86,7 @@ impl Spectrum {
         self.variances.len().next_multiple_of(2)
     }
 
-    /// The code of so many nibbles at most, spent where they cut the error most.
+    /// The code of about so many nibbles, spent where they cut the error most.
     pub fn code(&self, metric: Metric, nibbles: usize) -> TransformCode {
         let segments = self.spend(nibbles);
         let kept: usize = segments.iter().map(|segment| segment.len).sum();
@@ -97,7 +103,6 @@ impl Spectrum {
             mean: self.mean.clone(),
             projection,
             segments,
-            tail: 0.0,
         }
     }
 
@@ -131,6 +136,10 @@ impl Spectrum {
             let Some(best) = best else { break };
             spent += gain(best, levels[best]).0;
             levels[best] += 1;
+        }
+        // A code has a component at least.
+        if levels.iter().all(|level| *level == 0) {
+            levels[0] = 1;
         }
         let kept = levels.iter().rposition(|level| *level > 0).map_or(0, |last| last + 1);
         let spent = levels[..kept].iter().zip(&variances);

@@ -155,6 +155,13 @@ async fn flat_of(metric: Metric, numbers: std::ops::Range<usize>) -> LocalStore 
     store
 }
 
+async fn saved(store: &LocalStore) -> LocalStore {
+    let bytes = store.serialize_to_bytes().await.unwrap();
+    LocalStore::deserialize_from_bytes(bytes, FakeEmbeddings::new(DIM))
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_recall_between_0_and_1_is_kept_as_it_is() {
     let store = builder("auto", Metric::Cosine).knob("recall", 0.9).build();
@@ -164,14 +171,6 @@ async fn a_recall_between_0_and_1_is_kept_as_it_is() {
         error.contains("recall must be a share between 0 and 1, got 1.5"),
         "{error}"
     );
-    let saved = |store: &LocalStore| {
-        let bytes = store.serialize_to_bytes();
-        async {
-            LocalStore::deserialize_from_bytes(bytes.await.unwrap(), FakeEmbeddings::new(DIM))
-                .await
-                .unwrap()
-        }
-    };
     assert_eq!(saved(&store).await.view().knob("recall"), Some(0.9));
     store.upsert(documents(0..2100)).await.unwrap();
     for recall in [0.9, 0.995, 0.0, 1.0] {

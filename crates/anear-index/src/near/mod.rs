@@ -219,7 +219,9 @@ impl Near {
             return format!("{code}; for a recall of 1 all are compared");
         }
         let Some(effort) = learned.effort(fit::NEIGHBORS[0], recall) else {
-            return format!("{code}; no effort that was measured reached a recall of {recall}, so all are compared");
+            return format!(
+                "{code}; for a recall of {recall} all are compared: no effort that was measured reached it"
+            );
         };
         let (way, what) = match &learned.links {
             Some(links) => (format!("a graph of rows of {} bytes", links.row_len()), "visits"),

@@ -30,7 +30,8 @@ pub(crate) fn within(index: &Linked, queries: Rows<'_>, request: &RangeRequest<'
     over_queries(queries, request.pool, |queries| search.within(queries, request.radius))
 }
 
-fn over_queries(
+/// What `answer` says to stretches of the queries, on the threads of a pool if there is one.
+pub(crate) fn over_queries(
     queries: Rows<'_>,
     pool: Option<&anear_pool::Pool>,
     answer: impl Fn(Rows<'_>) -> Vec<Vec<Neighbor>> + Send + Sync,

@@ -4,19 +4,15 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
-use anear_pool::Pool;
 
 use super::curve::{Curve, JUMP};
 use super::fit::{self, NEIGHBORS};
 use super::learned::Learned;
 use super::walk::{Effort, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
-use crate::flat::{on_pool, parts};
+use crate::graph::search::over_queries;
 use crate::request::as_share;
 use crate::{Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
-
-/// Queries of one task.
-const TASK_QUERIES: usize = 8;
 
 /// Vectors that are compared at a time.
 const BLOCK: usize = 256;
@@ -240,21 +236,6 @@ impl Effort {
             ..self
         }
     }
-}
-
-fn over_queries(
-    queries: Rows<'_>,
-    pool: Option<&Pool>,
-    answer: impl Fn(Rows<'_>) -> Vec<Vec<Neighbor>> + Send + Sync,
-) -> Neighbors {
-    let Some(pool) = pool.filter(|pool| pool.threads() > 1) else {
-        return answer(queries).into_iter().collect();
-    };
-    let tasks: Vec<_> = parts(queries.len(), TASK_QUERIES).collect();
-    let answers = on_pool(Some(pool), tasks.len(), |task| {
-        answer(queries.slice(tasks[task].clone()))
-    });
-    answers.into_iter().flatten().collect()
 }
 
 /// The memory of searches that are not going on just now.

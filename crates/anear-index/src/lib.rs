@@ -52,6 +52,7 @@ mod error;
 mod flat;
 mod graph;
 mod hnsw;
+mod idle;
 mod ids;
 mod index;
 mod ivf;

@@ -3,9 +3,8 @@
 //! The links are in `links.rs`, how they are walked in `walk.rs`, which links a node gets in `select.rs`, how new nodes are
 //! linked in `link.rs`, how nodes leave in `remove.rs`, whether to walk at all in `search.rs`.
 
-use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anear_bytes::AlignedBytes;
 use anear_kernels::{Metric, Rows};
@@ -18,6 +17,7 @@ use self::slots::Slots;
 use self::walk::Walker;
 use crate::error::{check_dim, check_finite};
 use crate::flat::{check_metric, check_unit, encode_for, is_same_quantizer};
+use crate::idle::Idle;
 use crate::ids::MAX_ID;
 use crate::index::unsupported;
 use crate::{Error, Result};
@@ -254,34 +254,10 @@ impl Linked {
 }
 
 /// The memory of walks and selections that are not going on just now.
-#[derive(Default)]
-pub(crate) struct Walkers(Mutex<Vec<Scratch>>);
+pub(crate) type Walkers = Idle<Scratch>;
 
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) walker: Walker,
     pub(crate) selector: Selector,
-}
-
-impl Walkers {
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = idle().pop().unwrap_or_default();
-        let done = work(&mut scratch);
-        idle().push(scratch);
-        done
-    }
-}
-
-impl Clone for Walkers {
-    /// Memory is not copied.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl fmt::Debug for Walkers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Walkers")
-    }
 }

@@ -24,11 +24,11 @@ const TASK: usize = 256;
 /// Lists that are read for the neighbors of a vector.
 const LISTS: usize = 8;
 
-/// Candidates by estimate, and how many of the nearest of them by distance are looked at: half as many more than links.
-const CANDIDATES: usize = 96;
-
-/// Rows that a walk for neighbors reads.
-const VISITS: usize = 64;
+/// How walks look for neighbors, of which half as many more than links are looked at; so do those for vectors that come later.
+pub(super) const EFFORT: Effort = Effort {
+    visits: 64,
+    candidates: 96,
+};
 
 /// Links back that are looked at beside a vector's own; more are very rare, but for a few middles of everything.
 const BACK_MAX: usize = 64;
@@ -98,7 +98,7 @@ fn near_by_lists(material: &Material<'_>, slots: Range<usize>) -> Neighbors {
     let mut near = Vec::with_capacity(slots.len());
     let mut distances = Vec::new();
     for_each_tables(material, slots, |slot, tables| {
-        reservoir.begin(CANDIDATES);
+        reservoir.begin(EFFORT.candidates);
         for list in material.lists.nearest(tables, LISTS, &mut lists) {
             scan(tables, material.codes, material.lists.slots(list), &mut reservoir);
         }
@@ -116,12 +116,8 @@ fn near_by_walks(material: &Material<'_>, first: &Links, links: &Neighbors, slot
     let mut memory = WalkMemory::default();
     let mut near = Vec::with_capacity(slots.len());
     let mut distances = Vec::new();
-    let effort = Effort {
-        visits: VISITS,
-        candidates: CANDIDATES,
-    };
     for_each_tables(material, slots, |slot, tables| {
-        walk(first, material.lists, tables, effort, None, |_| true, &mut memory);
+        walk(first, material.lists, tables, EFFORT, None, |_| true, &mut memory);
         let mut found: Vec<u32> = memory.beam.found().map(|reached| reached.slot()).collect();
         found.extend(links[slot as usize].iter().map(|reached| reached.slot()));
         found.sort_unstable();

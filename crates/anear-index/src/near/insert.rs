@@ -5,19 +5,13 @@ use std::collections::HashMap;
 use anear_kernels::{Metric, Rows};
 
 use super::Near;
-use super::build::pruned_and_filled;
+use super::build::{EFFORT, pruned_and_filled};
 use super::exact::Exact;
 use super::learned::Learned;
 use super::space::height;
-use super::walk::{Effort, Scratch};
+use super::walk::Scratch;
 use crate::Result;
 use crate::graph::walk::Reached;
-
-/// How a new vector looks for its neighbors: as all did when the graph was built.
-const EFFORT: Effort = Effort {
-    visits: 64,
-    candidates: 96,
-};
 
 impl Near {
     /// Takes up the vectors in the slots from `first` on, where there is something to take them up into.

@@ -1,8 +1,5 @@
 //! How a query is answered: which way, and how far.
 
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
-
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 
 use super::curve::{Curve, JUMP};
@@ -11,6 +8,7 @@ use super::learned::Learned;
 use super::walk::{Effort, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
+use crate::idle::Idle;
 use crate::request::as_share;
 use crate::{Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
 
@@ -239,28 +237,4 @@ impl Effort {
 }
 
 /// The memory of searches that are not going on just now.
-#[derive(Default)]
-pub(super) struct Scratches(Mutex<Vec<Scratch>>);
-
-impl Scratches {
-    fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = idle().pop().unwrap_or_default();
-        let done = work(&mut scratch);
-        idle().push(scratch);
-        done
-    }
-}
-
-impl Clone for Scratches {
-    /// Memory is not copied.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl fmt::Debug for Scratches {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scratches")
-    }
-}
+pub(super) type Scratches = Idle<Scratch>;

@@ -55,7 +55,12 @@ impl Hadamard {
 
 /// The unnormalized transform, in place.
 fn transform(vector: &mut [f32]) {
-    let mut half = 1;
+    transform_runs(vector, 1);
+}
+
+/// As [`transform`], where a component is a run of `width` numbers.
+pub(crate) fn transform_runs(vector: &mut [f32], width: usize) {
+    let mut half = width;
     while half < vector.len() {
         for pair in vector.chunks_exact_mut(2 * half) {
             let (upper, lower) = pair.split_at_mut(half);

@@ -41,6 +41,7 @@ mod spec;
 
 pub use center::Center;
 pub use hadamard::Hadamard;
+pub(crate) use hadamard::transform_runs;
 pub use itq::{Itq, ItqParts};
 pub use linear::Linear;
 pub use normalize::Normalize;

@@ -3,7 +3,7 @@
 use anear_kernels::{Metric, Random, Rows};
 
 use super::{Projection, SEGMENT, Segment, TransformCode, nibbles};
-use crate::transform::{Principal, TransformSpec, subsample};
+use crate::transform::{Principal, TransformSpec, subsample, transform_runs};
 use crate::{Result, Training};
 
 /// Longer vectors are not turned by a matrix: it would take longer than everything else, and gigabytes to learn.
@@ -184,17 +184,7 @@ pub(super) fn rotate_segments(components: &mut [f32], width: usize) {
 
 /// The orthonormal Hadamard transform of a power of two of components.
 fn hadamard(segment: &mut [f32], width: usize) {
-    let len = segment.len() / width;
-    let mut half = 1;
-    while half < len {
-        for pair in segment.chunks_exact_mut(2 * half * width) {
-            let (first, second) = pair.split_at_mut(half * width);
-            for (a, b) in first.iter_mut().zip(second) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
-    }
-    let scale = 1.0 / (len as f32).sqrt();
+    transform_runs(segment, width);
+    let scale = 1.0 / ((segment.len() / width) as f32).sqrt();
     segment.iter_mut().for_each(|x| *x *= scale);
 }

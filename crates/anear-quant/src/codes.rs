@@ -78,6 +78,27 @@ impl Layout {
         rests[vector * rest_len..][..rest_len].copy_from_slice(rest);
     }
 
+    /// Writes the codes of all vectors of a block: the same as writing one after the other, in a fraction of the time.
+    ///
+    /// # Panics
+    /// As [`write`](Self::write).
+    pub fn write_all(self, block: &mut [u8], codes: &[&[u8]; BLOCK_LEN]) {
+        let (plane, rest_len) = self.block_parts(codes[0].len());
+        let (planes, rests) = block.split_at_mut(plane);
+        let interleaved = codes.map(|code| &code[..plane / BLOCK_LEN]);
+        for (at, pair) in planes.as_chunks_mut::<BLOCK_LEN>().0.iter_mut().enumerate() {
+            let (even, odd) = pair.split_at_mut(BLOCK_LEN / 2);
+            for (vector, byte) in BYTE.into_iter().enumerate() {
+                let (low, high) = (interleaved[vector][at], interleaved[vector + BLOCK_LEN / 2][at]);
+                even[byte] = low & 0x0f | high << 4;
+                odd[byte] = low >> 4 | high & 0xf0;
+            }
+        }
+        for (rest, code) in rests.chunks_exact_mut(rest_len.max(1)).zip(codes) {
+            rest.copy_from_slice(&code[plane / BLOCK_LEN..]);
+        }
+    }
+
     /// Reads the code of a vector of a block.
     ///
     /// # Panics
@@ -239,13 +260,23 @@ impl Codes {
             self.len += count;
             return Ok(());
         }
-        for code in rows.chunks_exact(self.code_len) {
-            if self.len.is_multiple_of(BLOCK_LEN) {
-                let block = self.layout.block_bytes(self.code_len);
-                (0..block).for_each(|_| self.bytes.push(0));
+        let bytes = self.layout.bytes_for(self.len + count, self.code_len);
+        self.bytes.extend_from_slice(&vec![0; bytes - self.bytes.len()]);
+        let mut codes = rows.chunks_exact(self.code_len);
+        while codes.len() > 0 {
+            let slot = self.len;
+            match codes.len() >= BLOCK_LEN && slot.is_multiple_of(BLOCK_LEN) {
+                true => {
+                    let block: [&[u8]; BLOCK_LEN] = std::array::from_fn(|_| codes.next().expect("a whole block"));
+                    let layout = self.layout;
+                    layout.write_all(self.block_mut(slot), &block);
+                    self.len += BLOCK_LEN;
+                }
+                false => {
+                    self.write(slot, codes.next().expect("a code is left"));
+                    self.len += 1;
+                }
             }
-            self.len += 1;
-            self.write(self.len - 1, code);
         }
         Ok(())
     }

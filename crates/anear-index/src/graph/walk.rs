@@ -111,22 +111,42 @@ impl Beam {
         }
     }
 
+    /// The distance of what has `before` nearer ones, what is refused not counted.
+    #[inline]
+    pub(crate) fn distance_of(&self, before: usize) -> Option<f32> {
+        let reached = match self.accepted == self.reached.len() {
+            true => self.reached.get(before).copied(),
+            false => self.found().nth(before),
+        };
+        reached.map(Reached::distance)
+    }
+
+    /// Forgets what is farther than this.
+    #[inline]
+    pub(crate) fn narrow(&mut self, bound: f32) {
+        while let Some(last) = self.reached.last().filter(|last| last.distance() > bound) {
+            self.accepted -= usize::from(!last.has(REFUSED));
+            self.reached.pop();
+        }
+        self.next = self.next.min(self.reached.len());
+    }
+
     /// The nearest that was not expanded.
-    pub(crate) fn nearest(&mut self) -> Option<u32> {
+    pub(crate) fn nearest(&mut self) -> Option<Reached> {
         let skipped = self.reached[self.next..]
             .iter()
             .position(|reached| !reached.has(EXPANDED))?;
         self.next += skipped;
-        Some(self.reached[self.next].slot())
+        Some(self.reached[self.next])
     }
 
     /// The nearest that was not expanded; it counts as expanded from here on.
-    pub(crate) fn expand(&mut self) -> Option<u32> {
+    pub(crate) fn expand(&mut self) -> Option<Reached> {
         self.nearest()?;
         let reached = &mut self.reached[self.next];
         reached.0 |= EXPANDED;
         self.next += 1;
-        Some(reached.slot())
+        Some(*reached)
     }
 }
 
@@ -219,7 +239,7 @@ impl Walker {
         self.seen.insert(from.slot());
         self.beam.begin(width);
         self.beam.push(marked(from, &accepts));
-        while let Some(slot) = self.beam.expand() {
+        while let Some(slot) = self.beam.expand().map(Reached::slot) {
             self.fresh.clear();
             for &link in towards.graph.links(slot, level) {
                 if self.seen.insert(link) {
@@ -342,7 +362,7 @@ mod tests {
             all.retain(|reached| *reached <= last);
             let slots: Vec<u32> = beam.reached.iter().map(|reached| reached.slot()).collect();
             assert_eq!(slots, all.iter().map(|reached| reached.slot()).collect::<Vec<_>>());
-            let expanded: Vec<u32> = std::iter::from_fn(|| beam.expand()).collect();
+            let expanded: Vec<u32> = std::iter::from_fn(|| beam.expand()).map(Reached::slot).collect();
             assert_eq!(expanded, slots, "nearest first, each once");
         }
     }

@@ -4,16 +4,19 @@
 //! side. The rule of pruning is that of Vamana (Jayaram Subramanya et al., *DiskANN*, 2019).
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use anear_kernels::{EstimateTables, Rows};
 use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode, TransformedQuery};
 
+use super::fit::SLACKS;
+use super::learned::DEGREE_MAX;
 use super::links::Links;
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
-use super::space::Space;
-use super::walk::{Effort, WalkMemory, walk};
+use super::space::{Space, offset};
+use super::walk::{Effort, Goal, Ground, WalkMemory, walk};
 use crate::Result;
 use crate::flat::{on_pool, parts};
 use crate::graph::walk::Reached;
@@ -27,8 +30,15 @@ const LISTS: usize = 8;
 /// How walks look for neighbors, of which half as many more than links are looked at; so do those for vectors that come later.
 pub(super) const EFFORT: Effort = Effort {
     visits: 64,
+    slack: f32::INFINITY,
     candidates: 96,
 };
+
+/// Neighbors whose last tells walks how far to go: about as many as a vector is linked to in the end.
+const LOOKED_FOR: usize = 32;
+
+/// Walks by which the slack is chosen.
+const WALKS: usize = 256;
 
 /// Links back that are looked at beside a vector's own; more are very rare, but for a few middles of everything.
 const BACK_MAX: usize = 64;
@@ -39,32 +49,67 @@ const ALPHA: f32 = 1.07 * 1.07;
 /// What is built from.
 pub(super) struct Material<'a> {
     pub(super) space: Space<'a>,
+    /// The squared length of the longest vector.
+    pub(super) longest: f32,
     pub(super) code: &'a TransformCode,
     pub(super) codes: &'a Codes,
     /// The same codes, one after the other.
     pub(super) code_rows: &'a [u8],
     pub(super) lists: &'a Lists,
-    pub(super) degree: usize,
 }
 
 /// The slots that each slot is linked to, nearest first.
-type Neighbors = Vec<Vec<Reached>>;
+pub(super) type Neighbors = Vec<Vec<Reached>>;
 
-/// The graph: from the neighbors that lists tell, then from those that walks over that first graph find besides.
+/// What each slot may be linked to: from the neighbors that lists tell, then from those that walks over a graph of these
+/// find besides.
 ///
 /// Text embeddings (100,000 x 384) need a fifth fewer visits for a recall of 0.95 after the second time; a third made it
 /// another twentieth.
 ///
 /// # Errors
 /// [`anear_quant::Error::OutOfMemory`].
-pub(super) fn graph(material: &Material<'_>, pool: Option<&Pool>) -> Result<Links> {
+pub(super) fn neighbors(material: &Material<'_>, pool: Option<&Pool>) -> Result<Neighbors> {
     let near = each(material, pool, |slots| near_by_lists(material, slots));
-    let links = linked(material, &near, pool);
+    let links = linked(material, &near, DEGREE_MAX, pool);
     drop(near);
-    let first = pack(material, &links, pool)?;
-    let near = each(material, pool, |slots| near_by_walks(material, &first, &links, slots));
-    drop((first, links));
-    pack(material, &linked(material, &near, pool), pool)
+    let first = pack(material, &links, DEGREE_MAX, pool)?;
+    let effort = Effort {
+        slack: slack(material, &first, pool),
+        ..EFFORT
+    };
+    Ok(each(material, pool, |slots| {
+        near_by_walks(material, &first, &links, effort, slots)
+    }))
+}
+
+/// The graph of rows of so many links.
+///
+/// # Errors
+/// [`anear_quant::Error::OutOfMemory`].
+pub(super) fn graph(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option<&Pool>) -> Result<Links> {
+    pack(material, &linked(material, near, degree, pool), degree, pool)
+}
+
+/// The slack with which walks make about as many visits on average as [`EFFORT`] says: so the vectors whose neighbors are
+/// hard to tell from the rest are looked for longer (text embeddings need a quarter fewer visits for a recall of 0.98
+/// than where all walks are equally long).
+fn slack(material: &Material<'_>, first: &Links, pool: Option<&Pool>) -> f32 {
+    let len = material.space.len();
+    let slots: Vec<usize> = (0..len).step_by(len.div_ceil(WALKS)).collect();
+    let visits = |slack| {
+        let effort = Effort { slack, ..EFFORT };
+        let walks = on_pool(pool, slots.len(), |i| {
+            let mut visits = 0;
+            for_each_walk(material, first, effort, slots[i]..slots[i] + 1, |_, made, _| {
+                visits += made
+            });
+            visits
+        });
+        walks.into_iter().sum::<usize>() / slots.len()
+    };
+    let few = SLACKS.into_iter().take_while(|slack| visits(*slack) <= EFFORT.visits);
+    few.last().unwrap_or(SLACKS[0])
 }
 
 /// What `of` makes of stretches of all slots, in order.
@@ -78,18 +123,19 @@ fn each<T: Send>(
     done.into_iter().flatten().collect()
 }
 
-/// The tables of some slots' own vectors, one after the other.
-fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl FnMut(u32, &EstimateTables)) {
+/// The tables of some slots' own vectors, one after the other, and what makes their estimates squared distances.
+fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl FnMut(u32, &EstimateTables, f32)) {
     let dim = material.code.dim();
     let vectors = material.space.gathered(slots.clone());
+    let vectors = Rows::new(&vectors, dim).expect("whole vectors");
     let mut components = Vec::new();
-    material
-        .code
-        .project(Rows::new(&vectors, dim).expect("whole vectors"), &mut components);
+    material.code.project(vectors, &mut components);
     let mut query = TransformedQuery::default();
-    for (slot, components) in slots.zip(components.chunks_exact(material.code.kept())) {
+    let components = components.chunks_exact(material.code.kept());
+    for ((slot, vector), components) in slots.zip(vectors).zip(components) {
         material.code.prepare_components(components, &mut query);
-        visit(slot as u32, query.tables());
+        let offset = offset(material.code, vector, material.longest);
+        visit(slot as u32, query.tables(), offset);
     }
 }
 
@@ -97,7 +143,7 @@ fn near_by_lists(material: &Material<'_>, slots: Range<usize>) -> Neighbors {
     let (mut reservoir, mut lists) = (Reservoir::default(), Reservoir::default());
     let mut near = Vec::with_capacity(slots.len());
     let mut distances = Vec::new();
-    for_each_tables(material, slots, |slot, tables| {
+    for_each_tables(material, slots, |slot, tables, _| {
         reservoir.begin(EFFORT.candidates);
         for list in material.lists.nearest(tables, LISTS, &mut lists) {
             scan(tables, material.codes, material.lists.slots(list), &mut reservoir);
@@ -105,27 +151,54 @@ fn near_by_lists(material: &Material<'_>, slots: Range<usize>) -> Neighbors {
         reservoir.settle();
         let found = reservoir.kept().iter().map(|reached| reached.slot());
         let neighbors = measured(material, slot, found, &mut distances);
-        near.push(pruned(&neighbors, material.degree, |a, b| {
-            material.space.distance(a, b)
-        }));
+        near.push(pruned(&neighbors, DEGREE_MAX, |a, b| material.space.distance(a, b)));
     });
     near
 }
 
-fn near_by_walks(material: &Material<'_>, first: &Links, links: &Neighbors, slots: Range<usize>) -> Neighbors {
+/// A walk towards each of some slots.
+fn for_each_walk(
+    material: &Material<'_>,
+    graph: &Links,
+    effort: Effort,
+    slots: Range<usize>,
+    mut visit: impl FnMut(u32, usize, &WalkMemory),
+) {
     let mut memory = WalkMemory::default();
+    let ground = Ground {
+        links: graph,
+        lists: material.lists,
+    };
+    for_each_tables(material, slots, |slot, tables, offset| {
+        let goal = Goal {
+            tables,
+            offset,
+            neighbors: LOOKED_FOR,
+            effort,
+            without: None,
+        };
+        let visits = walk(ground, goal, |_| true, &mut memory);
+        visit(slot, visits, &memory);
+    });
+}
+
+fn near_by_walks(
+    material: &Material<'_>,
+    first: &Links,
+    links: &Neighbors,
+    effort: Effort,
+    slots: Range<usize>,
+) -> Neighbors {
     let mut near = Vec::with_capacity(slots.len());
     let mut distances = Vec::new();
-    for_each_tables(material, slots, |slot, tables| {
-        walk(first, material.lists, tables, EFFORT, None, |_| true, &mut memory);
+    for_each_walk(material, first, effort, slots, |slot, _, memory| {
         let mut found: Vec<u32> = memory.beam.found().map(|reached| reached.slot()).collect();
+        found.truncate(effort.candidates);
         found.extend(links[slot as usize].iter().map(|reached| reached.slot()));
         found.sort_unstable();
         found.dedup();
         let neighbors = measured(material, slot, found.into_iter(), &mut distances);
-        near.push(pruned(&neighbors, material.degree, |a, b| {
-            material.space.distance(a, b)
-        }));
+        near.push(pruned(&neighbors, DEGREE_MAX, |a, b| material.space.distance(a, b)));
     });
     near
 }
@@ -184,25 +257,26 @@ pub(super) fn pruned_and_filled(
 
 /// The links of every slot and those back, pruned where they are too many and filled up with the nearest where there is
 /// room.
-fn linked(material: &Material<'_>, near: &Neighbors, pool: Option<&Pool>) -> Neighbors {
-    let back = back(near);
+fn linked(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option<&Pool>) -> Neighbors {
+    let back = back(near, degree);
     each(material, pool, |slots| {
         let of_slot = |slot: usize| {
-            let mut candidates = near[slot].clone();
+            // The first that pruning keeps are those that it keeps where it keeps fewer.
+            let mut candidates: Vec<Reached> = near[slot].iter().take(degree).copied().collect();
             candidates.extend(&back[slot]);
             candidates.sort_unstable();
             candidates.dedup();
-            pruned_and_filled(&candidates, material.degree, |a, b| material.space.distance(a, b))
+            pruned_and_filled(&candidates, degree, |a, b| material.space.distance(a, b))
         };
         slots.map(of_slot).collect()
     })
 }
 
 /// The slots that link to each slot: the nearest of them.
-fn back(near: &Neighbors) -> Neighbors {
+fn back(near: &Neighbors, degree: usize) -> Neighbors {
     let mut back: Neighbors = vec![Vec::new(); near.len()];
     for (slot, links) in (0..).zip(near) {
-        for link in links {
+        for link in links.iter().take(degree) {
             back[link.slot() as usize].push(Reached::new(link.distance(), slot));
         }
     }
@@ -216,24 +290,22 @@ fn back(near: &Neighbors) -> Neighbors {
 }
 
 /// The rows of these links.
-fn pack(material: &Material<'_>, links: &Neighbors, pool: Option<&Pool>) -> Result<Links> {
-    let mut packed = Links::new(material.code, material.degree);
-    packed.try_reserve(links.len())?;
+fn pack(material: &Material<'_>, links: &Neighbors, degree: usize, pool: Option<&Pool>) -> Result<Links> {
+    let mut packed = Links::new(material.code, degree);
+    packed.grow(links.len())?;
     let code_len = material.code.code_len();
-    let code = |end: u32, code: &mut Vec<u8>| {
-        code.extend_from_slice(&material.code_rows[end as usize * code_len..][..code_len]);
+    let code = |end: u32, codes: &mut Vec<u8>| {
+        codes.extend_from_slice(&material.code_rows[end as usize * code_len..][..code_len]);
     };
-    // Rows are made a part at a time: they take most of the memory.
-    for links in links.chunks(64 * TASK) {
-        let tasks: Vec<_> = links.chunks(TASK).collect();
-        let rows = on_pool(pool, tasks.len(), |task| {
-            let row = |links: &Vec<Reached>| {
-                let ends: Vec<u32> = links.iter().map(|reached| reached.slot()).collect();
-                packed.make_row(&ends, code)
-            };
-            tasks[task].iter().map(row).collect::<Vec<_>>().concat()
-        });
-        rows.iter().for_each(|rows| packed.extend(rows));
-    }
+    let (shape, rows) = packed.rows_mut(0..links.len());
+    let rows = rows.chunks_mut(TASK * shape.row_len());
+    let tasks: Vec<_> = rows.zip(links.chunks(TASK)).map(Mutex::new).collect();
+    on_pool(pool, tasks.len(), |task| {
+        let (rows, links) = &mut *tasks[task].lock().unwrap_or_else(PoisonError::into_inner);
+        for (row, links) in rows.chunks_exact_mut(shape.row_len()).zip(*links) {
+            let ends: Vec<u32> = links.iter().map(|reached| reached.slot()).collect();
+            shape.write(row, &ends, code);
+        }
+    });
     Ok(packed)
 }

@@ -47,12 +47,6 @@ impl Curve {
         })
     }
 
-    /// What a recall costs.
-    pub(super) fn cost(&self, recall: f64) -> f32 {
-        let above = self.0.partition_point(|point| f64::from(point.recall) < recall);
-        self.0.get(above).map_or(f32::INFINITY, |point| point.cost)
-    }
-
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         out.extend((self.0.len() as u32).to_le_bytes());
         for point in &self.0 {
@@ -60,13 +54,14 @@ impl Curve {
             out.extend(point.cost.to_le_bytes());
             out.extend((point.effort.visits as u32).to_le_bytes());
             out.extend((point.effort.candidates as u32).to_le_bytes());
+            out.extend(point.effort.slack.to_le_bytes());
         }
     }
 
     pub(super) fn load(cursor: &mut Cursor<'_>) -> Result<Self> {
         let count = cursor.u32("number of measured efforts")?;
-        let (points, _) = cursor.items(count.into(), 16, "measured efforts")?.as_chunks::<16>();
-        let number = |point: &[u8; 16], i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| point[4 * i + byte]));
+        let (points, _) = cursor.items(count.into(), 20, "measured efforts")?.as_chunks::<20>();
+        let number = |point: &[u8; 20], i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| point[4 * i + byte]));
         let points: Vec<Point> = points
             .iter()
             .map(|point| Point {
@@ -75,10 +70,12 @@ impl Curve {
                 effort: Effort {
                     visits: number(point, 2) as usize,
                     candidates: number(point, 3) as usize,
+                    slack: f32::from_bits(number(point, 4)),
                 },
             })
             .collect();
-        let is_sound = |point: &Point| (0.0..=1.0).contains(&point.recall) && point.cost >= 0.0;
+        let is_sound =
+            |point: &Point| (0.0..=1.0).contains(&point.recall) && point.cost >= 0.0 && point.effort.slack.is_finite();
         if points.iter().all(is_sound) && points.is_sorted_by(|a, b| a.recall < b.recall) {
             return Ok(Self(points));
         }
@@ -90,10 +87,12 @@ fn between(below: &Point, above: &Point, recall: f64) -> Effort {
     let missed = |recall: f64| (1.0 - recall).max(1e-5).ln();
     let (from, to) = (missed(below.recall.into()), missed(above.recall.into()));
     let share = ((missed(recall) - from) / (to - from)).clamp(0.0, 1.0);
-    let mix = |a: usize, b: usize| (a as f64 + share * (b as f64 - a as f64)).ceil() as usize;
+    let mix = |a: f64, b: f64| a + share * (b - a);
+    let count = |a: usize, b: usize| mix(a as f64, b as f64).ceil() as usize;
     Effort {
-        visits: mix(below.effort.visits, above.effort.visits),
-        candidates: mix(below.effort.candidates, above.effort.candidates),
+        visits: count(below.effort.visits, above.effort.visits),
+        slack: mix(below.effort.slack.into(), above.effort.slack.into()) as f32,
+        candidates: count(below.effort.candidates, above.effort.candidates),
     }
 }
 
@@ -102,7 +101,12 @@ mod tests {
     use super::*;
 
     fn point(recall: f32, visits: usize, candidates: usize, cost: f32) -> Point {
-        let effort = Effort { visits, candidates };
+        let slack = visits as f32 / 16.0;
+        let effort = Effort {
+            visits,
+            slack,
+            candidates,
+        };
         Point { recall, effort, cost }
     }
 
@@ -119,22 +123,14 @@ mod tests {
             curve.effort(0.5),
             Some(Effort {
                 visits: 10,
+                slack: 0.625,
                 candidates: 10
             })
         );
         assert_eq!(curve.effort(1.0), None);
-        let half = curve.effort(1.0 - (0.1_f64 * 0.01).sqrt());
-        assert_eq!(
-            half,
-            Some(Effort {
-                visits: 25,
-                candidates: 20
-            })
-        );
-        assert_eq!(
-            (curve.cost(0.8), curve.cost(0.95), curve.cost(0.999)),
-            (1.0, 4.0, f32::INFINITY)
-        );
+        let half = curve.effort(1.0 - (0.1_f64 * 0.01).sqrt()).unwrap();
+        assert_eq!((half.visits, half.candidates), (25, 20));
+        assert!((half.slack - 1.5625).abs() < 1e-3, "{half:?}");
         let mut saved = Vec::new();
         curve.save(&mut saved);
         assert_eq!(Curve::load(&mut Cursor::new(&saved)).unwrap(), curve);

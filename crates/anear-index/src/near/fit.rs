@@ -6,7 +6,8 @@ use anear_pool::Pool;
 use super::curve::{Curve, JUMP, Point};
 use super::exact::Exact;
 use super::learned::Learned;
-use super::walk::{Effort, Scratch};
+use super::links::Links;
+use super::walk::{Effort, Ground, Scratch};
 use crate::flat::{on_pool, parts};
 
 /// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first.
@@ -15,14 +16,16 @@ pub(super) const NEIGHBORS: [usize; 2] = [10, 100];
 /// Candidates that are compared as they are, for each of these.
 const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 140, 160, 200, 240, 320, 480]];
 
-/// The most of them.
-const CANDIDATES_MAX: usize = 480;
+/// Lists that are read.
+const LISTS_READ: [usize; 16] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 320, 640];
 
-/// Lists that are read, or rows that a walk visits.
-const VISITS: [usize; 16] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 320, 640];
+/// The slack of walks: where neighbors hardly differ in distance a little goes a long way, and in few dimensions much.
+pub(super) const SLACKS: [f32; 20] = [
+    -0.2, -0.1, -0.05, 0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.18, 0.22, 0.27, 0.33, 0.4, 0.55, 0.8, 1.2, 2.0,
+];
 
-/// A walk of fewer visits finds too little to be worth measuring.
-const WALK_MIN: usize = 8;
+/// Walks that make more visits on average are not worth measuring.
+const WALK_MAX: usize = 640;
 
 /// More than this was never asked for, and is not measured.
 const ENOUGH: f32 = 0.9995;
@@ -51,11 +54,41 @@ struct Probe {
     limits: [f32; NEIGHBORS.len()],
 }
 
-/// How candidates are found.
+/// A way through what was built: over the links, or by reading lists where there are none.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
-    Read,
-    Walk,
+pub(super) struct Trail<'a> {
+    pub(super) learned: &'a Learned,
+    pub(super) exact: &'a Exact,
+    pub(super) links: Option<&'a Links>,
+}
+
+impl Trail<'_> {
+    /// Bytes that a search reads, those of random places counted [`JUMP`]-fold.
+    pub(super) fn cost(&self, effort: Effort) -> f32 {
+        let learned = self.learned;
+        let begin = learned.lists.len() * learned.code.code_len();
+        let visit = match self.links {
+            Some(links) => links.row_len() * JUMP,
+            None => learned.lists.mean_len() * learned.code.code_len(),
+        };
+        let candidate = self.exact.row_len() * JUMP;
+        begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
+    }
+
+    /// Efforts to measure, from small to large.
+    fn levels(&self, candidates: usize) -> Vec<Effort> {
+        let effort = |visits, slack| Effort {
+            visits,
+            slack,
+            candidates,
+        };
+        if self.links.is_some() {
+            return SLACKS.map(|slack| effort(WALK_MAX, slack)).into();
+        }
+        let all = self.learned.lists.len();
+        let some = LISTS_READ.into_iter().take_while(|visits| *visits < all);
+        some.chain([all]).map(|visits| effort(visits, 0.0)).collect()
+    }
 }
 
 impl<'a> Probes<'a> {
@@ -84,87 +117,116 @@ impl<'a> Probes<'a> {
         Self { rows, probes }
     }
 
-    /// The curve of each number of neighbors, one way.
-    pub(super) fn measure(&self, learned: &Learned, exact: &Exact, way: Way, pool: Option<&Pool>) -> [Curve; 2] {
-        let most = match way {
-            Way::Read => learned.lists.len(),
-            Way::Walk => usize::MAX,
-        };
-        let least = match way {
-            Way::Read => 1,
-            Way::Walk => WALK_MIN,
-        };
-        let mut points = [const { Vec::new() }; NEIGHBORS.len()];
-        let levels = VISITS.iter().copied().filter(|visits| *visits >= least);
-        let levels = levels
-            .take_while(|visits| *visits < most)
-            .chain((most < usize::MAX).then_some(most));
-        for visits in levels {
-            let found = self.found(learned, exact, way, visits, pool);
-            for (i, points) in points.iter_mut().enumerate() {
-                for (candidates, hits) in CANDIDATES[i].into_iter().zip(found[i]) {
-                    let effort = Effort { visits, candidates };
+    /// The curve of each number of neighbors.
+    pub(super) fn measure(&self, trail: Trail<'_>, pool: Option<&Pool>) -> [Curve; NEIGHBORS.len()] {
+        match trail.links {
+            // Reading lists is the same for any number.
+            None => self.curves(trail, [0, 1], ENOUGH, pool),
+            Some(_) => [0, 1].map(|of| {
+                let [curve] = self.curves(trail, [of], ENOUGH, pool);
+                curve
+            }),
+        }
+    }
+
+    /// What a recall costs for the fewest neighbors.
+    pub(super) fn cost(&self, trail: Trail<'_>, recall: f64, pool: Option<&Pool>) -> f32 {
+        let [curve] = self.curves(trail, [0], recall as f32, pool);
+        curve.effort(recall).map_or(f32::INFINITY, |effort| trail.cost(effort))
+    }
+
+    /// The curves of some of [`NEIGHBORS`], up to a recall, measured in the same searches.
+    fn curves<const N: usize>(&self, trail: Trail<'_>, of: [usize; N], enough: f32, pool: Option<&Pool>) -> [Curve; N] {
+        let mut points = [const { Vec::new() }; N];
+        let most = CANDIDATES[of[N - 1]];
+        for level in trail.levels(most[most.len() - 1]) {
+            let mut reached = f32::INFINITY;
+            let found = self.found(trail, of, level, pool);
+            let visits = found[0].visits.div_ceil(self.probes.len());
+            for ((points, of), found) in points.iter_mut().zip(of).zip(found) {
+                let mut best: f32 = 0.0;
+                for (candidates, hits) in CANDIDATES[of].into_iter().zip(found.hits) {
+                    let effort = Effort {
+                        visits,
+                        candidates,
+                        ..level
+                    };
+                    let recall = hits as f32 / (self.probes.len() * NEIGHBORS[of]) as f32;
+                    best = best.max(recall);
                     points.push(Point {
-                        recall: hits as f32 / (self.probes.len() * NEIGHBORS[i]) as f32,
+                        recall,
                         effort,
-                        cost: cost(learned, exact, way, effort),
+                        cost: trail.cost(effort),
                     });
                 }
+                reached = reached.min(best);
             }
-            let best = points.iter().flat_map(|points| points.last());
-            if best.map(|point| point.recall).fold(1.0, f32::min) >= ENOUGH {
+            if reached >= enough || trail.links.is_some() && visits > WALK_MAX {
                 break;
             }
         }
         points.map(Curve::of)
     }
 
-    /// How many neighbors are found with each number of candidates.
-    fn found(
+    fn found<const N: usize>(
         &self,
-        learned: &Learned,
-        exact: &Exact,
-        way: Way,
-        visits: usize,
+        trail: Trail<'_>,
+        of: [usize; N],
+        effort: Effort,
         pool: Option<&Pool>,
-    ) -> [[usize; CANDIDATES[0].len()]; NEIGHBORS.len()] {
+    ) -> [Found; N] {
         let tasks: Vec<_> = parts(self.probes.len(), TASK).collect();
-        let hits = on_pool(pool, tasks.len(), |task| {
+        let parts = on_pool(pool, tasks.len(), |task| {
             let mut scratch = Scratch::default();
-            let mut hits = [[0; CANDIDATES[0].len()]; NEIGHBORS.len()];
+            let mut all = [Found::default(); N];
             for probe in &self.probes[tasks[task].clone()] {
-                self.search(probe, learned, exact, way, visits, &mut scratch);
-                for (i, (hits, limit)) in hits.iter_mut().zip(probe.limits).enumerate() {
-                    for (hits, candidates) in hits.iter_mut().zip(CANDIDATES[i]) {
+                self.search(probe, trail, NEIGHBORS[of[0]], effort, &mut scratch);
+                for (found, of) in all.iter_mut().zip(of) {
+                    found.visits += scratch.visits;
+                    for (hits, candidates) in found.hits.iter_mut().zip(CANDIDATES[of]) {
                         let near = scratch.distances.iter().take(candidates);
-                        *hits += near.filter(|distance| **distance <= limit).count().min(NEIGHBORS[i]);
+                        let hit = near.filter(|distance| **distance <= probe.limits[of]).count();
+                        *hits += hit.min(NEIGHBORS[of]);
                     }
                 }
             }
-            hits
+            all
         });
-        let mut all = [[0; CANDIDATES[0].len()]; NEIGHBORS.len()];
-        for hits in hits {
-            for (all, hits) in all.as_flattened_mut().iter_mut().zip(hits.as_flattened()) {
-                *all += hits;
-            }
+        let mut all = [Found::default(); N];
+        for part in &parts {
+            all.iter_mut().zip(part).for_each(|(all, part)| all.add(part));
         }
         all
     }
 
     /// Leaves the distances of candidates, by their estimates, in the scratch.
-    fn search(&self, probe: &Probe, learned: &Learned, exact: &Exact, way: Way, visits: usize, scratch: &mut Scratch) {
+    fn search(&self, probe: &Probe, trail: Trail<'_>, neighbors: usize, effort: Effort, scratch: &mut Scratch) {
+        let Trail { learned, exact, links } = trail;
+        let lists = &learned.lists;
         let query = self.rows.row(probe.row);
-        let effort = Effort {
-            visits,
-            candidates: CANDIDATES_MAX,
-        };
-        learned.code.prepare(query, &mut scratch.query);
-        match (way, &learned.links) {
-            (Way::Walk, Some(links)) => scratch.walk(links, &learned.lists, effort, Some(probe.slot), |_| true),
-            _ => scratch.read(&learned.lists, &learned.codes, effort, |slot| slot != probe.slot),
+        learned.prepare(query, scratch);
+        match links {
+            Some(links) => scratch.walk(Ground { links, lists }, neighbors, effort, Some(probe.slot), |_| true),
+            None => scratch.read(lists, &learned.codes, effort, |slot| slot != probe.slot),
         }
         scratch.measure(exact, query);
+    }
+}
+
+/// What all probes found together.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// With each number of candidates.
+    hits: [usize; CANDIDATES[0].len()],
+    visits: usize,
+}
+
+impl Found {
+    fn add(&mut self, other: &Self) {
+        self.visits += other.visits;
+        for (hits, more) in self.hits.iter_mut().zip(other.hits) {
+            *hits += more;
+        }
     }
 }
 
@@ -193,15 +255,4 @@ fn limits(
         NEIGHBORS.map(|k| scratch.distances.get(k - 1).copied().unwrap_or(f32::INFINITY))
     });
     limits.collect()
-}
-
-/// Bytes that a search reads.
-pub(super) fn cost(learned: &Learned, exact: &Exact, way: Way, effort: Effort) -> f32 {
-    let begin = learned.lists.len() * learned.code.code_len();
-    let visit = match (way, &learned.links) {
-        (Way::Walk, Some(links)) => links.row_len() * JUMP,
-        _ => learned.lists.mean_len() * learned.code.code_len(),
-    };
-    let candidate = exact.row_len() * JUMP;
-    begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
 }

@@ -31,7 +31,7 @@ impl Near {
         if learned.links.is_some() {
             let mut scratch = Scratch::default();
             for slot in first..last {
-                learned.link(slot as u32, &self.exact, self.metric, &mut scratch);
+                learned.link(slot as u32, &self.exact, self.metric, &mut scratch)?;
             }
         }
         Ok(())
@@ -40,17 +40,18 @@ impl Near {
 
 impl Learned {
     /// Links a slot to its neighbors, and those to it.
-    fn link(&mut self, slot: u32, exact: &Exact, metric: Metric, scratch: &mut Scratch) {
+    fn link(&mut self, slot: u32, exact: &Exact, metric: Metric, scratch: &mut Scratch) -> Result<()> {
         let mut vectors = Vectors::new(exact, metric, self.longest);
-        let Some(links) = &mut self.links else { return };
-        self.code.prepare(vectors.get(slot), &mut scratch.query);
-        scratch.walk(links, &self.lists, EFFORT, None, |_| true);
+        let Some(ground) = self.ground() else { return Ok(()) };
+        self.prepare(vectors.get(slot), scratch);
+        scratch.walk(ground, EFFORT.candidates, EFFORT, None, |_| true);
+        let Some(links) = &mut self.links else { return Ok(()) };
+        links.grow(1)?;
         let near = vectors.nearest(slot, scratch.slots.iter().copied());
         let own = vectors.pruned(&near, links.degree());
         let codes = &self.codes;
         let code = |end: u32, code: &mut Vec<u8>| codes.copy_to(end as usize..end as usize + 1, code);
-        let row = links.make_row(&own, code);
-        links.extend(&row);
+        links.set(slot, &own, code);
         let mut is_linked = false;
         for end in own.iter().copied() {
             let mut ends: Vec<u32> = links.of(end).collect();
@@ -60,17 +61,16 @@ impl Learned {
                 ends = vectors.pruned(&near, links.degree());
             }
             is_linked |= ends.contains(&slot);
-            let row = links.make_row(&ends, code);
-            links.set(end, &row);
+            links.set(end, &ends, code);
         }
         // Where all have nearer ones, the nearest gives up its farthest: what nothing links to is never found.
         if let Some(&nearest) = own.first().filter(|_| !is_linked) {
             let mut ends: Vec<u32> = links.of(nearest).collect();
             ends.pop();
             ends.push(slot);
-            let row = links.make_row(&ends, code);
-            links.set(nearest, &row);
+            links.set(nearest, &ends, code);
         }
+        Ok(())
     }
 }
 

@@ -8,23 +8,25 @@ use super::NearShape;
 use super::build::{self, Material};
 use super::curve::{Curve, JUMP};
 use super::exact::{Exact, Form};
-use super::fit::{NEIGHBORS, Probes, Way};
+use super::fit::{NEIGHBORS, Probes, Trail};
 use super::links::Links;
 use super::lists::Lists;
 use super::partition::Partition;
-use super::space::{Space, height};
+use super::space::{Space, height, offset};
+use super::walk::{Ground, Scratch};
 use crate::Result;
 use crate::flat::on_pool;
 
-/// Links of a vector: with 32, word embeddings (GloVe, 340,000 x 100) need three times the visits for a recall of 0.95,
-/// sentence embeddings (100,000 x 384) twice as many.
-const DEGREE: usize = 64;
+/// Links of a vector, of which that is taken which reads fewer bytes: with 32, word embeddings (GloVe, 340,000 x 100) need
+/// two and a half times as many visits for a recall of 0.95, sentence embeddings (100,000 x 384) one and a half.
+const DEGREES: [usize; 2] = [32, DEGREE_MAX];
+pub(super) const DEGREE_MAX: usize = 64;
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
-/// 0.1 ms: below that, what it would save is not worth building for ten times as long and taking several times the memory.
-/// Word embeddings (340,000 x 100) are on this side, where both take as long; sentence embeddings (100,000 x 384) on the
-/// other, where walks take half as long.
-const READ_MAX: f32 = 1_200_000.0;
+/// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
+/// memory. Images (Fashion-MNIST, patches of photographs) are on this side, where walks take two thirds of the time; word and
+/// sentence embeddings on the other, where they take a third.
+const READ_MAX: f32 = 400_000.0;
 
 /// The recall that this is decided by, and that is asked for where nothing else is said.
 pub(super) const RECALL: f64 = 0.95;
@@ -56,6 +58,20 @@ pub(super) struct Learned {
     /// For each number of neighbors in [`NEIGHBORS`]: of reading lists, and of walks.
     pub(super) read: [Curve; 2],
     pub(super) walk: [Curve; 2],
+}
+
+impl Learned {
+    /// What walks go over, where there is a graph.
+    pub(super) fn ground(&self) -> Option<Ground<'_>> {
+        let lists = &self.lists;
+        self.links.as_ref().map(|links| Ground { links, lists })
+    }
+
+    /// Makes a query ready for estimating.
+    pub(super) fn prepare(&self, query: &[f32], scratch: &mut Scratch) {
+        self.code.prepare(query, &mut scratch.query);
+        scratch.offset = offset(&self.code, query, self.longest);
+    }
 }
 
 /// What is built, the vectors in the order of its slots, and the row of each.
@@ -111,8 +127,9 @@ impl Built {
             slots[*row as usize] = slot;
         }
         let probes = Probes::draw(rows, &slots, &self.exact, metric, seed, pool);
-        self.learned.read = probes.measure(&self.learned, &self.exact, Way::Read, pool);
-        let is_cheap = self.learned.read[0].cost(RECALL) <= READ_MAX;
+        self.learned.read = probes.measure(self.trail(None), pool);
+        let effort = self.learned.read[0].effort(RECALL);
+        let is_cheap = effort.is_some_and(|effort| self.trail(None).cost(effort) <= READ_MAX);
         if shape == NearShape::Lists || shape == NearShape::Auto && is_cheap {
             return Ok(());
         }
@@ -121,15 +138,33 @@ impl Built {
         self.learned.longest = longest;
         let material = Material {
             space: Space::new(rows, &self.order, &heights),
+            longest,
             code: &self.learned.code,
             codes: &self.learned.codes,
             code_rows,
             lists: &self.learned.lists,
-            degree: DEGREE,
         };
-        self.learned.links = Some(build::graph(&material, pool)?);
-        self.learned.walk = probes.measure(&self.learned, &self.exact, Way::Walk, pool);
+        let near = build::neighbors(&material, pool)?;
+        let mut best: Option<(f32, Links)> = None;
+        for degree in DEGREES {
+            let links = build::graph(&material, &near, degree, pool)?;
+            let cost = probes.cost(self.trail(Some(&links)), RECALL, pool);
+            // Twice the memory is worth a tenth of the time.
+            if best.as_ref().is_none_or(|(least, _)| cost < 0.9 * *least) {
+                best = Some((cost, links));
+            }
+        }
+        self.learned.links = best.map(|(_, links)| links);
+        self.learned.walk = probes.measure(self.trail(self.learned.links.as_ref()), pool);
         Ok(())
+    }
+
+    fn trail<'a>(&'a self, links: Option<&'a Links>) -> Trail<'a> {
+        Trail {
+            learned: &self.learned,
+            exact: &self.exact,
+            links,
+        }
     }
 }
 

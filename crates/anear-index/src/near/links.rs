@@ -1,6 +1,8 @@
 //! The rows of the graph: for each slot the slots it is linked to, with their codes beside them in blocks of 32, so that one
 //! row tells how far all of them are.
 
+use std::ops::Range;
+
 use anear_bytes::AlignedBytes;
 use anear_quant::{BLOCK_LEN, Layout, TransformCode};
 
@@ -15,15 +17,52 @@ const DEGREE_MAX: usize = 1 << 12;
 /// Bytes that come from memory together.
 const LINE: usize = 64;
 
-/// Links of every slot, some blocks of 32 each.
+/// What a row is made of.
 #[derive(Clone, Debug)]
-pub(super) struct Links {
-    /// Blocks of a row.
+pub(super) struct RowShape {
     blocks: usize,
     block_len: usize,
     absent: Vec<u8>,
     layout: Layout,
     code_len: usize,
+}
+
+impl RowShape {
+    /// Links that a row has room for.
+    pub(super) fn degree(&self) -> usize {
+        self.blocks * BLOCK_LEN
+    }
+
+    /// Bytes of a row: its blocks, then the slots.
+    pub(super) fn row_len(&self) -> usize {
+        (self.blocks * self.block_len + self.degree() * size_of::<u32>()).next_multiple_of(LINE)
+    }
+
+    /// Makes a row that links to these slots, whose codes `code` tells.
+    pub(super) fn write(&self, row: &mut [u8], slots: &[u32], mut code: impl FnMut(u32, &mut Vec<u8>)) {
+        let mut codes = Vec::with_capacity(self.degree() * self.code_len);
+        slots.iter().for_each(|slot| code(*slot, &mut codes));
+        for _ in slots.len()..self.degree() {
+            codes.extend_from_slice(&self.absent);
+        }
+        let (blocks, numbers) = row.split_at_mut(self.blocks * self.block_len);
+        let codes = codes.chunks_exact(BLOCK_LEN * self.code_len);
+        for (block, codes) in blocks.chunks_exact_mut(self.block_len).zip(codes) {
+            let code = |lane| &codes[lane * self.code_len..][..self.code_len];
+            self.layout.write_all(block, &std::array::from_fn(code));
+        }
+        let slots = slots.iter().copied().chain(std::iter::repeat(NONE));
+        let numbers = numbers.as_chunks_mut::<4>().0.iter_mut().take(self.degree());
+        for (number, slot) in numbers.zip(slots) {
+            *number = slot.to_le_bytes();
+        }
+    }
+}
+
+/// Links of every slot, some blocks of 32 each.
+#[derive(Clone, Debug)]
+pub(super) struct Links {
+    shape: RowShape,
     bytes: AlignedBytes,
     len: usize,
 }
@@ -31,12 +70,15 @@ pub(super) struct Links {
 impl Links {
     /// For rows of up to `degree` links to vectors of this code.
     pub(super) fn new(code: &TransformCode, degree: usize) -> Self {
-        Self {
+        let shape = RowShape {
             blocks: degree.div_ceil(BLOCK_LEN),
             block_len: code.block_len(),
             absent: code.absent(),
             layout: code.layout(),
             code_len: code.code_len(),
+        };
+        Self {
+            shape,
             bytes: AlignedBytes::new(),
             len: 0,
         }
@@ -60,7 +102,7 @@ impl Links {
 
     /// Links that a row has room for.
     pub(super) fn degree(&self) -> usize {
-        self.blocks * BLOCK_LEN
+        self.shape.degree()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,9 +113,9 @@ impl Links {
         &self.bytes
     }
 
-    /// Bytes of a row: its blocks, then the slots.
+    /// Bytes of a row.
     pub(super) fn row_len(&self) -> usize {
-        (self.blocks * self.block_len + self.degree() * size_of::<u32>()).next_multiple_of(LINE)
+        self.shape.row_len()
     }
 
     pub(super) fn row(&self, slot: u32) -> &[u8] {
@@ -83,42 +125,17 @@ impl Links {
     /// The blocks of a row, each with the slots of its codes.
     #[inline]
     pub(super) fn blocks<'a>(&self, row: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [[u8; 4]])> + use<'a> {
-        let (codes, slots) = row.split_at(self.blocks * self.block_len);
+        let (codes, slots) = row.split_at(self.shape.blocks * self.shape.block_len);
         let slots = slots.as_chunks::<4>().0.chunks_exact(BLOCK_LEN);
-        codes.chunks_exact(self.block_len).zip(slots)
+        codes.chunks_exact(self.shape.block_len).zip(slots)
     }
 
     /// The slots that a slot is linked to.
     pub(super) fn of(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
-        let slots = &self.row(slot)[self.blocks * self.block_len..][..self.degree() * 4];
+        let slots = &self.row(slot)[self.shape.blocks * self.shape.block_len..][..self.degree() * 4];
         let slots = slots.as_chunks::<4>().0.iter().map(|slot| u32::from_le_bytes(*slot));
         // A file may tell of slots that are not there.
         slots.filter(|slot| (*slot as usize) < self.len)
-    }
-
-    /// The bytes of a row that links to these slots, whose codes `code` tells.
-    pub(super) fn make_row(&self, slots: &[u32], mut code: impl FnMut(u32, &mut Vec<u8>)) -> Vec<u8> {
-        let mut row = vec![0; self.row_len()];
-        let mut one = Vec::with_capacity(self.code_len);
-        let (codes, numbers) = row.split_at_mut(self.blocks * self.block_len);
-        for (lane, number) in numbers
-            .as_chunks_mut::<4>()
-            .0
-            .iter_mut()
-            .take(self.degree())
-            .enumerate()
-        {
-            let slot = slots.get(lane).copied().unwrap_or(NONE);
-            *number = slot.to_le_bytes();
-            one.clear();
-            match slot {
-                NONE => one.extend_from_slice(&self.absent),
-                slot => code(slot, &mut one),
-            }
-            let block = &mut codes[lane / BLOCK_LEN * self.block_len..][..self.block_len];
-            self.layout.write(block, lane % BLOCK_LEN, &one);
-        }
-        row
     }
 
     /// Makes room for `additional` more rows.
@@ -131,15 +148,28 @@ impl Links {
         Ok(self.bytes.try_reserve(bytes).map_err(refused)?)
     }
 
-    /// Appends rows.
-    pub(super) fn extend(&mut self, rows: &[u8]) {
-        self.bytes.extend_from_slice(rows);
-        self.len += rows.len() / self.row_len();
+    /// Appends `additional` rows, for [`rows_mut`](Self::rows_mut) to make.
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`].
+    pub(super) fn grow(&mut self, additional: usize) -> Result<()> {
+        self.try_reserve(additional)?;
+        self.len += additional;
+        self.bytes.resize(self.len * self.row_len(), 0);
+        Ok(())
     }
 
-    /// Replaces a row.
-    pub(super) fn set(&mut self, slot: u32, row: &[u8]) {
+    /// The rows of these slots, and what each is made of.
+    pub(super) fn rows_mut(&mut self, slots: Range<usize>) -> (&RowShape, &mut [u8]) {
         let len = self.row_len();
-        self.bytes.as_mut_slice()[slot as usize * len..][..len].copy_from_slice(row);
+        let rows = &mut self.bytes.as_mut_slice()[slots.start * len..slots.end * len];
+        (&self.shape, rows)
+    }
+
+    /// Makes a row.
+    pub(super) fn set(&mut self, slot: u32, slots: &[u32], code: impl FnMut(u32, &mut Vec<u8>)) {
+        let slot = slot as usize;
+        let (shape, row) = self.rows_mut(slot..slot + 1);
+        shape.write(row, slots, code);
     }
 }

@@ -224,7 +224,10 @@ impl Near {
             );
         };
         let (way, what) = match &learned.links {
-            Some(links) => (format!("a graph of rows of {} bytes", links.row_len()), "visits"),
+            Some(links) => (
+                format!("a graph of rows of {} bytes", links.row_len()),
+                "visits on average",
+            ),
             None => ("lists alone".into(), "lists"),
         };
         format!(

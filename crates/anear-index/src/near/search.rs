@@ -3,7 +3,7 @@
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 
 use super::curve::{Curve, JUMP};
-use super::fit::{self, NEIGHBORS};
+use super::fit::{NEIGHBORS, Trail};
 use super::learned::Learned;
 use super::walk::{Effort, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
@@ -53,16 +53,23 @@ fn scaled(curves: &[Curve; NEIGHBORS.len()], k: usize, recall: f64) -> Option<Ef
     Some(Effort {
         visits: effort.visits.saturating_mul(times),
         candidates: effort.candidates.saturating_mul(times).max(k),
+        ..effort
     })
+}
+
+/// The number of neighbors that was measured for requests of `k`.
+fn measured_for(k: usize) -> usize {
+    NEIGHBORS.into_iter().find(|measured| k <= *measured).unwrap_or(k)
 }
 
 impl Near {
     pub(super) fn nearest(&self, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
         let way = self.way(request)?;
         let keep = &request.selector;
+        let k = request.k;
         Ok(over_queries(queries, request.pool, |queries| {
             self.scratches.with(|scratch| {
-                let one = |query| self.answer(query, request.k, way, keep, scratch).into_sorted();
+                let one = |query| self.answer(query, k, way, keep, scratch).into_sorted();
                 queries.iter().map(one).collect()
             })
         }))
@@ -100,8 +107,10 @@ impl Near {
         // What is not said is what the recall needs; where none was measured that reaches it, all has to be said.
         let asked = |effort: Option<Effort>| {
             let said = |said: usize, needed: Option<usize>| if said == 0 { needed } else { Some(said) };
+            let slack = if visits == 0 { effort?.slack } else { f32::INFINITY };
             Some(Effort {
                 visits: said(visits, effort.map(|effort| effort.visits))?,
+                slack,
                 candidates: said(candidates, effort.map(|effort| effort.candidates))?.max(request.k),
             })
         };
@@ -122,14 +131,16 @@ impl Near {
 
     /// Comparing everything, walking or reading lists.
     fn way_to_all<'a>(&self, learned: &'a Learned, effort: Effort) -> Way<'a> {
-        let (way, measured) = match learned.links {
-            Some(_) => (Way::Walk(learned, effort), fit::Way::Walk),
-            None => (Way::Read(learned, effort), fit::Way::Read),
+        let trail = Trail {
+            learned,
+            exact: &self.exact,
+            links: learned.links.as_ref(),
         };
         let compared = self.len() as f32 * self.exact.row_len() as f32;
-        match fit::cost(learned, &self.exact, measured, effort) < compared {
-            true => way,
-            false => Way::Compare,
+        match trail.links {
+            _ if trail.cost(effort) >= compared => Way::Compare,
+            Some(_) => Way::Walk(learned, effort),
+            None => Way::Read(learned, effort),
         }
     }
 
@@ -149,7 +160,7 @@ impl Near {
 
     fn answer(&self, query: &[f32], k: usize, way: Way<'_>, keep: &IdSelector<'_>, scratch: &mut Scratch) -> TopK {
         let mut top = TopK::new(k.min(self.len().max(1)));
-        if !self.find_candidates(query, way, keep, scratch) {
+        if !self.find_candidates(query, k, way, keep, scratch) {
             self.compare(query, keep, scratch, |neighbor| top.push(neighbor));
             return top;
         }
@@ -167,24 +178,34 @@ impl Near {
 
     /// Leaves candidates in the scratch; `false` where all that is selected is to be compared instead, be it that this is the
     /// way, or that too few were found: where a walk went astray, or what is selected is far from the query.
-    fn find_candidates(&self, query: &[f32], way: Way<'_>, keep: &IdSelector<'_>, scratch: &mut Scratch) -> bool {
+    fn find_candidates(
+        &self,
+        query: &[f32],
+        k: usize,
+        way: Way<'_>,
+        keep: &IdSelector<'_>,
+        scratch: &mut Scratch,
+    ) -> bool {
         let all = matches!(keep, IdSelector::All) && self.ids.are_all_living();
         let is_kept = |slot: u32| self.ids.id(slot).is_some_and(|id| keep.contains(id));
         let effort = match way {
             Way::Compare => return false,
             Way::Walk(learned, effort) | Way::Read(learned, effort) | Way::ReadSelected(learned, effort, _) => {
-                learned.code.prepare(query, &mut scratch.query);
+                learned.prepare(query, scratch);
                 effort
             }
         };
         match way {
             Way::Compare => return false,
             Way::Walk(learned, effort) => {
-                let Some(links) = &learned.links else { return false };
+                let Some(ground) = learned.ground() else { return false };
+                let neighbors = measured_for(k);
                 match all {
-                    true => scratch.walk(links, &learned.lists, effort, None, |_| true),
-                    false => scratch.walk(links, &learned.lists, effort, None, is_kept),
+                    true => scratch.walk(ground, neighbors, effort, None, |_| true),
+                    false => scratch.walk(ground, neighbors, effort, None, is_kept),
                 }
+                // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
+                return scratch.slots.len() >= neighbors.min(effort.candidates).min(self.len());
             }
             Way::Read(learned, effort) => match all {
                 true => scratch.read(&learned.lists, &learned.codes, effort, |_| true),

@@ -1,6 +1,7 @@
 //! Vectors as they are compared while a graph is built: by how far they are from each other.
 
 use anear_kernels::{Metric, Rows};
+use anear_quant::TransformCode;
 
 /// The rows of an index that is built, in the order of its slots.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,15 @@ impl<'a> Space<'a> {
             let height = self.heights[own] - self.heights[position];
             *distance += height * height;
         }
+    }
+}
+
+/// What makes a query's estimates by this code squared distances, by inner product half of those in [`Space`].
+pub(super) fn offset(code: &TransformCode, query: &[f32], longest: f32) -> f32 {
+    let lacking = code.lacking(query);
+    match code.metric() {
+        Metric::L2 => lacking,
+        _ => lacking + (square(query) + longest) / 2.0,
     }
 }
 

@@ -15,35 +15,93 @@ const ENTRIES: usize = 8;
 /// A filter that accepts less than this, of what it accepts elsewhere, near the query has to do with the query.
 const LESS: f32 = 0.25;
 
+/// How many times more visits than on average a walk makes at most: what is asked for may be as far from everything.
+const LONGEST: usize = 8;
+
 /// How far a search looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Effort {
-    /// Rows of the graph, or lists, that are read.
+    /// Lists, or rows of the graph, that are read: in a walk that has a slack so many on average, and [`LONGEST`] times as
+    /// many at most.
     pub(super) visits: usize,
+    /// A walk ends where what is next is farther than the last of the neighbors so far, by this share of its squared
+    /// distance: then a query whose neighbors are easily told from the rest takes few visits, and another many
+    /// (Al-Jazzazi et al., *Distance Adaptive Beam Search*, 2025). An infinite one lets it make all its visits.
+    pub(super) slack: f32,
     /// Candidates that are compared as they are.
     pub(super) candidates: usize,
 }
 
-/// Walks towards the query that `tables` are of, as if the slot `without` were not there; what is nearest is in the beam
-/// then.
+/// A graph, and where walks over it begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'a> {
+    pub(super) links: &'a Links,
+    pub(super) lists: &'a Lists,
+}
+
+/// Where a walk leads, and how far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal<'a> {
+    pub(super) tables: &'a EstimateTables,
+    /// What makes estimates squared distances.
+    pub(super) offset: f32,
+    /// How many are looked for.
+    pub(super) neighbors: usize,
+    pub(super) effort: Effort,
+    /// A slot that is passed over as if it were not there.
+    pub(super) without: Option<u32>,
+}
+
+impl Effort {
+    /// Visits that a walk makes at most.
+    fn visits_max(self) -> usize {
+        match self.slack {
+            f32::INFINITY => self.visits,
+            _ => self.visits.saturating_mul(LONGEST),
+        }
+    }
+}
+
+impl Goal<'_> {
+    /// Nothing farther than this is visited.
+    fn limit(&self, beam: &Beam) -> f32 {
+        let last = match self.effort.slack {
+            f32::INFINITY => None,
+            _ => beam.distance_of(self.neighbors.saturating_sub(1)),
+        };
+        last.map_or(f32::INFINITY, |last| {
+            (1.0 + self.effort.slack) * (last + self.offset).max(0.0) - self.offset
+        })
+    }
+
+    /// Nothing farther than this is visited or becomes a candidate; what is leaves the beam.
+    fn narrow(&self, beam: &mut Beam) -> f32 {
+        let candidates = self.effort.candidates.saturating_sub(1);
+        let last = beam.distance_of(candidates).unwrap_or(f32::INFINITY);
+        let bound = beam.bound().min(self.limit(beam).max(last));
+        beam.narrow(bound);
+        bound
+    }
+}
+
+/// Walks towards a goal; what is nearest is in the beam then. Tells how many rows were visited.
 pub(super) fn walk(
-    links: &Links,
-    lists: &Lists,
-    tables: &EstimateTables,
-    effort: Effort,
-    without: Option<u32>,
+    ground: Ground<'_>,
+    goal: Goal<'_>,
     accepts: impl Fn(u32) -> bool,
     memory: &mut WalkMemory,
-) {
+) -> usize {
     let WalkMemory { beam, seen, entries } = memory;
+    let Ground { links, lists } = ground;
     let len = links.len();
     seen.begin(len);
-    if let Some(slot) = without {
+    if let Some(slot) = goal.without {
         seen.insert(slot);
     }
-    beam.begin(effort.visits.max(effort.candidates).min(len));
+    let visits_max = goal.effort.visits_max();
+    beam.begin(visits_max.max(goal.effort.candidates).min(len));
     entries.begin(ENTRIES);
-    lists.entries(tables, entries);
+    lists.entries(goal.tables, entries);
     for reached in entries.kept() {
         let slot = lists.middle_slots[reached.slot() as usize];
         if seen.insert(slot) {
@@ -51,14 +109,20 @@ pub(super) fn walk(
         }
     }
     let mut estimates = [0.0; BLOCK_LEN];
-    for _ in 0..effort.visits {
-        let Some(slot) = beam.expand() else { break };
+    let mut visits = 0;
+    while visits < visits_max {
+        let limit = goal.limit(beam);
+        let Some(slot) = beam.expand().filter(|next| next.distance() <= limit).map(Reached::slot) else {
+            break;
+        };
+        visits += 1;
         // Most often it stays the nearest but for what this row tells.
         if let Some(next) = beam.nearest() {
-            prefetch(links.row(next));
+            prefetch(links.row(next.slot()));
         }
         for (block, slots) in links.blocks(links.row(slot)) {
-            let mut nearer = tables.estimates(block, beam.bound(), &mut estimates);
+            let bound = goal.narrow(beam);
+            let mut nearer = goal.tables.estimates(block, bound, &mut estimates);
             while nearer != 0 {
                 let lane = nearer.trailing_zeros() as usize;
                 nearer &= nearer - 1;
@@ -71,9 +135,10 @@ pub(super) fn walk(
             }
         }
         if let Some(next) = beam.nearest() {
-            prefetch(links.row(next));
+            prefetch(links.row(next.slot()));
         }
     }
+    visits
 }
 
 /// The memory of a walk.
@@ -88,6 +153,10 @@ pub(super) struct WalkMemory {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) query: TransformedQuery,
+    /// What makes its estimates squared distances.
+    pub(super) offset: f32,
+    /// Lists or rows of the graph that the last search read.
+    pub(super) visits: usize,
     comparing: Comparing,
     walk: WalkMemory,
     reservoir: Reservoir,
@@ -101,21 +170,20 @@ impl Scratch {
     /// Candidates by a walk, nearest first by their estimates.
     pub(super) fn walk(
         &mut self,
-        links: &Links,
-        lists: &Lists,
+        ground: Ground<'_>,
+        neighbors: usize,
         effort: Effort,
         without: Option<u32>,
         accepts: impl Fn(u32) -> bool,
     ) {
-        walk(
-            links,
-            lists,
-            self.query.tables(),
+        let goal = Goal {
+            tables: self.query.tables(),
+            offset: self.offset,
+            neighbors,
             effort,
             without,
-            accepts,
-            &mut self.walk,
-        );
+        };
+        self.visits = walk(ground, goal, accepts, &mut self.walk);
         let found = self.walk.beam.found().take(effort.candidates);
         self.slots.clear();
         self.slots.extend(found.map(|reached| reached.slot()));
@@ -124,6 +192,7 @@ impl Scratch {
     /// Candidates from the nearest lists and from what is in none, nearest first by their estimates.
     pub(super) fn read(&mut self, lists: &Lists, codes: &Codes, effort: Effort, accepts: impl Fn(u32) -> bool) {
         self.reservoir.begin(effort.candidates.min(codes.len()));
+        self.visits = effort.visits;
         let tables = self.query.tables();
         for list in lists.nearest(tables, effort.visits.min(lists.len()), &mut self.lists) {
             scan_where(tables, codes, lists.slots(list), &mut self.reservoir, &accepts);

@@ -211,6 +211,17 @@ impl TransformCode {
         self.fill(components, &mut into.tables);
     }
 
+    /// What the estimates of a query lack of its distances: the same for all codes.
+    ///
+    /// # Panics
+    /// When the query has another dimension.
+    pub fn lacking(&self, query: &[f32]) -> f32 {
+        match self.metric {
+            Metric::L2 => Metric::L2.distance(query, &self.mean),
+            other => other.distance(query, &self.mean) - other.distance(&self.mean, &self.mean),
+        }
+    }
+
     fn fill(&self, components: &[f32], tables: &mut EstimateTables) {
         let parts = self.segments.iter().scan(components, |rest, segment| {
             let components = rest.split_off(..segment.len)?;

@@ -151,7 +151,9 @@ fn near_by_lists(material: &Material<'_>, slots: Range<usize>) -> Neighbors {
         reservoir.settle();
         let found = reservoir.kept().iter().map(|reached| reached.slot());
         let neighbors = measured(material, slot, found, &mut distances);
-        near.push(pruned(&neighbors, DEGREE_MAX, |a, b| material.space.distance(a, b)));
+        near.push(pruned(&neighbors, DEGREE_MAX, |slot, others, out| {
+            material.space.distances(slot, others, out);
+        }));
     });
     near
 }
@@ -198,7 +200,9 @@ fn near_by_walks(
         found.sort_unstable();
         found.dedup();
         let neighbors = measured(material, slot, found.into_iter(), &mut distances);
-        near.push(pruned(&neighbors, DEGREE_MAX, |a, b| material.space.distance(a, b)));
+        near.push(pruned(&neighbors, DEGREE_MAX, |slot, others, out| {
+            material.space.distances(slot, others, out);
+        }));
     });
     near
 }
@@ -210,29 +214,37 @@ fn measured(
     found: impl Iterator<Item = u32>,
     distances: &mut Vec<f32>,
 ) -> Vec<Reached> {
-    let others: Vec<u32> = found.filter(|other| *other != slot).collect();
-    material.space.distances(slot, others.iter().copied(), distances);
-    let mut neighbors: Vec<Reached> = others
-        .iter()
-        .zip(&*distances)
-        .map(|(other, d)| Reached::new(*d, *other))
-        .collect();
+    let others = found.filter(|other| *other != slot);
+    let mut neighbors: Vec<Reached> = others.map(|other| Reached::new(0.0, other)).collect();
+    material.space.distances(slot, &neighbors, distances);
+    for (neighbor, distance) in neighbors.iter_mut().zip(distances) {
+        *neighbor = Reached::new(*distance, neighbor.slot());
+    }
     neighbors.sort_unstable();
     neighbors
 }
 
-/// Those of a slot's neighbors, nearest first, to which none that is kept leads much nearer.
-pub(super) fn pruned(neighbors: &[Reached], degree: usize, distance: impl Fn(u32, u32) -> f32) -> Vec<Reached> {
+/// Those of a slot's neighbors, nearest first, to which none that is kept leads much nearer. `distances` measures from one
+/// slot to others.
+pub(super) fn pruned(
+    neighbors: &[Reached],
+    degree: usize,
+    mut distances: impl FnMut(u32, &[Reached], &mut Vec<f32>),
+) -> Vec<Reached> {
     let mut kept: Vec<Reached> = Vec::with_capacity(degree);
-    for neighbor in neighbors {
+    let (mut left, mut from_kept) = (neighbors.to_vec(), Vec::new());
+    while let Some((&nearest, others)) = left.split_first() {
+        kept.push(nearest);
         if kept.len() == degree {
             break;
         }
+        distances(nearest.slot(), others, &mut from_kept);
+        let mut from_kept = [0.0].iter().chain(&from_kept);
         // Vectors that are the same lead to each other, and not all of them are needed.
-        let leads = |other: &Reached| ALPHA * distance(other.slot(), neighbor.slot()) <= neighbor.distance();
-        if !kept.iter().any(leads) {
-            kept.push(*neighbor);
-        }
+        left.retain(|other| {
+            let distance = from_kept.next().expect("a distance for each");
+            *other != nearest && ALPHA * distance > other.distance()
+        });
     }
     kept
 }
@@ -241,12 +253,12 @@ pub(super) fn pruned(neighbors: &[Reached], degree: usize, distance: impl Fn(u32
 pub(super) fn pruned_and_filled(
     candidates: &[Reached],
     degree: usize,
-    distance: impl Fn(u32, u32) -> f32,
+    distances: impl FnMut(u32, &[Reached], &mut Vec<f32>),
 ) -> Vec<Reached> {
     if candidates.len() <= degree {
         return candidates.to_vec();
     }
-    let mut kept = pruned(candidates, degree, distance);
+    let mut kept = pruned(candidates, degree, distances);
     let room = degree - kept.len();
     let rest = candidates.iter().filter(|candidate| !kept.contains(candidate));
     let rest: Vec<Reached> = rest.take(room).copied().collect();
@@ -266,7 +278,9 @@ fn linked(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option
             candidates.extend(&back[slot]);
             candidates.sort_unstable();
             candidates.dedup();
-            pruned_and_filled(&candidates, degree, |a, b| material.space.distance(a, b))
+            pruned_and_filled(&candidates, degree, |slot, others, out| {
+                material.space.distances(slot, others, out);
+            })
         };
         slots.map(of_slot).collect()
     })

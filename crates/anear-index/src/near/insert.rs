@@ -120,7 +120,10 @@ impl<'a> Vectors<'a> {
     }
 
     fn pruned(&self, near: &[Reached], degree: usize) -> Vec<u32> {
-        let kept = pruned_and_filled(near, degree, |a, b| self.distance(a, b));
+        let kept = pruned_and_filled(near, degree, |slot, others, out| {
+            out.clear();
+            out.extend(others.iter().map(|other| self.distance(slot, other.slot())));
+        });
         kept.iter().map(|reached| reached.slot()).collect()
     }
 

@@ -3,6 +3,8 @@
 use anear_kernels::{Metric, Rows};
 use anear_quant::TransformCode;
 
+use crate::graph::walk::Reached;
+
 /// The rows of an index that is built, in the order of its slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space<'a> {
@@ -33,19 +35,13 @@ impl<'a> Space<'a> {
         self.rows.gathered(self.order[slots].iter().map(|row| *row as usize))
     }
 
-    /// The squared distance of two slots.
-    pub(super) fn distance(&self, a: u32, b: u32) -> f32 {
-        let [x, y] = [a, b].map(|slot| self.order[slot as usize] as usize);
-        let height = self.heights[x] - self.heights[y];
-        Metric::L2.distance(self.rows.row(x), self.rows.row(y)) + height * height
-    }
-
     /// The squared distances of a slot to others.
-    pub(super) fn distances(&self, slot: u32, others: impl Iterator<Item = u32>, out: &mut Vec<f32>) {
-        let positions: Vec<usize> = others.map(|other| self.order[other as usize] as usize).collect();
+    pub(super) fn distances(&self, slot: u32, others: &[Reached], out: &mut Vec<f32>) {
+        let row_of = |slot: u32| self.order[slot as usize] as usize;
+        let positions: Vec<usize> = others.iter().map(|other| row_of(other.slot())).collect();
         out.clear();
         out.resize(positions.len(), 0.0);
-        let own = self.order[slot as usize] as usize;
+        let own = row_of(slot);
         Metric::L2.distances_at(self.rows.row(own), self.rows, &positions, out);
         for (distance, position) in out.iter_mut().zip(positions) {
             let height = self.heights[own] - self.heights[position];

@@ -547,6 +547,20 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_is_written_at_once_is_the_same_as_one_written_code_by_code() {
+        for layout in LAYOUTS.into_iter().filter(|layout| *layout != Layout::Rows) {
+            let codes: Vec<[u8; CODE_LEN]> = (0..BLOCK_LEN).map(code).collect();
+            let mut one_by_one = vec![0; layout.block_bytes(CODE_LEN)];
+            for (vector, code) in codes.iter().enumerate() {
+                layout.write(&mut one_by_one, vector, code);
+            }
+            let mut at_once = vec![0xff; one_by_one.len()];
+            layout.write_all(&mut at_once, &std::array::from_fn(|vector| &codes[vector][..]));
+            assert_eq!(at_once, one_by_one, "{layout:?}");
+        }
+    }
+
+    #[test]
     fn changes_are_those_of_a_list() {
         for layout in LAYOUTS {
             let (mut codes, mut model) = (filled(layout, 100), (0..100).map(code).collect::<Vec<_>>());

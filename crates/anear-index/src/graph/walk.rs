@@ -366,4 +366,24 @@ mod tests {
             assert_eq!(expanded, slots, "nearest first, each once");
         }
     }
+
+    #[test]
+    fn a_narrowed_beam_forgets_what_is_farther_and_goes_on_from_there() {
+        let mut beam = Beam::default();
+        beam.begin(8);
+        for slot in 0..8 {
+            beam.push(marked(Reached::new(slot as f32, slot), |slot| slot != 2));
+        }
+        assert_eq!((beam.distance_of(1), beam.distance_of(2)), (Some(1.0), Some(3.0)));
+        assert_eq!(beam.distance_of(7), None, "what is refused does not count");
+        assert_eq!((0..4).filter_map(|_| beam.expand()).count(), 4);
+        beam.narrow(4.5);
+        assert_eq!(beam.bound(), f32::INFINITY, "there is room again");
+        assert_eq!(beam.nearest().map(Reached::slot), Some(4));
+        beam.narrow(1.0);
+        assert_eq!(beam.nearest(), None);
+        beam.push(Reached::new(0.5, 9));
+        let found: Vec<u32> = beam.found().map(Reached::slot).collect();
+        assert_eq!((found, beam.nearest().map(Reached::slot)), (vec![0, 9, 1], Some(9)));
+    }
 }

@@ -130,7 +130,13 @@ impl Built {
         self.learned.read = probes.measure(self.trail(None), pool);
         let effort = self.learned.read[0].effort(RECALL);
         let is_cheap = effort.is_some_and(|effort| self.trail(None).cost(effort) <= READ_MAX);
-        if shape == NearShape::Lists || shape == NearShape::Auto && is_cheap {
+        let beside = self.exact.row_len() + self.learned.code.code_len();
+        let row_len = |degree| Links::new(&self.learned.code, degree).row_len();
+        let degrees: Vec<usize> = DEGREES
+            .into_iter()
+            .filter(|degree| shape.admits(beside + row_len(*degree)))
+            .collect();
+        if degrees.is_empty() || is_cheap && shape != NearShape::Graph {
             return Ok(());
         }
         let longest = Space::longest(rows);
@@ -146,7 +152,7 @@ impl Built {
         };
         let near = build::neighbors(&material, pool)?;
         let mut best: Option<(f32, Links)> = None;
-        for degree in DEGREES {
+        for degree in degrees {
             let links = build::graph(&material, &near, degree, pool)?;
             let cost = probes.cost(self.trail(Some(&links)), RECALL, pool);
             // Twice the memory is worth a tenth of the time.

@@ -11,6 +11,8 @@
 //! `exact.rs`, `lists.rs`, `links.rs`, `ids.rs`, `curve.rs`.
 
 use std::any::Any;
+use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use anear_bytes::{Container, ContainerWriter};
@@ -94,26 +96,47 @@ pub enum NearShape {
     Lists,
     /// `NearGraph`: lists and a graph, which takes some kilobytes per vector.
     Graph,
+    /// `Near2000`, or `auto2000`: as `Auto`, but a graph only where vectors, codes and links are within so many bytes a
+    /// vector. Vectors and codes are kept in any case.
+    Within(u32),
 }
 
 impl NearShape {
-    /// Every shape.
+    /// Every shape without a bound.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Lists, Self::Graph];
 
-    /// The token in a factory string.
-    pub const fn token(self) -> &'static str {
-        match self {
-            Self::Auto => "Near",
-            Self::Lists => "NearLists",
-            Self::Graph => "NearGraph",
+    /// The shape of a token in a factory string; `auto` is another word for `Near`.
+    pub(crate) fn named(token: &str) -> Option<Self> {
+        let of_bytes = |bytes: &str| Some(Self::Within(bytes.parse::<NonZeroU32>().ok()?.get()));
+        match (
+            token,
+            token.strip_prefix("Near").or_else(|| token.strip_prefix("auto"))?,
+        ) {
+            (_, "") => Some(Self::Auto),
+            ("NearLists", _) => Some(Self::Lists),
+            ("NearGraph", _) => Some(Self::Graph),
+            (_, bytes) => of_bytes(bytes).filter(|_| !bytes.starts_with(['0', '+'])),
         }
     }
 
-    /// The shape of a token; `auto` is another word for `Near`.
-    pub(crate) fn named(token: &str) -> Option<Self> {
-        match token {
-            "auto" => Some(Self::Auto),
-            _ => Self::ALL.into_iter().find(|shape| shape.token() == token),
+    /// Whether a vector and its links may take so many bytes.
+    fn admits(self, bytes: usize) -> bool {
+        match self {
+            Self::Within(most) => bytes <= most as usize,
+            Self::Auto | Self::Graph => true,
+            Self::Lists => false,
+        }
+    }
+}
+
+/// The token in a factory string.
+impl fmt::Display for NearShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("Near"),
+            Self::Lists => f.write_str("NearLists"),
+            Self::Graph => f.write_str("NearGraph"),
+            Self::Within(bytes) => write!(f, "Near{bytes}"),
         }
     }
 }
@@ -169,7 +192,7 @@ impl Near {
         check_index_dim(dim)?;
         if !matches!(metric, Metric::L2 | Metric::InnerProduct) {
             return Err(Error::Metric {
-                what: shape.token().into(),
+                what: shape.to_string(),
                 metric,
                 supported: "l2, inner_product, cosine".into(),
             });
@@ -228,12 +251,20 @@ impl Near {
                 format!("a graph of rows of {} bytes", links.row_len()),
                 "visits on average",
             ),
-            None => ("lists alone".into(), "lists"),
+            None => (self.without_graph(), "lists"),
         };
         format!(
             "{code}; {way}: for a recall of {recall} {} {what} and {} candidates",
             effort.visits, effort.candidates
         )
+    }
+
+    /// Why there are lists alone.
+    fn without_graph(&self) -> String {
+        match self.shape {
+            NearShape::Within(bytes) => format!("lists alone, within {bytes} bytes a vector"),
+            _ => "lists alone".into(),
+        }
     }
 
     /// Appends vectors under these ids, which are larger than all before.

@@ -71,6 +71,31 @@ fn a_recall_that_is_asked_for_is_reached_in_every_shape_and_metric() {
 }
 
 #[test]
+fn a_graph_is_built_within_the_bytes_that_are_given_to_a_vector() {
+    // Nothing but noise, in which lists are of no use.
+    let mut random = Random::new(3);
+    let base: Vec<f32> = (0..3 * LEN * 128).map(|_| random.normal() as f32).collect();
+    let links = |shape| {
+        let mut index = Near::new(shape, 128, Metric::L2, 7).unwrap();
+        index.add(Rows::new(&base, 128).unwrap()).unwrap();
+        let links = index.learned.as_ref().unwrap().links.as_ref();
+        let bytes = links.map_or(0, |links| links.row_len());
+        (
+            bytes,
+            index.exact.row_len() + index.learned.as_ref().unwrap().code.code_len(),
+            index.explain(),
+        )
+    };
+    let (any, beside, said) = links(NearShape::Auto);
+    assert!(any > 0, "{said}");
+    let (fewer, _, said) = links(NearShape::Within((any + beside - 1) as u32));
+    assert!(fewer < any, "{said}");
+    let (none, _, said) = links(NearShape::Within(64));
+    assert_eq!(none, 0);
+    assert!(said.contains("lists alone, within 64 bytes a vector"), "{said}");
+}
+
+#[test]
 fn a_recall_of_one_is_what_sorting_all_distances_says() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 20));
     for metric in [Metric::L2, Metric::InnerProduct] {
@@ -218,7 +243,7 @@ fn saved_and_mapped_it_answers_the_same_and_goes_on() {
         let mut index = index(shape, Metric::L2, &base);
         index.remove(&IdSelector::Range(10..100)).unwrap();
         index.set_knob("recall", 0.9).unwrap();
-        let (path, bytes) = (dir.path().join(shape.token()), to_bytes(&index));
+        let (path, bytes) = (dir.path().join(shape.to_string()), to_bytes(&index));
         std::fs::write(&path, &bytes).unwrap();
         let request = SearchRequest::new(K);
         let want = index.search(rows(&queries), &request).unwrap();

@@ -6,7 +6,7 @@
 //!         | transform "," index
 //!         | coarse "," codes | codes
 //!         | graph | graph ("," | "_") codes
-//!         | "Near" | "auto" | "NearLists" | "NearGraph"
+//!         | "Near" number? | "auto" number? | "NearLists" | "NearGraph"
 //! coarse := "IVF" number | "IVF" number "_" graph | "IVF" number "(" index ")"
 //! graph  := "HNSW" number? | "NSG" number?
 //! ```
@@ -349,6 +349,7 @@ fn known() -> String {
         "Near",
         "NearLists",
         "NearGraph",
+        "Near2000",
         "IDMap",
         "IDMap2",
         "RFlat",
@@ -403,6 +404,7 @@ mod tests {
     fn other_spellings_print_as_the_usual_one() {
         for (text, usual) in [
             ("auto", "Near"),
+            ("auto2000", "Near2000"),
             ("Flat,IDMap2", "IDMap2,Flat"),
             ("IVF4k,Flat", "IVF4096,Flat"),
             ("IVF1M,Flat", "IVF1048576,Flat"),

@@ -13,7 +13,7 @@ impl fmt::Display for IndexSpec {
             Self::Ivf(spec) => spec.fmt(f),
             Self::Hnsw(spec) => spec.fmt(f),
             Self::Nsg(spec) => spec.fmt(f),
-            Self::Near(shape) => f.write_str(shape.token()),
+            Self::Near(shape) => shape.fmt(f),
             Self::IdMap(kind, inner) => write!(f, "{},{inner}", kind.token()),
             Self::PreTransform(chain, inner) => {
                 chain.iter().try_for_each(|transform| write!(f, "{transform},"))?;

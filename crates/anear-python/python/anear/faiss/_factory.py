@@ -63,7 +63,7 @@ from ._ivf import (
     IndexIVFResidualQuantizer,
     IndexIVFScalarQuantizer,
 )
-from ._near import IndexNear
+from ._near import SHAPE, IndexNear
 from ._panorama import IndexHNSWFlatPanorama, IndexIVFFlatPanorama, of_panorama
 from ._refined import IndexIVFPQR
 from ._quantizers import SCALAR_NUMBERS, SEARCHES, ResidualQuantizer
@@ -88,7 +88,6 @@ _RCQ = re.compile(r"RCQ(\d+x\d+(?:_\d+x\d+)*)")
 _TWO_LAYERS = re.compile(r"Residual(?:(\d+)|(\d+)x(\d+)),PQ(\d+)(?:x(\d+))?")
 _HNSW = re.compile(r"HNSW(\d*)(?:[,_](.+))?")
 _NSG = re.compile(r"NSG(\d*)(?:[,_](.+))?")
-_NEAR = re.compile(r"auto|Near(?:Lists|Graph)?")
 _PQ = re.compile(r"PQ(\d+)(?:x(\d+))?(np)?")
 _PQ_TWICE = re.compile(r"PQ(\d+)\+(\d+)")
 _PQ_FAST = re.compile(r"PQ(\d+)x4fs(r?)(?:_(\d+))?")
@@ -305,7 +304,7 @@ def _plain(d: int, part: _Part, metric: int | str) -> Index:
         if metric not in (METRIC_L2, "l2"):
             raise RuntimeError(f"`{text}` compares by the metric L2 only")
         return IndexLSH(d, int(match[1] or d), bool(match[2]), bool(match[3]))
-    if _NEAR.fullmatch(text):
+    if SHAPE.fullmatch(text):
         return IndexNear(d, text, metric)
     if match := _HNSW.fullmatch(text):
         return _hnsw(d, _links(match, part), _graph_codes(match, part), metric)
@@ -521,7 +520,7 @@ def _class_of(index: _native.VectorIndex) -> type[EngineIndex]:
         codes = spec.partition(",")[2]
         return IndexNSGFlat if codes in ("", "Flat") else IndexNSGSQ if codes.startswith("SQ") else IndexNSGPQ
     kinds: tuple[tuple[re.Pattern[str], type[EngineIndex]], ...] = (
-        (_NEAR, IndexNear),
+        (SHAPE, IndexNear),
         (_PQ_FAST, IndexPQFastScan),
         (_PQ, IndexPQ),
         (re.compile(r"RaBitQfs.*"), IndexRaBitQFastScan),

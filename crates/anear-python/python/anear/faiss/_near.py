@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import SupportsIndex
 
 import numpy as np
@@ -12,6 +13,7 @@ from ._constants import METRIC_L2
 from ._index import EngineIndex, Knobs
 from ._params import SearchParameters, SearchParametersNear
 
+SHAPE = re.compile(r"(Near|auto)([1-9][0-9]*)?|NearLists|NearGraph")
 KNOBS = ("recall", "visits", "candidates")
 
 
@@ -19,7 +21,8 @@ class IndexNear(EngineIndex):
     """An index that is asked for a recall, which Faiss has none of: its files are anear's own.
 
     Few vectors are all compared. From some two thousand on it learns by itself what to look at, so there is nothing to
-    train. `shape` is `Near` (or `auto`: lists, and a graph where those are not enough), `NearLists` or `NearGraph`.
+    train. `shape` is `Near` (or `auto`: lists, and a graph where those are not enough), `NearLists`, `NearGraph`, or `Near2000`:
+    a graph only where vectors, codes and links are within so many bytes a vector.
 
     `recall` is the share of the true neighbors that searches are to find; `visits` and `candidates` say instead how far they
     look, for those who know: 0 leaves it to the recall.
@@ -41,9 +44,9 @@ class IndexNear(EngineIndex):
             RuntimeError: there is no such shape, or vectors cannot be compared so.
         """
         super().__init__(d, metric)
-        if shape not in ("auto", "Near", "NearLists", "NearGraph"):
-            raise RuntimeError(f"expected the shape Near, auto, NearLists or NearGraph, got {shape}")
-        self._shape = "Near" if shape == "auto" else shape
+        if not SHAPE.fullmatch(shape):
+            raise RuntimeError(f"expected the shape Near, auto, NearLists, NearGraph or Near<bytes a vector>, got {shape}")
+        self._shape = shape.replace("auto", "Near")
         self._take_knobs(self._built(self._shape, None))
 
     def _take_knobs(self, index: _native.VectorIndex) -> None:

@@ -49,6 +49,14 @@ pub enum Error {
         /// The size of the sample.
         got: usize,
     },
+    /// A vector too large to learn from.
+    #[error("vector {row} is too large: its squared components must add up to {most:e} at most; scale vectors down")]
+    TooLarge {
+        /// Which vector of the call, from 0.
+        row: usize,
+        /// The largest sum of squared components.
+        most: f32,
+    },
     /// NaN or an infinity among the components.
     #[error("{what} {row} has {value} at component {column}; only finite numbers can be compared")]
     NotFinite {

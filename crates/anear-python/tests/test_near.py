@@ -22,7 +22,7 @@ def vectors(count: int) -> Any:
 
 
 BASE, QUERIES = vectors(MANY), vectors(50)
-SHAPES = ["Near", "NearLists", "NearGraph"]
+SHAPES = ["Near", "NearLists", "NearGraph", "auto3000"]
 
 
 def filled(shape: str = "Near", metric: Any = anear.METRIC_L2, count: int = MANY) -> Any:
@@ -161,3 +161,26 @@ def test_settings_are_explored() -> None:
     criterion.set_groundtruth(None, anear.knn(QUERIES, BASE, 10)[1])
     points = space.explore(index, QUERIES, criterion)
     assert max(point.perf for point in points.all_pts) == 1.0
+
+
+@pytest.mark.parametrize("value", [2, -1, float("nan"), "0.9", None, [1]])
+def test_a_recall_that_is_no_share_is_refused_where_it_is_set(value: Any) -> None:
+    index = anear.IndexNear(D)
+    with pytest.raises(RuntimeError, match="recall must be a"):
+        index.recall = value
+    assert index.recall == 0.95
+
+
+def test_all_the_rest_is_up_to_the_last_id() -> None:
+    index = filled(count=100)
+    index.remove_ids(np.arange(10, 20))
+    assert (index.reconstruct_n(20) == BASE[20:100]).all()
+    with pytest.raises(RuntimeError, match="id 10 is not in the index"):
+        index.reconstruct_n()
+
+
+def test_a_vector_too_large_to_learn_from_is_refused_by_its_number() -> None:
+    index = filled(count=FEW)
+    with pytest.raises(RuntimeError, match="vector 1 is too large"):
+        index.add(np.array([[1.0] * D, [1e30] * D], np.float32))
+    assert index.ntotal == FEW

@@ -38,6 +38,9 @@ const PROBES: usize = 500;
 const PRODUCTS: usize = 100_000_000_000;
 const PROBES_MIN: usize = 200;
 
+/// How often they are drawn, until enough are no copies of others.
+const ROUNDS: usize = 4;
+
 /// Probes of one task.
 const TASK: usize = 16;
 
@@ -103,17 +106,28 @@ impl<'a> Probes<'a> {
     ) -> Self {
         let affordable = PRODUCTS / (rows.len() * rows.dim()).max(1);
         let count = affordable.clamp(PROBES_MIN, PROBES).min(rows.len());
-        let drawn = Random::new(seed).sorted_sample(rows.len(), count);
-        let tasks: Vec<_> = parts(drawn.len(), 4 * TASK).collect();
-        let limits = on_pool(pool, tasks.len(), |task| {
-            limits(rows, &drawn[tasks[task].clone()], slots, exact, metric)
-        });
-        let probe = |(row, limits): (&usize, _)| Probe {
-            row: *row,
-            slot: slots[*row],
-            limits,
-        };
-        let probes = drawn.iter().zip(limits.into_iter().flatten()).map(probe).collect();
+        let mut random = Random::new(seed);
+        let (mut probes, mut copies) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let drawn = random.sorted_sample(rows.len(), count);
+            let tasks: Vec<_> = parts(drawn.len(), 4 * TASK).collect();
+            let limits = on_pool(pool, tasks.len(), |task| {
+                limits(rows, &drawn[tasks[task].clone()], slots, exact, metric)
+            });
+            for (row, (itself, limits)) in drawn.into_iter().zip(limits.into_iter().flatten()) {
+                let slot = slots[row];
+                let kind = if limits[0] == itself { &mut copies } else { &mut probes };
+                kind.push(Probe { row, slot, limits });
+            }
+            if probes.len() >= count / 2 {
+                break;
+            }
+        }
+        // What has enough copies finds them whatever the effort is, and would hide how hard it is to find the rest.
+        if probes.len() < PROBES_MIN / 2 {
+            probes.extend(copies);
+        }
+        probes.truncate(PROBES);
         Self { rows, probes }
     }
 
@@ -230,14 +244,14 @@ impl Found {
     }
 }
 
-/// How far the last of the neighbors of some rows is among the others, as searches measure it.
+/// How far some rows are from themselves, and the last of the neighbors of each among the others, as searches measure it.
 fn limits(
     rows: Rows<'_>,
     drawn: &[usize],
     slots: &[u32],
     exact: &Exact,
     metric: Metric,
-) -> Vec<[f32; NEIGHBORS.len()]> {
+) -> Vec<(f32, [f32; NEIGHBORS.len()])> {
     let queries = rows.gathered(drawn.iter().copied());
     let queries = Rows::new(&queries, rows.dim()).expect("whole vectors");
     let most = NEIGHBORS[NEIGHBORS.len() - 1] + 1;
@@ -248,11 +262,13 @@ fn limits(
         let others = top.into_sorted().into_iter().map(|neighbor| neighbor.id as usize);
         let others = others.filter(|row| row != own).map(|row| slots[row]);
         scratch.slots.clear();
-        scratch.slots.extend(others);
+        scratch.slots.extend(others.chain([slots[*own]]));
         scratch.measure(exact, rows.row(*own));
+        let itself = scratch.distances.pop().unwrap_or(f32::INFINITY);
         scratch.distances.sort_by(f32::total_cmp);
         // Where distances are no numbers there are no neighbors, and whatever is found will do.
-        NEIGHBORS.map(|k| scratch.distances.get(k - 1).copied().unwrap_or(f32::INFINITY))
+        let limits = NEIGHBORS.map(|k| scratch.distances.get(k - 1).copied().unwrap_or(f32::INFINITY));
+        (itself, limits)
     });
     limits.collect()
 }

@@ -15,7 +15,7 @@ use crate::graph::walk::Reached;
 
 impl Near {
     /// Takes up the vectors in the slots from `first` on, where there is something to take them up into.
-    pub(super) fn insert(&mut self, first: usize) -> Result<()> {
+    pub(super) fn insert(&mut self, first: usize, strangers: usize) -> Result<()> {
         let Some(learned) = &mut self.learned else {
             return Ok(());
         };
@@ -28,6 +28,7 @@ impl Near {
             links.try_reserve(vectors.len())?;
         }
         learned.codes.extend_from_rows(&rows)?;
+        learned.strangers = strangers;
         if learned.links.is_some() {
             let mut scratch = Scratch::default();
             for slot in first..last {

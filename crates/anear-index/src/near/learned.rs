@@ -31,6 +31,17 @@ const READ_MAX: f32 = 400_000.0;
 /// The recall that this is decided by, and that is asked for where nothing else is said.
 pub(super) const RECALL: f64 = 0.95;
 
+/// How many times the median of the squared distances from the mean those of typical vectors are at most, and how many
+/// times the largest of these that of a stranger is.
+const ATYPICAL: f32 = 30.0;
+const BEYOND: f32 = 2.0;
+
+/// Vectors that codes are learned from.
+const SAMPLE: usize = 10_000;
+
+/// Of fewer vectors a walk visits a good part, and comparing all takes no longer.
+const GRAPH_MIN: usize = 10_000;
+
 /// Vectors that are encoded together.
 const PART: usize = 4096;
 
@@ -55,12 +66,49 @@ pub(super) struct Learned {
     pub(super) links: Option<Links>,
     /// The squared length of the longest vector that the graph was built from.
     pub(super) longest: f32,
+    /// How far from the mean the typical vectors are at most, squared, and how many came since that are far beyond.
+    pub(super) radius: f32,
+    pub(super) strangers: usize,
     /// For each number of neighbors in [`NEIGHBORS`]: of reading lists, and of walks.
     pub(super) read: [Curve; 2],
     pub(super) walk: [Curve; 2],
 }
 
+/// Those of some rows that are not much farther from their mean than most: a few that are would hide from codes and
+/// clusters what tells the others apart.
+pub(super) fn typical(rows: Rows<'_>, mut drawn: Vec<usize>) -> Vec<usize> {
+    loop {
+        let mut mean = vec![0.0; rows.dim()];
+        let share = 1.0 / drawn.len() as f32;
+        anear_kernels::weighted_sum(rows, &drawn, &vec![share; drawn.len()], &mut mean);
+        let distances: Vec<f32> = drawn
+            .iter()
+            .map(|row| Metric::L2.distance(rows.row(*row), &mean))
+            .collect();
+        let mut sorted = distances.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let most = ATYPICAL * sorted[sorted.len() / 2];
+        let before = drawn.len();
+        let mut distances = distances.into_iter();
+        // What a file holds may be no number.
+        drawn.retain(|_| {
+            distances
+                .next()
+                .is_some_and(|distance| distance.total_cmp(&most).is_le() || most.is_nan())
+        });
+        // The farthest of them moved the mean: without it others are seen to be far.
+        if drawn.len() == before {
+            return drawn;
+        }
+    }
+}
+
 impl Learned {
+    /// Whether a vector is far beyond all that the code was learned from: what it tells of such vectors is of no use.
+    pub(super) fn is_stranger(&self, vector: &[f32]) -> bool {
+        self.code.from_mean(vector) > BEYOND * self.radius
+    }
+
     /// What walks go over, where there is a graph.
     pub(super) fn ground(&self) -> Option<Ground<'_>> {
         let lists = &self.lists;
@@ -87,7 +135,14 @@ impl Built {
     /// # Errors
     /// [`Error::Quantizer`], [`Error::Cluster`], [`Error::OutOfMemory`].
     pub(super) fn of(rows: Rows<'_>, metric: Metric, shape: NearShape, seed: u64, pool: Option<&Pool>) -> Result<Self> {
-        let code = choose(rows, metric, seed, pool)?;
+        let sample = typical(
+            rows,
+            Random::new(seed).sorted_sample(rows.len(), SAMPLE.min(rows.len())),
+        );
+        let sample = rows.gathered(sample.into_iter());
+        let sample = Rows::new(&sample, rows.dim()).expect("whole vectors");
+        let code = choose(rows, sample, metric, seed, pool)?;
+        let radius = sample.iter().map(|row| code.from_mean(row)).fold(0.0, f32::max);
         let Partition { order, lists } = Partition::of(rows, &code, seed, pool)?;
         let mut exact = Exact::for_all(metric, rows)?;
         let (mut code_rows, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
@@ -104,6 +159,8 @@ impl Built {
             lists,
             links: None,
             longest: 0.0,
+            radius,
+            strangers: 0,
             read: Default::default(),
             walk: Default::default(),
         };
@@ -129,7 +186,7 @@ impl Built {
         let probes = Probes::draw(rows, &slots, &self.exact, metric, seed, pool);
         self.learned.read = probes.measure(self.trail(None), pool);
         let effort = self.learned.read[0].effort(RECALL);
-        let is_cheap = effort.is_some_and(|effort| self.trail(None).cost(effort) <= READ_MAX);
+        let is_cheap = rows.len() < GRAPH_MIN || effort.is_some_and(|effort| self.trail(None).cost(effort) <= READ_MAX);
         let beside = self.exact.row_len() + self.learned.code.code_len();
         let row_len = |degree| Links::new(&self.learned.code, degree).row_len();
         let degrees: Vec<usize> = DEGREES
@@ -175,8 +232,8 @@ impl Built {
 }
 
 /// The code that reads fewest bytes: its own, and those of the candidates that it needs for nearly all neighbors.
-fn choose(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Result<TransformCode> {
-    let spectrum = Spectrum::of(rows, &Training { seed, pool })?;
+fn choose(rows: Rows<'_>, sample: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Result<TransformCode> {
+    let spectrum = Spectrum::of(sample, &Training { seed, pool })?;
     let row_len = Form::of(rows.as_slice()).bytes() * rows.dim();
     let trials = trials(rows, metric, seed, pool);
     let mut best: Option<(usize, TransformCode)> = None;

@@ -53,6 +53,9 @@ mod walk;
 /// Fewer vectors are all compared: that takes no longer than finding some of them would.
 const LEARNED_MIN: usize = 2048;
 
+/// The largest sum of squared components of a vector.
+const SQUARE_MAX: f32 = 1e34;
+
 /// What share of the neighbors is to be found.
 pub(crate) static RECALL_WANTED: Knob = Knob {
     name: "recall",
@@ -138,6 +141,15 @@ impl fmt::Display for NearShape {
             Self::Graph => f.write_str("NearGraph"),
             Self::Within(bytes) => write!(f, "Near{bytes}"),
         }
+    }
+}
+
+/// Refuses vectors whose products could not be added up when codes are learned.
+fn check_size(vectors: Rows<'_>) -> Result<()> {
+    let square = |vector: &[f32]| -Metric::InnerProduct.distance(vector, vector);
+    match vectors.iter().position(|vector| square(vector) > SQUARE_MAX) {
+        None => Ok(()),
+        Some(row) => Err(Error::TooLarge { row, most: SQUARE_MAX }),
     }
 }
 
@@ -270,11 +282,12 @@ impl Near {
     /// Appends vectors under these ids, which are larger than all before.
     fn append(&mut self, vectors: Rows<'_>, ids: impl Iterator<Item = u64>, pool: Option<&Pool>) -> Result<()> {
         let (slots, next) = (self.ids.slots(), self.ids.next());
+        let strangers = self.strangers(vectors);
         self.exact.extend(vectors)?;
         ids.for_each(|id| self.ids.push(id));
-        let done = match self.wants_learning() {
+        let done = match self.wants_learning(strangers) {
             true => self.rebuild(pool),
-            false => self.insert(slots),
+            false => self.insert(slots, strangers),
         };
         if done.is_err() {
             self.exact.truncate(slots);
@@ -283,11 +296,18 @@ impl Near {
         done
     }
 
-    /// Whether so many vectors have come that what was learned of those before is of the past.
-    fn wants_learning(&self) -> bool {
+    /// How many strangers there are together with those among these vectors.
+    fn strangers(&self, vectors: Rows<'_>) -> usize {
+        self.learned.as_ref().map_or(0, |learned| {
+            learned.strangers + vectors.iter().filter(|vector| learned.is_stranger(vector)).count()
+        })
+    }
+
+    /// Whether so many vectors have come, or so many strangers, that what was learned of those before is of the past.
+    fn wants_learning(&self, strangers: usize) -> bool {
         let learned = self.learned.as_ref().map(|learned| learned.lists.listed());
         match learned {
-            Some(before) => self.ids.slots() >= before + before / 2,
+            Some(before) => self.ids.slots() >= before + before / 2 || strangers.saturating_mul(strangers) > before,
             None => self.ids.living() >= LEARNED_MIN,
         }
     }
@@ -460,6 +480,7 @@ impl Add for Near {
     fn add_on(&mut self, vectors: Rows<'_>, pool: Option<&Pool>) -> Result<Range<u64>> {
         check_dim(self.dim(), vectors)?;
         check_finite("vector", vectors)?;
+        check_size(vectors)?;
         let first = self.ids.next();
         let ids = first..first + vectors.len() as u64;
         self.ids.check(vectors.len(), ids.end)?;

@@ -5,6 +5,7 @@ use anear_kernels::{Metric, Random, Rows};
 use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode};
 
+use super::learned::typical;
 use super::lists::Lists;
 use crate::Result;
 use crate::flat::{on_pool, parts};
@@ -81,7 +82,7 @@ fn centroids(rows: Rows<'_>, code: &TransformCode, seed: u64, pool: Option<&Pool
     let nlist = nlist(rows.len());
     let mut random = Random::new(seed);
     let drawn = random.sorted_sample(rows.len(), (nlist * SAMPLE).min(rows.len()));
-    let sample = rows.gathered(drawn.into_iter());
+    let sample = rows.gathered(typical(rows, drawn).into_iter());
     let sample = Rows::new(&sample, rows.dim()).expect("whole vectors");
     let parts: Vec<_> = parts(sample.len(), PART).collect();
     let sample = on_pool(pool, parts.len(), |i| components(sample.slice(parts[i].clone()), code)).concat();

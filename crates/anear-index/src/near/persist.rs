@@ -51,6 +51,8 @@ pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWr
     let degree = learned.links.as_ref().map_or(0, Links::degree);
     saved.extend((degree as u32).to_le_bytes());
     saved.extend(learned.longest.to_le_bytes());
+    saved.extend(learned.radius.to_le_bytes());
+    saved.extend((learned.strangers as u64).to_le_bytes());
     for curve in learned.read.iter().chain(&learned.walk) {
         curve.save(&mut saved);
     }
@@ -120,6 +122,8 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
     let middle_slots = numbers(cursor.items(nlist.into(), 4, "middles of lists")?);
     let degree = cursor.u32("links per vector")? as usize;
     let longest = f32::from_bits(cursor.u32("longest vector")?);
+    let radius = f32::from_bits(cursor.u32("farthest typical vector")?);
+    let strangers = usize::try_from(cursor.u64("number of strangers")?).unwrap_or(usize::MAX);
     let [a, b, c, d] = [(); 4].map(|()| Curve::load(&mut cursor));
     let (read, walk) = ([a?, b?], [c?, d?]);
     cursor.finish()?;
@@ -151,6 +155,8 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
         lists,
         links,
         longest,
+        radius,
+        strangers,
         read,
         walk,
     })

@@ -1,6 +1,6 @@
 //! How a query is answered: which way, and how far.
 
-use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
+use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 
 use super::curve::{Curve, JUMP};
 use super::fit::{NEIGHBORS, Trail};
@@ -191,6 +191,10 @@ impl Near {
         let effort = match way {
             Way::Compare => return false,
             Way::Walk(learned, effort) | Way::Read(learned, effort) | Way::ReadSelected(learned, effort, _) => {
+                // By inner product the length of a query says nothing.
+                if self.metric == Metric::L2 && learned.is_stranger(query) {
+                    return false;
+                }
                 learned.prepare(query, scratch);
                 effort
             }

@@ -211,13 +211,21 @@ impl TransformCode {
         self.fill(components, &mut into.tables);
     }
 
+    /// How far a vector is from the mean of those that the code was learned from, squared.
+    ///
+    /// # Panics
+    /// When it has another dimension.
+    pub fn from_mean(&self, vector: &[f32]) -> f32 {
+        Metric::L2.distance(vector, &self.mean)
+    }
+
     /// What the estimates of a query lack of its distances: the same for all codes.
     ///
     /// # Panics
     /// When the query has another dimension.
     pub fn lacking(&self, query: &[f32]) -> f32 {
         match self.metric {
-            Metric::L2 => Metric::L2.distance(query, &self.mean),
+            Metric::L2 => self.from_mean(query),
             other => other.distance(query, &self.mean) - other.distance(&self.mean, &self.mean),
         }
     }

@@ -179,7 +179,7 @@ class Index(Raw, Known):
             RuntimeError: one of them is missing, or the index does not give vectors back.
         """
         start, count = operator.index(n0), operator.index(ni)
-        count = self.ntotal - start if count == -1 else count
+        count = self._next_id() - start if count == -1 else count
         if start < 0 or count < 0:
             raise RuntimeError(f"there are no {count} vectors from id {start} on; the index holds {self.ntotal}")
         vectors = output(x, (count, self.d), np.float32)

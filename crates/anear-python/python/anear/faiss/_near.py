@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -49,9 +49,16 @@ class IndexNear(EngineIndex):
         self._shape = shape.replace("auto", "Near")
         self._take_knobs(self._built(self._shape, None))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in KNOBS:
+            if not isinstance(value, SupportsFloat) or isinstance(value, str):
+                raise RuntimeError(f"{name} must be a number, got {value!r}")
+            self._built(self._shape, None).set_knob(name, float(value))
+        super().__setattr__(name, value)
+
     def _take_knobs(self, index: _native.VectorIndex) -> None:
-        self.recall, visits, candidates = (index.knob(name) or 0.0 for name in KNOBS)
-        self.visits, self.candidates = int(visits), int(candidates)
+        recall, visits, candidates = (index.knob(name) or 0.0 for name in KNOBS)
+        self.__dict__.update(recall=recall, visits=int(visits), candidates=int(candidates))
 
     def explain(self) -> str:
         """One sentence on how searches are answered, and why."""

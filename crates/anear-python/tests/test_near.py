@@ -184,3 +184,19 @@ def test_a_vector_too_large_to_learn_from_is_refused_by_its_number() -> None:
     with pytest.raises(RuntimeError, match="vector 1 is too large"):
         index.add(np.array([[1.0] * D, [1e30] * D], np.float32))
     assert index.ntotal == FEW
+
+
+def test_what_is_no_metric_and_no_selector_is_refused_by_name() -> None:
+    with pytest.raises(RuntimeError, match="metric 'cos' is not known; there are .*cosine"):
+        anear.IndexNear(D, "Near", "cos")
+    with pytest.raises(TypeError, match="sel must be a selector as IDSelectorBatch"):
+        anear.SearchParametersNear(sel=[1, 2])
+
+
+def test_lists_that_it_finds_are_saved_in_the_container(tmp_path: Path) -> None:
+    index = anear.index_factory(D, "IVF16(auto),Flat")
+    index.train(BASE)
+    index.add(BASE)
+    anear.write_index(index, str(tmp_path / "index"))
+    again = anear.read_index(str(tmp_path / "index"))
+    assert (again.search(QUERIES, 5)[1] == index.search(QUERIES, 5)[1]).all()

@@ -70,10 +70,18 @@ def metric_name(metric: int, argument: float = 0.0) -> str:
 
 
 def metric_number(name: str) -> tuple[int, float]:
-    """Faiss's number of a metric of the engine's, and its argument; cosine is the inner product of unit vectors."""
+    """Faiss's number of a metric of the engine's, and its argument; cosine is the inner product of unit vectors.
+
+    Raises:
+        RuntimeError: there is none of this name.
+    """
     if name.startswith("lp"):
         return METRIC_Lp, float(name[2:])
-    return (METRIC_INNER_PRODUCT if name == "cosine" else _NUMBERS[name]), 0.0
+    if name == "cosine":
+        return METRIC_INNER_PRODUCT, 0.0
+    if name not in _NUMBERS:
+        raise RuntimeError(f"metric {name!r} is not known; there are {', '.join(_NUMBERS)}, cosine and lp<p>")
+    return _NUMBERS[name], 0.0
 
 
 def is_similarity_metric(metric_type: int) -> bool:

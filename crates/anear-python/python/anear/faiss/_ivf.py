@@ -52,6 +52,9 @@ class IndexIVF(Listed, EngineIndex):
         if self.nlist < 1:
             raise RuntimeError(f"there must be at least one list, got {self.nlist}")
 
+    def _is_of_faiss(self) -> bool:
+        return self.quantizer._is_of_faiss()
+
     def _settle(self, quantizer: Index, nlist: int) -> None:
         self.quantizer, self.nlist = quantizer, nlist
         self.cp = ClusteringParameters()

@@ -21,14 +21,20 @@ class SearchParameters:
 
         Raises:
             AssertionError: there is none of this name.
+            TypeError: `sel` is no selector.
         """
         for name, value in parameters.items():
             assert self._has(name), f"{type(self).__name__} has no parameter {name!r}{hint(name, dir(type(self)))}"
-            object.__setattr__(self, name, value)
+            self._put(name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not self._has(name):
             raise AttributeError(f"{type(self).__name__} has no parameter {name!r}{hint(name, dir(type(self)))}")
+        self._put(name, value)
+
+    def _put(self, name: str, value: Any) -> None:
+        if name == "sel" and not isinstance(value, IDSelector | None):
+            raise TypeError(f"sel must be a selector as IDSelectorBatch(ids), got {type(value).__name__}")
         object.__setattr__(self, name, value)
 
     @classmethod

@@ -71,9 +71,10 @@ def test_a_search_may_look_farther_and_among_fewer() -> None:
 
 def test_what_is_no_share_is_refused() -> None:
     index = filled(count=FEW)
-    index.recall = 1.5
     with pytest.raises(RuntimeError, match="recall must be a share between 0 and 1, got 1.5"):
-        index.search(QUERIES, 1)
+        index.recall = 1.5
+    with pytest.raises(RuntimeError, match="recall must be a share between 0 and 1, got 1.5"):
+        index.search(QUERIES, 1, params=anear.SearchParametersNear(recall=1.5))
     with pytest.raises(RuntimeError, match="recall must be a share"):
         anear.ParameterSpace().set_index_parameter(index, "recall", -1)
     with pytest.raises(RuntimeError, match="Near"):

@@ -83,7 +83,10 @@ impl Layout {
     /// # Panics
     /// As [`write`](Self::write).
     pub fn write_all(self, block: &mut [u8], codes: &[&[u8]; BLOCK_LEN]) {
-        let (plane, rest_len) = self.block_parts(codes[0].len());
+        let code_len = codes[0].len();
+        assert!(codes.iter().all(|code| code.len() == code_len), "codes of one length");
+        assert_eq!(block.len(), self.block_bytes(code_len), "a whole block");
+        let (plane, rest_len) = self.block_parts(code_len);
         let (planes, rests) = block.split_at_mut(plane);
         let interleaved = codes.map(|code| &code[..plane / BLOCK_LEN]);
         for (at, pair) in planes.as_chunks_mut::<BLOCK_LEN>().0.iter_mut().enumerate() {
@@ -260,8 +263,10 @@ impl Codes {
             self.len += count;
             return Ok(());
         }
+        // The last block may have room for all of them.
+        self.try_own()?;
         let bytes = self.layout.bytes_for(self.len + count, self.code_len);
-        self.bytes.extend_from_slice(&vec![0; bytes - self.bytes.len()]);
+        self.bytes.resize(bytes, 0);
         let mut codes = rows.chunks_exact(self.code_len);
         while codes.len() > 0 {
             let slot = self.len;
@@ -557,6 +562,20 @@ mod tests {
             let mut at_once = vec![0xff; one_by_one.len()];
             layout.write_all(&mut at_once, &std::array::from_fn(|vector| &codes[vector][..]));
             assert_eq!(at_once, one_by_one, "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn codes_may_come_in_any_portions() {
+        let all: Vec<[u8; CODE_LEN]> = (0..78).map(code).collect();
+        for layout in LAYOUTS {
+            let mut codes = Codes::new(layout, CODE_LEN);
+            let (first, rest) = all.split_at(5);
+            for part in [first, &rest[..70], &rest[70..], &[]] {
+                codes.extend_from_rows(part.as_flattened()).unwrap();
+            }
+            assert_eq!(rows(&codes), all, "{layout:?}");
+            assert_eq!(codes.as_bytes(), filled(layout, all.len()).as_bytes(), "{layout:?}");
         }
     }
 

@@ -94,7 +94,7 @@ pub(super) const FAISS_BINARY: Target = Target {
 
 pub(super) const CONTAINER: Target = Target {
     name: "container",
-    seeds: || examples().chain([learned()]).map(|index| to_bytes(&*index)).collect(),
+    seeds: || examples().chain(learned()).map(|index| to_bytes(&*index)).collect(),
     change: resealed,
     read: |input| {
         let Ok(index) = from_bytes(input) else {
@@ -141,16 +141,19 @@ fn examples() -> impl Iterator<Item = Box<dyn VectorIndex>> {
     })
 }
 
-/// What anear's own index makes of so many vectors that it learns from them.
-fn learned() -> Box<dyn VectorIndex> {
+/// What anear's own index makes of so many vectors that it learns from them: lists, and a graph.
+fn learned() -> impl Iterator<Item = Box<dyn VectorIndex>> {
     let mut rng = Rng::with_seed(2);
     let data: Vec<f32> = (0..2048 * DIM).map(|_| rng.f32()).collect();
-    let spec: IndexSpec = "NearLists".parse().expect("a kind that there is");
-    let mut index = spec.build(DIM, Metric::L2).expect("it needs no training");
-    index
-        .add(Rows::new(&data, DIM).expect("whole vectors"))
-        .expect("vectors are as wide as the index");
-    index
+    let kinds = [("NearLists", Metric::L2), ("NearGraph", Metric::InnerProduct)];
+    kinds.into_iter().map(move |(spec, metric)| {
+        let spec: IndexSpec = spec.parse().expect("a kind that there is");
+        let mut index = spec.build(DIM, metric).expect("it needs no training");
+        index
+            .add(Rows::new(&data, DIM).expect("whole vectors"))
+            .expect("vectors are as wide as the index");
+        index
+    })
 }
 
 fn search(index: &dyn VectorIndex) {

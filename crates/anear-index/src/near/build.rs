@@ -15,7 +15,7 @@ use super::learned::DEGREE_MAX;
 use super::links::Links;
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
-use super::space::{Space, offset};
+use super::space::{Space, lengthen, offset};
 use super::walk::{Effort, Goal, Ground, WalkMemory, walk};
 use crate::Result;
 use crate::flat::{on_pool, parts};
@@ -123,10 +123,13 @@ fn each<T: Send>(
     done.into_iter().flatten().collect()
 }
 
-/// The tables of some slots' own vectors, one after the other, and what makes their estimates squared distances.
+/// The tables of some slots' own vectors as queries, one after the other, and what makes their estimates squared distances.
 fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl FnMut(u32, &EstimateTables, f32)) {
     let dim = material.code.dim();
-    let vectors = material.space.gathered(slots.clone());
+    let mut vectors = material.space.gathered(slots.clone());
+    for vector in vectors.chunks_exact_mut(dim) {
+        lengthen(material.code.metric(), vector, material.longest);
+    }
     let vectors = Rows::new(&vectors, dim).expect("whole vectors");
     let mut components = Vec::new();
     material.code.project(vectors, &mut components);

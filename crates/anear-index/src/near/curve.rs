@@ -74,8 +74,10 @@ impl Curve {
                 },
             })
             .collect();
-        let is_sound =
-            |point: &Point| (0.0..=1.0).contains(&point.recall) && point.cost >= 0.0 && point.effort.slack.is_finite();
+        let is_sound = |point: &Point| {
+            let Effort { visits, slack, .. } = point.effort;
+            (0.0..=1.0).contains(&point.recall) && point.cost >= 0.0 && visits > 0 && slack.is_finite() && slack > -1.0
+        };
         if points.iter().all(is_sound) && points.is_sorted_by(|a, b| a.recall < b.recall) {
             return Ok(Self(points));
         }
@@ -86,7 +88,10 @@ impl Curve {
 fn between(below: &Point, above: &Point, recall: f64) -> Effort {
     let missed = |recall: f64| (1.0 - recall).max(1e-5).ln();
     let (from, to) = (missed(below.recall.into()), missed(above.recall.into()));
-    let share = ((missed(recall) - from) / (to - from)).clamp(0.0, 1.0);
+    let share = match from == to {
+        true => 1.0,
+        false => ((missed(recall) - from) / (to - from)).clamp(0.0, 1.0),
+    };
     let mix = |a: f64, b: f64| a + share * (b - a);
     let count = |a: usize, b: usize| mix(a as f64, b as f64).ceil() as usize;
     Effort {

@@ -1,5 +1,7 @@
 //! Measuring what recall an effort has: each of some vectors is searched for as if it were not there.
 
+use std::array;
+
 use anear_kernels::{IdSelector, Metric, Random, Rows, TopK, scan_batch};
 use anear_pool::Pool;
 
@@ -28,7 +30,7 @@ pub(super) const SLACKS: [f32; 20] = [
 const WALK_MAX: usize = 640;
 
 /// More than this was never asked for, and is not measured.
-const ENOUGH: f32 = 0.9995;
+const ENOUGH: f64 = 0.9995;
 
 /// Vectors that are searched for: with 500, a recall of 0.95 is known to 0.005.
 const PROBES: usize = 500;
@@ -56,6 +58,9 @@ struct Probe {
     /// How far the last of the neighbors of each number in [`NEIGHBORS`] is.
     limits: [f32; NEIGHBORS.len()],
 }
+
+/// For each of [`NEIGHBORS`].
+pub(super) type Curves = [Curve; NEIGHBORS.len()];
 
 /// A way through what was built: over the links, or by reading lists where there are none.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +137,7 @@ impl<'a> Probes<'a> {
     }
 
     /// The curve of each number of neighbors.
-    pub(super) fn measure(&self, trail: Trail<'_>, pool: Option<&Pool>) -> [Curve; NEIGHBORS.len()] {
+    pub(super) fn measure(&self, trail: Trail<'_>, pool: Option<&Pool>) -> Curves {
         match trail.links {
             // Reading lists is the same for any number.
             None => self.curves(trail, [0, 1], ENOUGH, pool),
@@ -145,26 +150,23 @@ impl<'a> Probes<'a> {
 
     /// What a recall costs for the fewest neighbors.
     pub(super) fn cost(&self, trail: Trail<'_>, recall: f64, pool: Option<&Pool>) -> f32 {
-        let [curve] = self.curves(trail, [0], recall as f32, pool);
+        // A longer walk that needs fewer candidates may cost less than the first that is long enough.
+        let beyond = recall + (1.0 - recall) / 2.0;
+        let [curve] = self.curves(trail, [0], beyond, pool);
         curve.effort(recall).map_or(f32::INFINITY, |effort| trail.cost(effort))
     }
 
     /// The curves of some of [`NEIGHBORS`], up to a recall, measured in the same searches.
-    fn curves<const N: usize>(&self, trail: Trail<'_>, of: [usize; N], enough: f32, pool: Option<&Pool>) -> [Curve; N] {
+    fn curves<const N: usize>(&self, trail: Trail<'_>, of: [usize; N], enough: f64, pool: Option<&Pool>) -> [Curve; N] {
         let mut points = [const { Vec::new() }; N];
         let most = CANDIDATES[of[N - 1]];
         for level in trail.levels(most[most.len() - 1]) {
             let mut reached = f32::INFINITY;
-            let found = self.found(trail, of, level, pool);
-            let visits = found[0].visits.div_ceil(self.probes.len());
+            let (found, level) = self.found(trail, of, level, pool);
             for ((points, of), found) in points.iter_mut().zip(of).zip(found) {
                 let mut best: f32 = 0.0;
-                for (candidates, hits) in CANDIDATES[of].into_iter().zip(found.hits) {
-                    let effort = Effort {
-                        visits,
-                        candidates,
-                        ..level
-                    };
+                for (candidates, hits) in CANDIDATES[of].into_iter().zip(found) {
+                    let effort = Effort { candidates, ..level };
                     let recall = hits as f32 / (self.probes.len() * NEIGHBORS[of]) as f32;
                     best = best.max(recall);
                     points.push(Point {
@@ -175,42 +177,55 @@ impl<'a> Probes<'a> {
                 }
                 reached = reached.min(best);
             }
-            if reached >= enough || trail.links.is_some() && visits > WALK_MAX {
+            if f64::from(reached) >= enough || trail.links.is_some() && level.visits > WALK_MAX {
                 break;
             }
         }
         points.map(Curve::of)
     }
 
+    /// How many neighbors are found, for each number and with each number of candidates, and the effort with as many visits as
+    /// that took.
     fn found<const N: usize>(
         &self,
         trail: Trail<'_>,
         of: [usize; N],
+        level: Effort,
+        pool: Option<&Pool>,
+    ) -> ([Hits; N], Effort) {
+        let all: Vec<usize> = (0..self.probes.len()).collect();
+        let mut each = self.each(&all, trail, of, level, pool);
+        let visits = each.iter().map(|(_, visits)| visits).sum::<usize>().div_ceil(all.len());
+        let effort = Effort { visits, ..level };
+        // Searches end after so many.
+        let long: Vec<usize> = all.into_iter().filter(|i| each[*i].1 > effort.visits_max()).collect();
+        for (i, shorter) in long.iter().zip(self.each(&long, trail, of, effort, pool)) {
+            each[*i] = shorter;
+        }
+        let sum = |of: usize, at: usize| each.iter().map(|(hits, _)| hits[of][at]).sum();
+        (array::from_fn(|of| array::from_fn(|at| sum(of, at))), effort)
+    }
+
+    /// What some probes find, and how many visits each takes.
+    fn each<const N: usize>(
+        &self,
+        probes: &[usize],
+        trail: Trail<'_>,
+        of: [usize; N],
         effort: Effort,
         pool: Option<&Pool>,
-    ) -> [Found; N] {
-        let tasks: Vec<_> = parts(self.probes.len(), TASK).collect();
+    ) -> Vec<([Hits; N], usize)> {
+        let tasks: Vec<_> = probes.chunks(TASK).collect();
         let parts = on_pool(pool, tasks.len(), |task| {
             let mut scratch = Scratch::default();
-            let mut all = [Found::default(); N];
-            for probe in &self.probes[tasks[task].clone()] {
+            let hits = |probe: &usize| {
+                let probe = &self.probes[*probe];
                 self.search(probe, trail, NEIGHBORS[of[0]], effort, &mut scratch);
-                for (found, of) in all.iter_mut().zip(of) {
-                    found.visits += scratch.visits;
-                    for (hits, candidates) in found.hits.iter_mut().zip(CANDIDATES[of]) {
-                        let near = scratch.distances.iter().take(candidates);
-                        let hit = near.filter(|distance| **distance <= probe.limits[of]).count();
-                        *hits += hit.min(NEIGHBORS[of]);
-                    }
-                }
-            }
-            all
+                (of.map(|of| probe.hits(&scratch.distances, of)), scratch.visits)
+            };
+            tasks[task].iter().map(hits).collect::<Vec<_>>()
         });
-        let mut all = [Found::default(); N];
-        for part in &parts {
-            all.iter_mut().zip(part).for_each(|(all, part)| all.add(part));
-        }
-        all
+        parts.concat()
     }
 
     /// Leaves the distances of candidates, by their estimates, in the scratch.
@@ -227,20 +242,17 @@ impl<'a> Probes<'a> {
     }
 }
 
-/// What all probes found together.
-#[derive(Clone, Copy, Default)]
-struct Found {
-    /// With each number of candidates.
-    hits: [usize; CANDIDATES[0].len()],
-    visits: usize,
-}
+/// Neighbors that were found with each number of candidates.
+type Hits = [usize; CANDIDATES[0].len()];
 
-impl Found {
-    fn add(&mut self, other: &Self) {
-        self.visits += other.visits;
-        for (hits, more) in self.hits.iter_mut().zip(other.hits) {
-            *hits += more;
-        }
+impl Probe {
+    /// How many of its neighbors are among its candidates at these distances.
+    fn hits(&self, distances: &[f32], of: usize) -> Hits {
+        CANDIDATES[of].map(|candidates| {
+            let near = distances.iter().take(candidates);
+            let hits = near.filter(|distance| **distance <= self.limits[of]).count();
+            hits.min(NEIGHBORS[of])
+        })
     }
 }
 

@@ -28,26 +28,26 @@ impl Near {
             links.try_reserve(vectors.len())?;
         }
         learned.codes.extend_from_rows(&rows)?;
-        learned.strangers = strangers;
-        if learned.links.is_some() {
-            let mut scratch = Scratch::default();
-            for slot in first..last {
-                learned.link(slot as u32, &self.exact, self.metric, &mut scratch)?;
-            }
+        learned.strangers.since = strangers;
+        if let Some(links) = &mut learned.links {
+            links.grow(vectors.len())?;
+        }
+        let mut scratch = Scratch::default();
+        for slot in first..last {
+            learned.link(slot as u32, &self.exact, self.metric, &mut scratch);
         }
         Ok(())
     }
 }
 
 impl Learned {
-    /// Links a slot to its neighbors, and those to it.
-    fn link(&mut self, slot: u32, exact: &Exact, metric: Metric, scratch: &mut Scratch) -> Result<()> {
+    /// Links a slot to its neighbors, and those to it, where there is a graph.
+    fn link(&mut self, slot: u32, exact: &Exact, metric: Metric, scratch: &mut Scratch) {
         let mut vectors = Vectors::new(exact, metric, self.longest);
-        let Some(ground) = self.ground() else { return Ok(()) };
+        let Some(ground) = self.ground() else { return };
         self.prepare(vectors.get(slot), scratch);
         scratch.walk(ground, EFFORT.candidates, EFFORT, None, |_| true);
-        let Some(links) = &mut self.links else { return Ok(()) };
-        links.grow(1)?;
+        let Some(links) = &mut self.links else { return };
         let near = vectors.nearest(slot, scratch.slots.iter().copied());
         let own = vectors.pruned(&near, links.degree());
         let codes = &self.codes;
@@ -71,7 +71,6 @@ impl Learned {
             ends.push(slot);
             links.set(nearest, &ends, code);
         }
-        Ok(())
     }
 }
 

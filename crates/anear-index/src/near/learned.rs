@@ -6,20 +6,20 @@ use anear_quant::{BLOCK_LEN, Codes, Spectrum, Training, TransformCode, Transform
 
 use super::NearShape;
 use super::build::{self, Material};
-use super::curve::{Curve, JUMP};
+use super::curve::JUMP;
 use super::exact::{Exact, Form};
-use super::fit::{NEIGHBORS, Probes, Trail};
+use super::fit::{Curves, NEIGHBORS, Probes, Trail};
 use super::links::Links;
 use super::lists::Lists;
 use super::partition::Partition;
-use super::space::{Space, height, offset};
+use super::space::{Space, height, lengthen, longest, offset};
 use super::walk::{Ground, Scratch};
 use crate::Result;
 use crate::flat::on_pool;
 
 /// Links of a vector, of which that is taken which reads fewer bytes: with 32, word embeddings (GloVe, 340,000 x 100) need
 /// two and a half times as many visits for a recall of 0.95, sentence embeddings (100,000 x 384) one and a half.
-const DEGREES: [usize; 2] = [32, DEGREE_MAX];
+const DEGREES: [usize; 2] = [DEGREE_MAX, 32];
 pub(super) const DEGREE_MAX: usize = 64;
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
@@ -35,6 +35,9 @@ pub(super) const RECALL: f64 = 0.95;
 /// times the largest of these that of a stranger is.
 const ATYPICAL: f32 = 30.0;
 const BEYOND: f32 = 2.0;
+
+/// One in so many are a few: codes would not tell them from each other, and queries from there are compared with all.
+const FEW: usize = 8;
 
 /// Vectors that codes are learned from.
 const SAMPLE: usize = 10_000;
@@ -64,19 +67,29 @@ pub(super) struct Learned {
     pub(super) codes: Codes,
     pub(super) lists: Lists,
     pub(super) links: Option<Links>,
-    /// The squared length of the longest vector that the graph was built from.
+    /// The squared length of the longest of the typical vectors.
     pub(super) longest: f32,
-    /// How far from the mean the typical vectors are at most, squared, and how many came since that are far beyond.
+    /// How far from the mean the typical vectors are at most, squared.
     pub(super) radius: f32,
-    pub(super) strangers: usize,
-    /// For each number of neighbors in [`NEIGHBORS`]: of reading lists, and of walks.
-    pub(super) read: [Curve; 2],
-    pub(super) walk: [Curve; 2],
+    pub(super) strangers: Strangers,
+    /// Of reading lists, and of walks.
+    pub(super) read: Curves,
+    pub(super) walk: Curves,
+}
+
+/// How many vectors are far beyond the typical ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Strangers {
+    /// Of those that were learned from, and of those that came since.
+    pub(super) before: usize,
+    pub(super) since: usize,
 }
 
 /// Those of some rows that are not much farther from their mean than most: a few that are would hide from codes and
-/// clusters what tells the others apart.
-pub(super) fn typical(rows: Rows<'_>, mut drawn: Vec<usize>) -> Vec<usize> {
+/// clusters what tells the others apart. Where more than a few are, they are no exceptions, and all stay.
+pub(super) fn typical(rows: Rows<'_>, all: Vec<usize>) -> Vec<usize> {
+    let least = all.len() - all.len() / FEW;
+    let mut drawn = all.clone();
     loop {
         let mut mean = vec![0.0; rows.dim()];
         let share = 1.0 / drawn.len() as f32;
@@ -88,18 +101,21 @@ pub(super) fn typical(rows: Rows<'_>, mut drawn: Vec<usize>) -> Vec<usize> {
         let mut sorted = distances.clone();
         sorted.sort_unstable_by(f32::total_cmp);
         let most = ATYPICAL * sorted[sorted.len() / 2];
-        let before = drawn.len();
         let mut distances = distances.into_iter();
-        // What a file holds may be no number.
-        drawn.retain(|_| {
-            distances
-                .next()
-                .is_some_and(|distance| distance.total_cmp(&most).is_le() || most.is_nan())
+        let near = drawn.iter().copied().filter(|_| {
+            let distance = distances.next().unwrap_or(f32::INFINITY);
+            // What a file holds may be no number.
+            distance.total_cmp(&most).is_le() || most.is_nan()
         });
+        let near: Vec<usize> = near.collect();
+        if near.len() < least {
+            return all;
+        }
         // The farthest of them moved the mean: without it others are seen to be far.
-        if drawn.len() == before {
+        if near.len() == drawn.len() {
             return drawn;
         }
+        drawn = near;
     }
 }
 
@@ -107,6 +123,10 @@ impl Learned {
     /// Whether a vector is far beyond all that the code was learned from: what it tells of such vectors is of no use.
     pub(super) fn is_stranger(&self, vector: &[f32]) -> bool {
         self.code.from_mean(vector) > BEYOND * self.radius
+    }
+
+    pub(super) fn strangers_among(&self, vectors: Rows<'_>) -> usize {
+        vectors.iter().filter(|vector| self.is_stranger(vector)).count()
     }
 
     /// What walks go over, where there is a graph.
@@ -117,8 +137,12 @@ impl Learned {
 
     /// Makes a query ready for estimating.
     pub(super) fn prepare(&self, query: &[f32], scratch: &mut Scratch) {
-        self.code.prepare(query, &mut scratch.query);
-        scratch.offset = offset(&self.code, query, self.longest);
+        let own = &mut scratch.lengthened;
+        own.clear();
+        own.extend_from_slice(query);
+        lengthen(self.code.metric(), own, self.longest);
+        self.code.prepare(own, &mut scratch.query);
+        scratch.offset = offset(&self.code, own, self.longest);
     }
 }
 
@@ -142,6 +166,7 @@ impl Built {
         let sample = rows.gathered(sample.into_iter());
         let sample = Rows::new(&sample, rows.dim()).expect("whole vectors");
         let code = choose(rows, sample, metric, seed, pool)?;
+        let longest = longest(sample);
         let radius = sample.iter().map(|row| code.from_mean(row)).fold(0.0, f32::max);
         let Partition { order, lists } = Partition::of(rows, &code, seed, pool)?;
         let mut exact = Exact::for_all(metric, rows)?;
@@ -153,17 +178,18 @@ impl Built {
             code.encode(vectors, &mut code_rows);
         }
         codes.extend_from_rows(&code_rows)?;
-        let learned = Learned {
+        let mut learned = Learned {
             code,
             codes,
             lists,
             links: None,
-            longest: 0.0,
+            longest,
             radius,
-            strangers: 0,
+            strangers: Strangers::default(),
             read: Default::default(),
             walk: Default::default(),
         };
+        learned.strangers.before = learned.strangers_among(rows);
         let mut built = Self { learned, exact, order };
         built.fit(rows, metric, shape, &code_rows, seed, pool)?;
         Ok(built)
@@ -196,9 +222,8 @@ impl Built {
         if degrees.is_empty() || is_cheap && shape != NearShape::Graph {
             return Ok(());
         }
-        let longest = Space::longest(rows);
+        let longest = self.learned.longest;
         let heights: Vec<f32> = rows.iter().map(|row| height(metric, row, longest)).collect();
-        self.learned.longest = longest;
         let material = Material {
             space: Space::new(rows, &self.order, &heights),
             longest,
@@ -213,12 +238,20 @@ impl Built {
             let links = build::graph(&material, &near, degree, pool)?;
             let cost = probes.cost(self.trail(Some(&links)), RECALL, pool);
             // Twice the memory is worth a tenth of the time.
-            if best.as_ref().is_none_or(|(least, _)| cost < 0.9 * *least) {
+            if best
+                .as_ref()
+                .is_none_or(|(more, _)| cost.is_finite() && 0.9 * cost <= *more)
+            {
                 best = Some((cost, links));
             }
         }
-        self.learned.links = best.map(|(_, links)| links);
-        self.learned.walk = probes.measure(self.trail(self.learned.links.as_ref()), pool);
+        // Where walks do not reach what lists do, a graph is of no use.
+        self.learned.links = best
+            .filter(|(cost, _)| shape == NearShape::Graph || cost.is_finite() || effort.is_none())
+            .map(|(_, links)| links);
+        if let Some(links) = &self.learned.links {
+            self.learned.walk = probes.measure(self.trail(Some(links)), pool);
+        }
         Ok(())
     }
 

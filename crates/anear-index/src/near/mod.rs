@@ -253,16 +253,17 @@ impl Near {
         if recall >= 1.0 {
             return format!("{code}; for a recall of 1 all are compared");
         }
-        let Some(effort) = learned.effort(fit::NEIGHBORS[0], recall) else {
+        let Some((trail, effort)) = self.measured(recall) else {
             return format!(
                 "{code}; for a recall of {recall} all are compared: no effort that was measured reached it"
             );
         };
-        let (way, what) = match &learned.links {
+        let (way, what) = match trail.links {
             Some(links) => (
                 format!("a graph of rows of {} bytes", links.row_len()),
                 "visits on average",
             ),
+            None if learned.links.is_some() => ("lists, as walks over the graph did not reach it".into(), "lists"),
             None => (self.without_graph(), "lists"),
         };
         format!(
@@ -282,7 +283,7 @@ impl Near {
     /// Appends vectors under these ids, which are larger than all before.
     fn append(&mut self, vectors: Rows<'_>, ids: impl Iterator<Item = u64>, pool: Option<&Pool>) -> Result<()> {
         let (slots, next) = (self.ids.slots(), self.ids.next());
-        let strangers = self.strangers(vectors);
+        let strangers = self.strangers_since(vectors);
         self.exact.extend(vectors)?;
         ids.for_each(|id| self.ids.push(id));
         let done = match self.wants_learning(strangers) {
@@ -296,20 +297,21 @@ impl Near {
         done
     }
 
-    /// How many strangers there are together with those among these vectors.
-    fn strangers(&self, vectors: Rows<'_>) -> usize {
+    /// How many strangers came since everything was learned, together with those among these vectors.
+    fn strangers_since(&self, vectors: Rows<'_>) -> usize {
         self.learned.as_ref().map_or(0, |learned| {
-            learned.strangers + vectors.iter().filter(|vector| learned.is_stranger(vector)).count()
+            learned.strangers.since.saturating_add(learned.strangers_among(vectors))
         })
     }
 
     /// Whether so many vectors have come, or so many strangers, that what was learned of those before is of the past.
     fn wants_learning(&self, strangers: usize) -> bool {
-        let learned = self.learned.as_ref().map(|learned| learned.lists.listed());
-        match learned {
-            Some(before) => self.ids.slots() >= before + before / 2 || strangers.saturating_mul(strangers) > before,
-            None => self.ids.living() >= LEARNED_MIN,
-        }
+        let Some(learned) = &self.learned else {
+            return self.ids.living() >= LEARNED_MIN;
+        };
+        let before = learned.lists.listed();
+        let are_many = strangers.saturating_mul(strangers) > before && strangers >= learned.strangers.before;
+        self.ids.slots() >= before + before / 2 || are_many
     }
 
     /// Learns and builds everything anew from the vectors that were not removed.

@@ -7,7 +7,7 @@ use anear_quant::{Codes, TransformCode};
 use super::curve::Curve;
 use super::exact::{Exact, Form};
 use super::ids::Ids;
-use super::learned::Learned;
+use super::learned::{Learned, Strangers};
 use super::links::Links;
 use super::lists::Lists;
 use super::{Near, NearShape};
@@ -52,7 +52,9 @@ pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWr
     saved.extend((degree as u32).to_le_bytes());
     saved.extend(learned.longest.to_le_bytes());
     saved.extend(learned.radius.to_le_bytes());
-    saved.extend((learned.strangers as u64).to_le_bytes());
+    for count in [learned.strangers.before, learned.strangers.since] {
+        saved.extend((count as u64).to_le_bytes());
+    }
     for curve in learned.read.iter().chain(&learned.walk) {
         curve.save(&mut saved);
     }
@@ -123,7 +125,17 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
     let degree = cursor.u32("links per vector")? as usize;
     let longest = f32::from_bits(cursor.u32("longest vector")?);
     let radius = f32::from_bits(cursor.u32("farthest typical vector")?);
-    let strangers = usize::try_from(cursor.u64("number of strangers")?).unwrap_or(usize::MAX);
+    let mut count = || Ok::<_, Error>(usize::try_from(cursor.u64("number of strangers")?).unwrap_or(usize::MAX));
+    let strangers = Strangers {
+        before: count()?,
+        since: count()?,
+    };
+    if ![longest, radius]
+        .iter()
+        .all(|square| (0.0..f32::INFINITY).contains(square))
+    {
+        return Err(Error::Damaged(format!("squared lengths of {longest} and {radius}")));
+    }
     let [a, b, c, d] = [(); 4].map(|()| Curve::load(&mut cursor));
     let (read, walk) = ([a?, b?], [c?, d?]);
     cursor.finish()?;

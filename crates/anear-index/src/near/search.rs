@@ -2,8 +2,8 @@
 
 use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 
-use super::curve::{Curve, JUMP};
-use super::fit::{NEIGHBORS, Trail};
+use super::curve::JUMP;
+use super::fit::{Curves, NEIGHBORS, Trail};
 use super::learned::Learned;
 use super::walk::{Effort, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
@@ -31,25 +31,11 @@ enum Way<'a> {
     Walk(&'a Learned, Effort),
 }
 
-impl Learned {
-    /// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most.
-    pub(super) fn effort(&self, k: usize, recall: f64) -> Option<Effort> {
-        match &self.links {
-            Some(_) => scaled(&self.walk, k, recall),
-            None => scaled(&self.read, k, recall),
-        }
-    }
-}
-
-fn scaled(curves: &[Curve; NEIGHBORS.len()], k: usize, recall: f64) -> Option<Effort> {
-    let measured = NEIGHBORS.iter().position(|neighbors| k <= *neighbors);
-    let most = NEIGHBORS.len() - 1;
-    let effort = curves[measured.unwrap_or(most)].effort(recall)?;
-    let times = if measured.is_some() {
-        1
-    } else {
-        k.div_ceil(NEIGHBORS[most])
-    };
+/// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most.
+fn effort_for(curves: &Curves, k: usize, recall: f64) -> Option<Effort> {
+    let of = measured_for(k);
+    let effort = curves[of].effort(recall)?;
+    let times = k.div_ceil(NEIGHBORS[of]).max(1);
     Some(Effort {
         visits: effort.visits.saturating_mul(times),
         candidates: effort.candidates.saturating_mul(times).max(k),
@@ -57,9 +43,10 @@ fn scaled(curves: &[Curve; NEIGHBORS.len()], k: usize, recall: f64) -> Option<Ef
     })
 }
 
-/// The number of neighbors that was measured for requests of `k`.
+/// Which of [`NEIGHBORS`] stands for `k`.
 fn measured_for(k: usize) -> usize {
-    NEIGHBORS.into_iter().find(|measured| k <= *measured).unwrap_or(k)
+    let measured = NEIGHBORS.iter().position(|neighbors| k <= *neighbors);
+    measured.unwrap_or(NEIGHBORS.len() - 1)
 }
 
 impl Near {
@@ -119,29 +106,42 @@ impl Near {
             _ => self.ids.selected(&request.selector).count(),
         };
         if (selected as f32) < MOSTLY * self.len() as f32 {
-            let effort = asked(scaled(&learned.read, request.k, recall));
+            let effort = asked(effort_for(&learned.read, request.k, recall));
             return Ok(effort.map_or(Way::Compare, |effort| self.way_to_selected(learned, effort, selected)));
         }
-        let Some(effort) = asked(learned.effort(request.k, recall)) else {
-            return Ok(Way::Compare);
-        };
-        // What is no answer is visited as well.
-        Ok(self.way_to_all(learned, effort.times(self.ids.slots(), selected)))
-    }
-
-    /// Comparing everything, walking or reading lists.
-    fn way_to_all<'a>(&self, learned: &'a Learned, effort: Effort) -> Way<'a> {
-        let trail = Trail {
-            learned,
-            exact: &self.exact,
-            links: learned.links.as_ref(),
-        };
+        // Visits that are said are rows of the graph, where there is one.
+        let ways = if visits == 0 { usize::MAX } else { 1 };
         let compared = self.len() as f32 * self.exact.row_len() as f32;
-        match trail.links {
-            _ if trail.cost(effort) >= compared => Way::Compare,
+        let trails = self.trails(learned).into_iter().flatten().take(ways);
+        let mut known = trails.filter_map(|(trail, curves)| {
+            let effort = asked(effort_for(curves, request.k, recall))?;
+            // What is no answer is visited as well.
+            Some((trail, effort.times(self.ids.slots(), selected)))
+        });
+        let cheaper = known.find(|(trail, effort)| trail.cost(*effort) < compared);
+        Ok(cheaper.map_or(Way::Compare, |(trail, effort)| match trail.links {
             Some(_) => Way::Walk(learned, effort),
             None => Way::Read(learned, effort),
-        }
+        }))
+    }
+
+    /// Over the graph, where there is one, and through lists, with what was measured there.
+    fn trails<'a>(&'a self, learned: &'a Learned) -> [Option<(Trail<'a>, &'a Curves)>; 2] {
+        let trail = |links| Trail {
+            learned,
+            exact: &self.exact,
+            links,
+        };
+        let walk = learned.links.as_ref().map(|links| (trail(Some(links)), &learned.walk));
+        [walk, Some((trail(None), &learned.read))]
+    }
+
+    /// Which way as many neighbors as are measured for are found with a recall, and how far it goes; none where no effort that
+    /// was measured reached it.
+    pub(super) fn measured(&self, recall: f64) -> Option<(Trail<'_>, Effort)> {
+        let trails = self.trails(self.learned.as_ref()?).into_iter().flatten();
+        let mut known = trails.filter_map(|(trail, curves)| Some((trail, effort_for(curves, NEIGHBORS[0], recall)?)));
+        known.next()
     }
 
     /// Comparing all that is selected or reading lists: what reads fewer bytes.
@@ -203,10 +203,14 @@ impl Near {
             Way::Compare => return false,
             Way::Walk(learned, effort) => {
                 let Some(ground) = learned.ground() else { return false };
-                let neighbors = measured_for(k);
+                let neighbors = NEIGHBORS[measured_for(k)].max(k);
                 match all {
                     true => scratch.walk(ground, neighbors, effort, None, |_| true),
                     false => scratch.walk(ground, neighbors, effort, None, is_kept),
+                }
+                // Among what is no answer, it may have ended before it was on its way out.
+                if !all && scratch.visits >= effort.visits_max() {
+                    return false;
                 }
                 // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
                 return scratch.slots.len() >= neighbors.min(effort.candidates).min(self.len());

@@ -1,4 +1,8 @@
-//! Vectors as they are compared while a graph is built: by how far they are from each other.
+//! Vectors as they are compared while a graph is built, and queries on the way to them: by how far they are from each other.
+//!
+//! By inner product, each vector has a component more that makes all of them as long as the longest: then what is nearer to
+//! a query is what has the larger inner product (Bachrach et al., *Speeding up the Xbox recommender system*, 2014). What is
+//! much longer than most is left out when that length is found, and lacks nothing.
 
 use anear_kernels::{Metric, Rows};
 use anear_quant::TransformCode;
@@ -11,19 +15,13 @@ pub(super) struct Space<'a> {
     rows: Rows<'a>,
     /// The row of each slot.
     order: &'a [u32],
-    /// By inner product, a component more for each row, which makes all of them equally long: then what is nearer to a
-    /// query is what has the larger inner product (Bachrach et al., *Speeding up the Xbox recommender system*, 2014).
+    /// The component that each row lacks.
     heights: &'a [f32],
 }
 
 impl<'a> Space<'a> {
     pub(super) fn new(rows: Rows<'a>, order: &'a [u32], heights: &'a [f32]) -> Self {
         Self { rows, order, heights }
-    }
-
-    /// The squared length of the longest row.
-    pub(super) fn longest(rows: Rows<'_>) -> f32 {
-        rows.iter().map(square).fold(0.0, f32::max)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -50,12 +48,33 @@ impl<'a> Space<'a> {
     }
 }
 
-/// What makes a query's estimates by this code squared distances, by inner product half of those in [`Space`].
+/// The squared length of the longest row.
+pub(super) fn longest(rows: Rows<'_>) -> f32 {
+    rows.iter().map(square).fold(0.0, f32::max)
+}
+
+/// By inner product, makes a query as long as the longest vectors are: its own length says nothing of what is near, and codes
+/// that are centered on a mean would tell little of a query much shorter or longer than that.
+pub(super) fn lengthen(metric: Metric, query: &mut [f32], longest: f32) {
+    if metric == Metric::L2 {
+        return;
+    }
+    let square: f64 = query.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+    let times = (f64::from(longest) / square).sqrt();
+    if times > 0.0 && times.is_finite() {
+        for x in query {
+            *x = (f64::from(*x) * times) as f32;
+        }
+    }
+}
+
+/// What makes estimates by this code squared distances from a query that was [lengthened](lengthen), by inner product half
+/// of those.
 pub(super) fn offset(code: &TransformCode, query: &[f32], longest: f32) -> f32 {
     let lacking = code.lacking(query);
     match code.metric() {
         Metric::L2 => lacking,
-        _ => lacking + (square(query) + longest) / 2.0,
+        _ => lacking + longest,
     }
 }
 

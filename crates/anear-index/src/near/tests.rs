@@ -205,7 +205,7 @@ fn vectors_come_and_go_for_twenty_rounds_and_recall_stays() {
             .iter()
             .for_each(|(_, slot)| index.exact.decode(slot, &mut fresh));
         let fresh = self::index(shape, Metric::L2, &fresh);
-        let effort = fresh.learned.as_ref().unwrap().effort(K, 0.98).unwrap();
+        let effort = fresh.measured(0.98).unwrap().1;
         let request = SearchRequest::new(K)
             .with("visits", effort.visits as f64)
             .with("candidates", effort.candidates as f64);
@@ -283,6 +283,29 @@ fn damaged_bytes_are_refused_or_answer_without_a_panic() {
         let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
         assert!(found.iter().all(|found| found.len() == K));
         again.add(rows(&base[..DIM * 20])).unwrap();
+    }
+}
+
+#[test]
+fn what_is_removed_hides_nothing_behind_it() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 100));
+    for metric in [Metric::L2, Metric::InnerProduct] {
+        let mut index = index(NearShape::Graph, metric, &base);
+        // Every vector around a few of the middles, and then some everywhere.
+        let middle = rows(&queries[..DIM]);
+        let near = index
+            .search(middle, &SearchRequest::new(LEN / 4).with("recall", 1.0))
+            .unwrap();
+        let mut gone: Vec<u64> = near.row(0).iter().map(|neighbor| neighbor.id).collect();
+        gone.sort_unstable();
+        index.as_remove().unwrap().remove(&IdSelector::Sorted(&gone)).unwrap();
+        let among = recall(&index, &queries[..DIM], &SearchRequest::new(K));
+        assert!(among > 0.85, "{metric}: {among} where all around are gone");
+        let far = IdSelector::Range(0..LEN as u64 / 5);
+        index.as_remove().unwrap().remove(&far).unwrap();
+        assert!(index.len() < 2 * LEN / 3 && index.built().1);
+        let got = recall(&index, &queries, &SearchRequest::new(K));
+        assert!(got > 0.93, "{metric}: {got}");
     }
 }
 
@@ -419,7 +442,7 @@ fn vectors_far_from_all_before_are_found_and_soon_learned_from() {
         let mut index = index(shape, Metric::L2, &base);
         // Too few to learn from: what is near to them is compared as it is.
         index.add(rows(&far[..20 * DIM])).unwrap();
-        assert_eq!(index.learned.as_ref().unwrap().strangers, 20);
+        assert_eq!(index.learned.as_ref().unwrap().strangers.since, 20);
         assert_eq!(
             recall(&index, &far[..20 * DIM], &SearchRequest::new(K)),
             1.0,
@@ -431,7 +454,7 @@ fn vectors_far_from_all_before_are_found_and_soon_learned_from() {
             let got = recall(index, &far[..100 * DIM], &SearchRequest::new(K));
             assert!(got > 0.9, "{shape:?}: {got}");
         }
-        assert_eq!(index.learned.as_ref().unwrap().strangers, 0, "all was built anew");
+        assert_eq!(index.learned.as_ref().unwrap().strangers.since, 0, "all was built anew");
         assert!(to_bytes(&index) == to_bytes(&*again));
     }
 }
@@ -442,17 +465,44 @@ fn a_few_huge_vectors_do_not_hide_what_tells_the_others_apart() {
     base[5 * DIM] = 1e6;
     base[900 * DIM + 3] = -1e12;
     let index = index(NearShape::Lists, Metric::L2, &base);
-    assert!(
-        index.learned.as_ref().unwrap().effort(K, 0.95).is_some(),
-        "{}",
-        index.explain()
-    );
+    assert!(index.measured(0.95).is_some(), "{}", index.explain());
     let got = recall(&index, &queries, &SearchRequest::new(K));
     assert!(got > 0.93, "{got}");
     let found = index
         .search(rows(&base[5 * DIM..6 * DIM]), &SearchRequest::new(1))
         .unwrap();
     assert_eq!(found.row(0)[0].id, 5);
+}
+
+#[test]
+fn queries_of_any_length_find_the_same_by_inner_product() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 50));
+    for shape in [NearShape::Lists, NearShape::Graph] {
+        let index = index(shape, Metric::InnerProduct, &base);
+        let ids = |scale: f32| {
+            let scaled: Vec<f32> = queries.iter().map(|x| x * scale).collect();
+            let found = index.search(rows(&scaled), &SearchRequest::new(K)).unwrap();
+            let ids = found.iter().flatten().map(|neighbor| neighbor.id);
+            ids.collect::<Vec<u64>>()
+        };
+        // Powers of two, by which nothing is rounded otherwise; squares of the last are too large a number.
+        for power in [-60, -4, 4, 70] {
+            assert!(ids(2.0_f32.powi(power)) == ids(1.0), "{shape:?}: 2^{power}");
+        }
+    }
+}
+
+#[test]
+fn a_few_long_vectors_hide_no_others_by_inner_product() {
+    let (mut base, queries) = (clustered(1, LEN), clustered(2, 200));
+    for x in &mut base[..8 * DIM] {
+        *x *= 40.0;
+    }
+    let index = index(NearShape::Graph, Metric::InnerProduct, &base);
+    let effort = index.measured(0.95).unwrap().1;
+    assert!(effort.visits < 200, "{effort:?}");
+    let got = recall(&index, &queries, &SearchRequest::new(K));
+    assert!(got > 0.93, "{got}");
 }
 
 #[test]
@@ -480,7 +530,7 @@ fn the_form_of_vectors_changes_no_recall_that_is_measured() {
         );
         assert_eq!((half.exact.row_len(), float.exact.row_len()), (2 * DIM, 4 * DIM));
         for index in [half, float] {
-            assert!(index.learned.as_ref().unwrap().effort(K, 0.995).is_some(), "{metric}");
+            assert!(index.measured(0.995).is_some(), "{metric}");
         }
     }
 }

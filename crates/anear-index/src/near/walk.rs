@@ -54,7 +54,7 @@ pub(super) struct Goal<'a> {
 
 impl Effort {
     /// Visits that a walk makes at most.
-    fn visits_max(self) -> usize {
+    pub(super) fn visits_max(self) -> usize {
         match self.slack {
             f32::INFINITY => self.visits,
             _ => self.visits.saturating_mul(LONGEST),
@@ -70,7 +70,7 @@ impl Goal<'_> {
             _ => beam.distance_of(self.neighbors.saturating_sub(1)),
         };
         last.map_or(f32::INFINITY, |last| {
-            (1.0 + self.effort.slack) * (last + self.offset).max(0.0) - self.offset
+            last + self.effort.slack * (last + self.offset).abs()
         })
     }
 
@@ -153,9 +153,11 @@ pub(super) struct WalkMemory {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) query: TransformedQuery,
+    /// The query that it is made of.
+    pub(super) lengthened: Vec<f32>,
     /// What makes its estimates squared distances.
     pub(super) offset: f32,
-    /// Lists or rows of the graph that the last search read.
+    /// Lists that the last search read, where it did not go on until it had seen enough, or rows of the graph.
     pub(super) visits: usize,
     comparing: Comparing,
     walk: WalkMemory,

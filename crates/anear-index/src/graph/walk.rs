@@ -121,6 +121,15 @@ impl Beam {
         reached.map(Reached::distance)
     }
 
+    /// How much that is refused is nearer than the last of the `count` nearest that are not.
+    pub(crate) fn refused_before(&self, count: usize) -> usize {
+        let refused = self.reached.iter().scan(0, |accepted, reached| {
+            *accepted += usize::from(!reached.has(REFUSED));
+            (*accepted < count).then_some(usize::from(reached.has(REFUSED)))
+        });
+        refused.sum()
+    }
+
     /// Forgets what is farther than this.
     #[inline]
     pub(crate) fn narrow(&mut self, bound: f32) {
@@ -376,6 +385,7 @@ mod tests {
         }
         assert_eq!((beam.distance_of(1), beam.distance_of(2)), (Some(1.0), Some(3.0)));
         assert_eq!(beam.distance_of(7), None, "what is refused does not count");
+        assert_eq!((beam.refused_before(2), beam.refused_before(3)), (0, 1));
         assert_eq!((0..4).filter_map(|_| beam.expand()).count(), 4);
         beam.narrow(4.5);
         assert_eq!(beam.bound(), f32::INFINITY, "there is room again");

@@ -1,7 +1,7 @@
-//! Building the graph: neighbors from the lists, pruned, with links back, pruned again.
+//! Building the graph: neighbors from the lists, pruned, with links back, pruned again; then the same once more, with the
+//! neighbors that walks over this first graph find.
 //!
-//! No vector is searched for in the graph while it grows; what is near is found by reading lists, for all vectors side by
-//! side. The rule of pruning is that of Vamana (Jayaram Subramanya et al., *DiskANN*, 2019).
+//! No vector is searched for in a graph while it grows: what is near is found for all vectors side by side. The rule of pruning is that of Vamana (Jayaram Subramanya et al., *DiskANN*, 2019).
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,6 @@ use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode, TransformedQuery};
 
 use super::fit::SLACKS;
-use super::learned::DEGREE_MAX;
 use super::links::Links;
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
@@ -61,34 +60,45 @@ pub(super) struct Material<'a> {
 /// The slots that each slot is linked to, nearest first.
 pub(super) type Neighbors = Vec<Vec<Reached>>;
 
-/// What each slot may be linked to: from the neighbors that lists tell, then from those that walks over a graph of these
-/// find besides.
-///
-/// Text embeddings (100,000 x 384) need a fifth fewer visits for a recall of 0.95 after the second time; a third made it
-/// another twentieth.
-///
-/// # Errors
-/// [`anear_quant::Error::OutOfMemory`].
-pub(super) fn neighbors(material: &Material<'_>, pool: Option<&Pool>) -> Result<Neighbors> {
-    let near = each(material, pool, |slots| near_by_lists(material, slots));
-    let links = linked(material, &near, DEGREE_MAX, pool);
-    drop(near);
-    let first = pack(material, &links, DEGREE_MAX, pool)?;
-    let effort = Effort {
-        slack: slack(material, &first, pool),
-        ..EFFORT
-    };
-    Ok(each(material, pool, |slots| {
-        near_by_walks(material, &first, &links, effort, slots)
-    }))
+/// What each slot may be linked to, up to `degree` others: the neighbors that lists tell.
+pub(super) fn neighbors(material: &Material<'_>, degree: usize, pool: Option<&Pool>) -> Neighbors {
+    each(material, pool, |slots| near_by_lists(material, degree, slots))
 }
 
-/// The graph of rows of so many links.
-///
-/// # Errors
-/// [`anear_quant::Error::OutOfMemory`].
-pub(super) fn graph(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option<&Pool>) -> Result<Links> {
-    pack(material, &linked(material, near, degree, pool), degree, pool)
+/// A graph, as it is walked and as it is built upon.
+pub(super) struct Draft {
+    links: Neighbors,
+    pub(super) graph: Links,
+}
+
+impl Draft {
+    /// With rows of so many links.
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`].
+    pub(super) fn of(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option<&Pool>) -> Result<Self> {
+        let links = linked(material, near, degree, pool);
+        let graph = pack(material, &links, degree, pool)?;
+        Ok(Self { links, graph })
+    }
+
+    /// The graph of what is linked and of what walks find besides.
+    ///
+    /// Text embeddings (100,000 x 384) need a fifth fewer visits for a recall of 0.95 by it; once more made it another
+    /// twentieth.
+    ///
+    /// # Errors
+    /// [`anear_quant::Error::OutOfMemory`].
+    pub(super) fn improved(self, material: &Material<'_>, pool: Option<&Pool>) -> Result<Links> {
+        let effort = Effort {
+            slack: slack(material, &self.graph, pool),
+            ..EFFORT
+        };
+        let near = each(material, pool, |slots| near_by_walks(material, &self, effort, slots));
+        let degree = self.graph.degree();
+        drop(self);
+        pack(material, &linked(material, &near, degree, pool), degree, pool)
+    }
 }
 
 /// The slack with which walks make about as many visits on average as [`EFFORT`] says: so the vectors whose neighbors are
@@ -142,19 +152,21 @@ fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl
     }
 }
 
-fn near_by_lists(material: &Material<'_>, slots: Range<usize>) -> Neighbors {
+fn near_by_lists(material: &Material<'_>, degree: usize, slots: Range<usize>) -> Neighbors {
     let (mut reservoir, mut lists) = (Reservoir::default(), Reservoir::default());
     let mut near = Vec::with_capacity(slots.len());
     let mut distances = Vec::new();
     for_each_tables(material, slots, |slot, tables, _| {
         reservoir.begin(EFFORT.candidates);
-        for list in material.lists.nearest(tables, LISTS, &mut lists) {
-            scan(tables, material.codes, material.lists.slots(list), &mut reservoir);
+        material.lists.nearest(tables, LISTS, &mut lists);
+        for list in lists.kept() {
+            let slots = material.lists.slots(list.slot());
+            scan(tables, material.codes, slots, &mut reservoir);
         }
         reservoir.settle();
         let found = reservoir.kept().iter().map(|reached| reached.slot());
         let neighbors = measured(material, slot, found, &mut distances);
-        near.push(pruned(&neighbors, DEGREE_MAX, |slot, others, out| {
+        near.push(pruned(&neighbors, degree, |slot, others, out| {
             material.space.distances(slot, others, out);
         }));
     });
@@ -187,23 +199,17 @@ fn for_each_walk(
     });
 }
 
-fn near_by_walks(
-    material: &Material<'_>,
-    first: &Links,
-    links: &Neighbors,
-    effort: Effort,
-    slots: Range<usize>,
-) -> Neighbors {
+fn near_by_walks(material: &Material<'_>, draft: &Draft, effort: Effort, slots: Range<usize>) -> Neighbors {
     let mut near = Vec::with_capacity(slots.len());
     let mut distances = Vec::new();
-    for_each_walk(material, first, effort, slots, |slot, _, memory| {
+    for_each_walk(material, &draft.graph, effort, slots, |slot, _, memory| {
         let mut found: Vec<u32> = memory.beam.found().map(|reached| reached.slot()).collect();
         found.truncate(effort.candidates);
-        found.extend(links[slot as usize].iter().map(|reached| reached.slot()));
+        found.extend(draft.links[slot as usize].iter().map(|reached| reached.slot()));
         found.sort_unstable();
         found.dedup();
         let neighbors = measured(material, slot, found.into_iter(), &mut distances);
-        near.push(pruned(&neighbors, DEGREE_MAX, |slot, others, out| {
+        near.push(pruned(&neighbors, draft.graph.degree(), |slot, others, out| {
             material.space.distances(slot, others, out);
         }));
     });
@@ -227,6 +233,12 @@ fn measured(
     neighbors
 }
 
+/// Whether a link leads so much nearer to the end of another that this one is not needed: so far are the ends of both from each
+/// other, and that of the other from where both begin.
+pub(super) fn leads_to(between: f32, distance: f32) -> bool {
+    ALPHA * between <= distance
+}
+
 /// Those of a slot's neighbors, nearest first, to which none that is kept leads much nearer. `distances` measures from one
 /// slot to others.
 pub(super) fn pruned(
@@ -236,17 +248,15 @@ pub(super) fn pruned(
 ) -> Vec<Reached> {
     let mut kept: Vec<Reached> = Vec::with_capacity(degree);
     let (mut left, mut from_kept) = (neighbors.to_vec(), Vec::new());
-    while let Some((&nearest, others)) = left.split_first() {
+    while kept.len() < degree && !left.is_empty() {
+        let nearest = left.remove(0);
         kept.push(nearest);
-        if kept.len() == degree {
-            break;
-        }
-        distances(nearest.slot(), others, &mut from_kept);
-        let mut from_kept = [0.0].iter().chain(&from_kept);
+        distances(nearest.slot(), &left, &mut from_kept);
+        let mut from_kept = from_kept.iter();
         // Vectors that are the same lead to each other, and not all of them are needed.
         left.retain(|other| {
-            let distance = from_kept.next().expect("a distance for each");
-            *other != nearest && ALPHA * distance > other.distance()
+            let between = from_kept.next().expect("a distance for each");
+            !leads_to(*between, other.distance())
         });
     }
     kept

@@ -121,8 +121,11 @@ impl<'a> Probes<'a> {
             });
             for (row, (itself, limits)) in drawn.into_iter().zip(limits.into_iter().flatten()) {
                 let slot = slots[row];
-                let kind = if limits[0] == itself { &mut copies } else { &mut probes };
-                kind.push(Probe { row, slot, limits });
+                let probe = Probe { row, slot, limits };
+                match limits[0] == itself {
+                    true => copies.push(probe),
+                    false => probes.push(probe),
+                }
             }
             if probes.len() >= count / 2 {
                 break;

@@ -30,11 +30,6 @@ impl Ids {
         self.order.len()
     }
 
-    /// Whether every slot is in use.
-    pub(super) fn are_all_living(&self) -> bool {
-        self.order.len() == self.ids.len()
-    }
-
     /// The id that comes next.
     pub(super) fn next(&self) -> u64 {
         self.next

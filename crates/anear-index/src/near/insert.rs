@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anear_kernels::{Metric, Rows};
 
 use super::Near;
-use super::build::{EFFORT, pruned_and_filled};
+use super::build::{EFFORT, leads_to, pruned_and_filled};
 use super::exact::Exact;
 use super::learned::Learned;
 use super::space::height;
@@ -56,10 +56,9 @@ impl Learned {
         let mut is_linked = false;
         for end in own.iter().copied() {
             let mut ends: Vec<u32> = links.of(end).collect();
-            ends.push(slot);
-            if ends.len() > links.degree() {
-                let near = vectors.nearest(end, ends.into_iter());
-                ends = vectors.pruned(&near, links.degree());
+            match ends.len() < links.degree() {
+                true => ends.push(slot),
+                false => ends = vectors.joined(end, &ends, slot),
             }
             is_linked |= ends.contains(&slot);
             links.set(end, &ends, code);
@@ -110,27 +109,50 @@ impl<'a> Vectors<'a> {
         for other in others.iter().chain([&slot]) {
             self.get(*other);
         }
-        let mut near: Vec<Reached> = others
-            .into_iter()
-            .map(|other| Reached::new(self.distance(slot, other), other))
+        let distances = self.distances(slot, others.iter().copied());
+        let mut near: Vec<Reached> = distances
+            .zip(&others)
+            .map(|(distance, other)| Reached::new(distance, *other))
             .collect();
         near.sort_unstable();
         near.dedup();
         near
     }
 
+    /// The links of a full row and one more, of which one is given up: the farthest to which the new one leads; else the new
+    /// one, if another leads to it; else the farthest.
+    ///
+    /// All are not pruned anew: taking a vector up took two thirds longer then (0.7 ms instead of 0.4, vectors of 64 components),
+    /// and recall was higher by 0.001 when 40 in a hundred had come.
+    fn joined(&mut self, slot: u32, ends: &[u32], new: u32) -> Vec<u32> {
+        let near = self.nearest(slot, ends.iter().copied().chain([new]));
+        let mut all: Vec<u32> = near.iter().map(|reached| reached.slot()).collect();
+        let Some(own) = all.iter().position(|end| *end == new) else {
+            return all;
+        };
+        let between: Vec<f32> = self.distances(new, all.iter().copied()).collect();
+        let is_needless = |at: &usize| leads_to(between[*at], near[own.max(*at)].distance());
+        let farther = (own + 1..all.len()).rev().find(is_needless);
+        let itself = (0..own).any(|at| is_needless(&at)).then_some(own);
+        all.remove(farther.or(itself).unwrap_or(all.len() - 1));
+        all
+    }
+
     fn pruned(&self, near: &[Reached], degree: usize) -> Vec<u32> {
         let kept = pruned_and_filled(near, degree, |slot, others, out| {
             out.clear();
-            out.extend(others.iter().map(|other| self.distance(slot, other.slot())));
+            out.extend(self.distances(slot, others.iter().map(|other| other.slot())));
         });
         kept.iter().map(|reached| reached.slot()).collect()
     }
 
-    /// As in [`Space`](super::space::Space).
-    fn distance(&self, a: u32, b: u32) -> f32 {
-        let [(x, x_height), (y, y_height)] = [&self.known[&a], &self.known[&b]];
-        let height = x_height - y_height;
-        Metric::L2.distance(x, y) + height * height
+    /// As in [`Space`](super::space::Space), between vectors that are known.
+    fn distances(&self, slot: u32, others: impl Iterator<Item = u32>) -> impl Iterator<Item = f32> {
+        let (x, x_height) = &self.known[&slot];
+        others.map(move |other| {
+            let (y, y_height) = &self.known[&other];
+            let height = x_height - y_height;
+            Metric::L2.distance(x, y) + height * height
+        })
     }
 }

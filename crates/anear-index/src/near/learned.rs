@@ -5,7 +5,7 @@ use anear_pool::Pool;
 use anear_quant::{BLOCK_LEN, Codes, Spectrum, Training, TransformCode, TransformedQuery};
 
 use super::NearShape;
-use super::build::{self, Material};
+use super::build::{self, Draft, Material};
 use super::curve::JUMP;
 use super::exact::{Exact, Form};
 use super::fit::{Curves, NEIGHBORS, Probes, Trail};
@@ -19,8 +19,7 @@ use crate::flat::on_pool;
 
 /// Links of a vector, of which that is taken which reads fewer bytes: with 32, word embeddings (GloVe, 340,000 x 100) need
 /// two and a half times as many visits for a recall of 0.95, sentence embeddings (100,000 x 384) one and a half.
-const DEGREES: [usize; 2] = [DEGREE_MAX, 32];
-pub(super) const DEGREE_MAX: usize = 64;
+const DEGREES: [usize; 2] = [64, 32];
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
@@ -232,25 +231,26 @@ impl Built {
             code_rows,
             lists: &self.learned.lists,
         };
-        let near = build::neighbors(&material, pool)?;
-        let mut best: Option<(f32, Links)> = None;
+        let near = build::neighbors(&material, degrees[0], pool);
+        let mut best: Option<(f32, Draft)> = None;
         for degree in degrees {
-            let links = build::graph(&material, &near, degree, pool)?;
-            let cost = probes.cost(self.trail(Some(&links)), RECALL, pool);
+            let draft = Draft::of(&material, &near, degree, pool)?;
+            let cost = probes.cost(self.trail(Some(&draft.graph)), RECALL, pool);
             // Twice the memory is worth a tenth of the time.
             if best
                 .as_ref()
                 .is_none_or(|(more, _)| cost.is_finite() && 0.9 * cost <= *more)
             {
-                best = Some((cost, links));
+                best = Some((cost, draft));
             }
         }
+        drop(near);
+        let Some((_, draft)) = best else { return Ok(()) };
+        let links = draft.improved(&material, pool)?;
+        let walk = probes.measure(self.trail(Some(&links)), pool);
         // Where walks do not reach what lists do, a graph is of no use.
-        self.learned.links = best
-            .filter(|(cost, _)| shape == NearShape::Graph || cost.is_finite() || effort.is_none())
-            .map(|(_, links)| links);
-        if let Some(links) = &self.learned.links {
-            self.learned.walk = probes.measure(self.trail(Some(links)), pool);
+        if shape == NearShape::Graph || walk[0].effort(RECALL).is_some() || effort.is_none() {
+            (self.learned.walk, self.learned.links) = (walk, Some(links));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 pub(super) const NONE: u32 = u32::MAX;
 
 /// More links than any row has.
-const DEGREE_MAX: usize = 1 << 12;
+const DEGREE_LIMIT: usize = 1 << 12;
 
 /// Bytes that come from memory together.
 const LINE: usize = 64;
@@ -89,7 +89,7 @@ impl Links {
     /// # Errors
     /// [`Error::Damaged`] when they are not as many as slots.
     pub(super) fn from_bytes(code: &TransformCode, degree: usize, slots: usize, bytes: AlignedBytes) -> Result<Self> {
-        let mut links = Self::new(code, degree.min(DEGREE_MAX));
+        let mut links = Self::new(code, degree.min(DEGREE_LIMIT));
         if links.degree() != degree || slots.checked_mul(links.row_len()) != Some(bytes.len()) {
             let len = bytes.len();
             return Err(Error::Damaged(format!(

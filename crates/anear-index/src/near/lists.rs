@@ -40,17 +40,11 @@ impl Lists {
     }
 
     /// The `count` lists whose centroids seem nearest, nearest first.
-    pub(super) fn nearest<'a>(
-        &self,
-        tables: &EstimateTables,
-        count: usize,
-        memory: &'a mut Reservoir,
-    ) -> impl Iterator<Item = u32> + 'a {
-        memory.begin(count);
-        scan(tables, &self.centroids, 0..self.len(), memory);
-        memory.settle();
-        memory.sort();
-        memory.kept().iter().map(|reached| reached.slot())
+    pub(super) fn nearest(&self, tables: &EstimateTables, count: usize, into: &mut Reservoir) {
+        into.begin(count);
+        scan(tables, &self.centroids, 0..self.len(), into);
+        into.settle();
+        into.sort();
     }
 
     /// Slots from which walks begin: the middles that seem nearest.

@@ -57,16 +57,18 @@ impl Reservoir {
 
 /// Pushes the estimates of the codes in these slots.
 pub(super) fn scan(tables: &EstimateTables, codes: &Codes, slots: Range<usize>, into: &mut Reservoir) {
-    scan_where(tables, codes, slots, into, |_| true);
+    scan_each(tables, codes, slots, into, |into, distance, slot| {
+        into.push(distance, slot)
+    });
 }
 
-/// As [`scan`], of those that are wanted.
-pub(super) fn scan_where(
+/// Hands the estimates of the codes in these slots to `push`, those that are too far for `into` left out.
+pub(super) fn scan_each(
     tables: &EstimateTables,
     codes: &Codes,
     slots: Range<usize>,
     into: &mut Reservoir,
-    wanted: impl Fn(u32) -> bool,
+    mut push: impl FnMut(&mut Reservoir, f32, u32),
 ) {
     if slots.is_empty() {
         return;
@@ -85,10 +87,7 @@ pub(super) fn scan_where(
         while left != 0 {
             let lane = left.trailing_zeros() as usize;
             left &= left - 1;
-            let slot = (first + lane) as u32;
-            if wanted(slot) {
-                into.push(estimates[lane], slot);
-            }
+            push(into, estimates[lane], (first + lane) as u32);
         }
     }
 }

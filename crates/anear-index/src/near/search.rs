@@ -5,7 +5,7 @@ use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 use super::curve::JUMP;
 use super::fit::{Curves, NEIGHBORS, Trail};
 use super::learned::Learned;
-use super::walk::{Effort, Scratch};
+use super::walk::{Among, Effort, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
 use crate::idle::Idle;
@@ -23,12 +23,10 @@ const MOSTLY: f32 = 0.95;
 enum Way<'a> {
     /// All that is selected is compared.
     Compare,
-    /// Lists are read.
-    Read(&'a Learned, Effort),
-    /// Lists are read for as long as too little of what is selected was seen; this share is.
-    ReadSelected(&'a Learned, Effort, f32),
+    /// Lists are read: where not all is an answer, until as much that is one was seen as where all is.
+    Read(&'a Learned, Effort, Option<Among>),
     /// The graph is walked.
-    Walk(&'a Learned, Effort),
+    Walk(&'a Learned, Effort, Option<Among>),
 }
 
 /// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most.
@@ -41,6 +39,11 @@ fn effort_for(curves: &Curves, k: usize, recall: f64) -> Option<Effort> {
         candidates: effort.candidates.saturating_mul(times).max(k),
         ..effort
     })
+}
+
+/// How many neighbors a search for `k` looks for.
+fn looked_for(k: usize) -> usize {
+    NEIGHBORS[measured_for(k)].max(k)
 }
 
 /// Which of [`NEIGHBORS`] stands for `k`.
@@ -105,9 +108,20 @@ impl Near {
             IdSelector::All => self.len(),
             _ => self.ids.selected(&request.selector).count(),
         };
+        let slots = self.ids.slots();
+        let among = (selected < slots).then(|| {
+            let among = Among::of(selected, slots, looked_for(request.k));
+            match visits {
+                0 => among,
+                // Who says how far a search looks is taken at their word.
+                _ => among.anywhere(),
+            }
+        });
         if (selected as f32) < MOSTLY * self.len() as f32 {
             let effort = asked(effort_for(&learned.read, request.k, recall));
-            return Ok(effort.map_or(Way::Compare, |effort| self.way_to_selected(learned, effort, selected)));
+            return Ok(effort.map_or(Way::Compare, |effort| {
+                self.way_to_selected(learned, effort, selected, among)
+            }));
         }
         // Visits that are said are rows of the graph, where there is one.
         let ways = if visits == 0 { usize::MAX } else { 1 };
@@ -116,13 +130,13 @@ impl Near {
         let mut known = trails.filter_map(|(trail, curves)| {
             let effort = asked(effort_for(curves, request.k, recall))?;
             // What is no answer is visited as well.
-            Some((trail, effort.times(self.ids.slots(), selected)))
+            let cost = trail.cost(effort.times(slots, selected));
+            (cost < compared).then_some(match trail.links {
+                Some(_) => Way::Walk(learned, effort.times(slots, selected), among),
+                None => Way::Read(learned, effort, among),
+            })
         });
-        let cheaper = known.find(|(trail, effort)| trail.cost(*effort) < compared);
-        Ok(cheaper.map_or(Way::Compare, |(trail, effort)| match trail.links {
-            Some(_) => Way::Walk(learned, effort),
-            None => Way::Read(learned, effort),
-        }))
+        Ok(known.next().unwrap_or(Way::Compare))
     }
 
     /// Over the graph, where there is one, and through lists, with what was measured there.
@@ -145,16 +159,21 @@ impl Near {
     }
 
     /// Comparing all that is selected or reading lists: what reads fewer bytes.
-    fn way_to_selected<'a>(&self, learned: &'a Learned, effort: Effort, selected: usize) -> Way<'a> {
-        let row_len = self.exact.row_len() as f32;
+    fn way_to_selected<'a>(
+        &self,
+        learned: &'a Learned,
+        effort: Effort,
+        selected: usize,
+        among: Option<Among>,
+    ) -> Way<'a> {
+        let (row_len, slots) = (self.exact.row_len() as f32, self.ids.slots());
         let compared = selected as f32 * row_len * JUMP as f32;
-        let share = selected as f32 / self.len().max(1) as f32;
-        let visited = (effort.visits as f32 * learned.lists.mean_len() as f32 / share).min(self.len() as f32);
+        let visited = effort.times(slots, selected).visits as f32 * learned.lists.mean_len() as f32;
         let candidates = effort.candidates.min(selected) as f32;
-        let read = visited * learned.code.code_len() as f32 + candidates * row_len * JUMP as f32;
+        let read = visited.min(slots as f32) * learned.code.code_len() as f32 + candidates * row_len * JUMP as f32;
         match compared <= read {
             true => Way::Compare,
-            false => Way::ReadSelected(learned, effort, share),
+            false => Way::Read(learned, effort, among),
         }
     }
 
@@ -186,46 +205,35 @@ impl Near {
         keep: &IdSelector<'_>,
         scratch: &mut Scratch,
     ) -> bool {
-        let all = matches!(keep, IdSelector::All) && self.ids.are_all_living();
-        let is_kept = |slot: u32| self.ids.id(slot).is_some_and(|id| keep.contains(id));
-        let effort = match way {
-            Way::Compare => return false,
-            Way::Walk(learned, effort) | Way::Read(learned, effort) | Way::ReadSelected(learned, effort, _) => {
-                // By inner product the length of a query says nothing.
-                if self.metric == Metric::L2 && learned.is_stranger(query) {
-                    return false;
-                }
-                learned.prepare(query, scratch);
-                effort
-            }
+        let is_answer = |slot: u32| self.ids.id(slot).is_some_and(|id| keep.contains(id));
+        let (Way::Walk(learned, effort, among) | Way::Read(learned, effort, among)) = way else {
+            return false;
         };
-        match way {
-            Way::Compare => return false,
-            Way::Walk(learned, effort) => {
+        // By inner product the length of a query says nothing.
+        if self.metric == Metric::L2 && learned.is_stranger(query) {
+            return false;
+        }
+        learned.prepare(query, scratch);
+        let neighbors = looked_for(k);
+        let (wanted, nearer) = match way {
+            Way::Walk(..) => {
                 let Some(ground) = learned.ground() else { return false };
-                let neighbors = NEIGHBORS[measured_for(k)].max(k);
-                match all {
-                    true => scratch.walk(ground, neighbors, effort, None, |_| true),
-                    false => scratch.walk(ground, neighbors, effort, None, is_kept),
-                }
-                // Among what is no answer, it may have ended before it was on its way out.
-                if !all && scratch.visits >= effort.visits_max() {
-                    return false;
+                match among {
+                    None => scratch.walk(ground, neighbors, effort, None, |_| true),
+                    Some(_) => scratch.walk(ground, neighbors, effort, None, is_answer),
                 }
                 // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
-                return scratch.slots.len() >= neighbors.min(effort.candidates).min(self.len());
+                (neighbors.min(effort.candidates), scratch.walked_past(k))
             }
-            Way::Read(learned, effort) => match all {
-                true => scratch.read(&learned.lists, &learned.codes, effort, |_| true),
-                false => scratch.read(&learned.lists, &learned.codes, effort, is_kept),
-            },
-            Way::ReadSelected(learned, effort, share) => {
-                if !scratch.read_accepted(&learned.lists, &learned.codes, effort, share, is_kept) {
-                    return false;
+            _ => {
+                match among {
+                    None => scratch.read(&learned.lists, &learned.codes, effort, |_| true),
+                    Some(among) => scratch.read_among(&learned.lists, &learned.codes, effort, among, is_answer),
                 }
+                (effort.candidates, scratch.read_past(k))
             }
-        }
-        scratch.slots.len() >= effort.candidates.min(self.len())
+        };
+        scratch.slots.len() >= wanted.min(self.len()) && among.is_none_or(|among| among.admits(nearer))
     }
 
     /// Visits every selected vector.

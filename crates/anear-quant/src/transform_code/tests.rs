@@ -79,6 +79,47 @@ fn more_nibbles_estimate_better_by_both_metrics() {
 }
 
 #[test]
+fn estimates_are_right_on_average() {
+    let (vectors, queries) = (decaying(1, 2048, 96), decaying(2, 40, 96));
+    let [vectors, queries] = [&vectors, &queries].map(|numbers| Rows::new(numbers, 96).unwrap());
+    let spectrum = Spectrum::of(vectors, &Training::default()).unwrap();
+    for metric in [Metric::L2, Metric::InnerProduct] {
+        for nibbles in [32, 64] {
+            let code = spectrum.code(metric, nibbles);
+            let codes = blocks(&code, vectors);
+            let mut query_tables = TransformedQuery::default();
+            let (mut truths, mut errors) = (Vec::new(), Vec::new());
+            for query in queries {
+                code.prepare(query, &mut query_tables);
+                let truth = vectors.iter().map(|v| f64::from(metric.distance(query, v)));
+                truths.extend(truth);
+                for block in codes.as_bytes().chunks(code.block_len()) {
+                    let mut out = [0.0; BLOCK_LEN];
+                    query_tables.tables().estimates(block, f32::INFINITY, &mut out);
+                    let lacking = code.lacking(query);
+                    errors.extend(out.map(|estimate| f64::from(estimate + lacking)));
+                }
+            }
+            errors
+                .iter_mut()
+                .zip(&truths)
+                .for_each(|(error, truth)| *error -= truth);
+            let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
+            let middle = mean(&truths);
+            let varied = mean(&truths.iter().map(|truth| (truth - middle).powi(2)).collect::<Vec<_>>());
+            assert!(mean(&errors).abs() < 0.02 * varied.sqrt(), "{metric}, {nibbles}");
+            // Nor are those of far vectors too near.
+            let together = errors
+                .iter()
+                .zip(&truths)
+                .map(|(error, truth)| error * (truth - middle));
+            let slope = mean(&together.collect::<Vec<_>>()) / varied;
+            assert!(slope.abs() < 0.03, "{metric}, {nibbles}: {slope}");
+        }
+    }
+}
+
+#[test]
 fn long_vectors_have_codes_without_a_matrix() {
     let dim = spectrum::MATRIX_DIM_MAX + 40;
     let (base, asked) = (decaying(1, 96, dim), decaying(2, 4, dim));

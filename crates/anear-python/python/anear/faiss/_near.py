@@ -54,10 +54,12 @@ class IndexNear(EngineIndex):
             if not isinstance(value, SupportsFloat) or isinstance(value, str):
                 raise RuntimeError(f"{name} must be a number, got {value!r}")
             self._built(self._shape, None).set_knob(name, float(value))
+            self._told = {**self._told, name: float(value)}
         super().__setattr__(name, value)
 
     def _take_knobs(self, index: _native.VectorIndex) -> None:
-        recall, visits, candidates = (index.knob(name) or 0.0 for name in KNOBS)
+        self._told = {name: index.knob(name) or 0.0 for name in KNOBS}
+        recall, visits, candidates = self._told.values()
         self.__dict__.update(recall=recall, visits=int(visits), candidates=int(candidates))
 
     def explain(self) -> str:
@@ -72,10 +74,12 @@ class IndexNear(EngineIndex):
         self._take_knobs(index)
 
     def _knobs(self, params: SearchParameters | None) -> Knobs:
-        if params is not None and type(params) not in (SearchParameters, SearchParametersNear):
+        if params is None:
+            return self._told
+        if type(params) not in (SearchParameters, SearchParametersNear):
             raise RuntimeError(f"'params' of an IndexNear must be SearchParametersNear, got {type(params).__name__}")
-        told = {name: getattr(params, name, None) for name in KNOBS}
-        return {name: float(getattr(self, name) if value is None else value) for name, value in told.items()}
+        asked = {name: getattr(params, name, None) for name in KNOBS}
+        return self._told | {name: float(value) for name, value in asked.items() if value is not None}
 
     def _engine(self) -> _native.VectorIndex:
         for name, value in self._knobs(None).items():

@@ -19,7 +19,7 @@ use crate::flat::on_pool;
 
 /// Links of a vector, of which that is taken which reads fewer bytes: with 32, word embeddings (GloVe, 340,000 x 100) need
 /// two and a half times as many visits for a recall of 0.95, sentence embeddings (100,000 x 384) one and a half.
-const DEGREES: [usize; 2] = [64, 32];
+pub(super) const DEGREES: [usize; 2] = [64, 32];
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
@@ -42,7 +42,7 @@ const FEW: usize = 8;
 const SAMPLE: usize = 10_000;
 
 /// Of fewer vectors a walk visits a good part, and comparing all takes no longer.
-const GRAPH_MIN: usize = 10_000;
+pub(super) const GRAPH_MIN: usize = 10_000;
 
 /// Vectors that are encoded together.
 const PART: usize = 4096;
@@ -126,6 +126,11 @@ impl Learned {
 
     pub(super) fn strangers_among(&self, vectors: Rows<'_>) -> usize {
         vectors.iter().filter(|vector| self.is_stranger(vector)).count()
+    }
+
+    /// Bytes of a vector with its code and so many links.
+    pub(super) fn bytes_with_links(&self, exact: &Exact, degree: usize) -> usize {
+        exact.row_len() + self.code.code_len() + Links::new(&self.code, degree).row_len()
     }
 
     /// What walks go over, where there is a graph.
@@ -212,11 +217,10 @@ impl Built {
         self.learned.read = probes.measure(self.trail(None), pool);
         let effort = self.learned.read[0].effort(RECALL);
         let is_cheap = rows.len() < GRAPH_MIN || effort.is_some_and(|effort| self.trail(None).cost(effort) <= READ_MAX);
-        let beside = self.exact.row_len() + self.learned.code.code_len();
-        let row_len = |degree| Links::new(&self.learned.code, degree).row_len();
+        let bytes = |degree| self.learned.bytes_with_links(&self.exact, degree);
         let degrees: Vec<usize> = DEGREES
             .into_iter()
-            .filter(|degree| shape.admits(beside + row_len(*degree)))
+            .filter(|degree| shape.admits(bytes(*degree)))
             .collect();
         if degrees.is_empty() || is_cheap && shape != NearShape::Graph {
             return Ok(());

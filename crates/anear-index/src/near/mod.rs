@@ -22,7 +22,7 @@ use anear_quant::Training;
 
 use self::exact::Exact;
 use self::ids::Ids;
-use self::learned::{Built, Learned, RECALL};
+use self::learned::{Built, DEGREES, GRAPH_MIN, Learned, RECALL};
 use self::search::Scratches;
 use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::mismatch;
@@ -264,7 +264,7 @@ impl Near {
                 "visits on average",
             ),
             None if learned.links.is_some() => ("lists, as walks over the graph did not reach it".into(), "lists"),
-            None => (self.without_graph(), "lists"),
+            None => (self.without_graph(learned), "lists"),
         };
         format!(
             "{code}; {way}: for a recall of {recall} {} {what} and {} candidates",
@@ -273,10 +273,17 @@ impl Near {
     }
 
     /// Why there are lists alone.
-    fn without_graph(&self) -> String {
+    fn without_graph(&self, learned: &Learned) -> String {
+        let fits = |degree: &usize| self.shape.admits(learned.bytes_with_links(&self.exact, *degree));
         match self.shape {
-            NearShape::Within(bytes) => format!("lists alone, within {bytes} bytes a vector"),
-            _ => "lists alone".into(),
+            NearShape::Lists => "lists alone".into(),
+            NearShape::Within(bytes) if !DEGREES.iter().any(fits) => {
+                format!("lists alone, within {bytes} bytes a vector")
+            }
+            _ if learned.lists.listed() < GRAPH_MIN => {
+                format!("lists alone, as a graph saves nothing before there are {GRAPH_MIN} vectors")
+            }
+            _ => "lists alone, as little of them has to be read".into(),
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 pub(crate) mod matrix;
+pub(crate) mod pairs;
 
 use std::ops::Range;
 

@@ -18,6 +18,7 @@
 //! | measure | [`Metric`] |
 //! | search | [`scan`], [`scan_batch`], [`scan_range`]; in a quarter of the memory: [`ByteRows`] |
 //! | multiply with a matrix | [`Matrix`]; nearly, in a quarter of the memory: [`ByteMatrix`] |
+//! | compare rows with each other, nearly | [`BytePairs`] |
 //! | find the one nearest of few for each of many | [`Nearest`] |
 //! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`EstimateTables`], [`read_bits`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
@@ -59,7 +60,11 @@ mod sum;
 
 pub use batch::{scan_batch, scan_batch_listed};
 pub use bitmap::Bitmap;
-pub use byte_rows::{ByteQuery, ByteRows, ByteRun, matrix::ByteMatrix};
+pub use byte_rows::{
+    ByteQuery, ByteRows, ByteRun,
+    matrix::ByteMatrix,
+    pairs::{BytePairs, PairMemory},
+};
 pub use codes::{
     bits::{read_bits, write_bits},
     codebooks::Codebooks,

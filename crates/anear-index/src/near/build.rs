@@ -14,7 +14,7 @@ use super::fit::SLACKS;
 use super::links::Links;
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
-use super::space::{Space, lengthen, offset};
+use super::space::{Measure, Space, lengthen, offset};
 use super::walk::{Effort, Goal, Ground, WalkMemory, walk};
 use crate::Result;
 use crate::flat::{on_pool, parts};
@@ -155,7 +155,7 @@ fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl
 fn near_by_lists(material: &Material<'_>, degree: usize, slots: Range<usize>) -> Neighbors {
     let (mut reservoir, mut lists) = (Reservoir::default(), Reservoir::default());
     let mut near = Vec::with_capacity(slots.len());
-    let mut distances = Vec::new();
+    let mut measure = material.space.measure();
     for_each_tables(material, slots, |slot, tables, _| {
         reservoir.begin(EFFORT.candidates);
         material.lists.nearest(tables, LISTS, &mut lists);
@@ -165,9 +165,9 @@ fn near_by_lists(material: &Material<'_>, degree: usize, slots: Range<usize>) ->
         }
         reservoir.settle();
         let found = reservoir.kept().iter().map(|reached| reached.slot());
-        let neighbors = measured(material, slot, found, &mut distances);
+        let neighbors = measured(&mut measure, slot, found);
         near.push(pruned(&neighbors, degree, |slot, others, out| {
-            material.space.distances(slot, others, out);
+            measure.distances(slot, others, out);
         }));
     });
     near
@@ -201,33 +201,29 @@ fn for_each_walk(
 
 fn near_by_walks(material: &Material<'_>, draft: &Draft, effort: Effort, slots: Range<usize>) -> Neighbors {
     let mut near = Vec::with_capacity(slots.len());
-    let mut distances = Vec::new();
+    let mut measure = material.space.measure();
     for_each_walk(material, &draft.graph, effort, slots, |slot, _, memory| {
         let mut found: Vec<u32> = memory.beam.found().map(|reached| reached.slot()).collect();
         found.truncate(effort.candidates);
         found.extend(draft.links[slot as usize].iter().map(|reached| reached.slot()));
         found.sort_unstable();
         found.dedup();
-        let neighbors = measured(material, slot, found.into_iter(), &mut distances);
+        let neighbors = measured(&mut measure, slot, found.into_iter());
         near.push(pruned(&neighbors, draft.graph.degree(), |slot, others, out| {
-            material.space.distances(slot, others, out);
+            measure.distances(slot, others, out);
         }));
     });
     near
 }
 
 /// Those of `found` but the slot itself, by distance.
-fn measured(
-    material: &Material<'_>,
-    slot: u32,
-    found: impl Iterator<Item = u32>,
-    distances: &mut Vec<f32>,
-) -> Vec<Reached> {
+fn measured(measure: &mut Measure<'_>, slot: u32, found: impl Iterator<Item = u32>) -> Vec<Reached> {
     let others = found.filter(|other| *other != slot);
     let mut neighbors: Vec<Reached> = others.map(|other| Reached::new(0.0, other)).collect();
-    material.space.distances(slot, &neighbors, distances);
+    let mut distances = Vec::new();
+    measure.distances(slot, &neighbors, &mut distances);
     for (neighbor, distance) in neighbors.iter_mut().zip(distances) {
-        *neighbor = Reached::new(*distance, neighbor.slot());
+        *neighbor = Reached::new(distance, neighbor.slot());
     }
     neighbors.sort_unstable();
     neighbors
@@ -285,6 +281,7 @@ pub(super) fn pruned_and_filled(
 fn linked(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option<&Pool>) -> Neighbors {
     let back = back(near, degree);
     each(material, pool, |slots| {
+        let mut measure = material.space.measure();
         let of_slot = |slot: usize| {
             // The first that pruning keeps are those that it keeps where it keeps fewer.
             let mut candidates: Vec<Reached> = near[slot].iter().take(degree).copied().collect();
@@ -292,7 +289,7 @@ fn linked(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option
             candidates.sort_unstable();
             candidates.dedup();
             pruned_and_filled(&candidates, degree, |slot, others, out| {
-                material.space.distances(slot, others, out);
+                measure.distances(slot, others, out);
             })
         };
         slots.map(of_slot).collect()

@@ -12,7 +12,7 @@ use super::fit::{Curves, NEIGHBORS, Probes, Trail};
 use super::links::Links;
 use super::lists::Lists;
 use super::partition::Partition;
-use super::space::{Space, height, lengthen, longest, offset};
+use super::space::{Space, lengthen, longest, offset};
 use super::walk::{Ground, Scratch};
 use crate::Result;
 use crate::flat::on_pool;
@@ -195,15 +195,14 @@ impl Built {
         };
         learned.strangers.before = learned.strangers_among(rows);
         let mut built = Self { learned, exact, order };
-        built.fit(rows, metric, shape, &code_rows, seed, pool)?;
+        built.fit([rows, sample], shape, &code_rows, seed, pool)?;
         Ok(built)
     }
 
-    /// Measures, and builds a graph where that or the caller asks for one.
+    /// Measures, and builds a graph where that or the caller asks for one; of all rows, and usual ones among them.
     fn fit(
         &mut self,
-        rows: Rows<'_>,
-        metric: Metric,
+        [rows, usual]: [Rows<'_>; 2],
         shape: NearShape,
         code_rows: &[u8],
         seed: u64,
@@ -213,6 +212,7 @@ impl Built {
         for (slot, row) in (0..).zip(&self.order) {
             slots[*row as usize] = slot;
         }
+        let metric = self.learned.code.metric();
         let probes = Probes::draw(rows, &slots, &self.exact, metric, seed, pool);
         self.learned.read = probes.measure(self.trail(None), pool);
         let effort = self.learned.read[0].effort(RECALL);
@@ -225,11 +225,9 @@ impl Built {
         if degrees.is_empty() || is_cheap && shape != NearShape::Graph {
             return Ok(());
         }
-        let longest = self.learned.longest;
-        let heights: Vec<f32> = rows.iter().map(|row| height(metric, row, longest)).collect();
         let material = Material {
-            space: Space::new(rows, &self.order, &heights),
-            longest,
+            space: Space::new(rows, &self.order, metric, usual),
+            longest: self.learned.longest,
             code: &self.learned.code,
             codes: &self.learned.codes,
             code_rows,

@@ -4,24 +4,36 @@
 //! a query is what has the larger inner product (Bachrach et al., *Speeding up the Xbox recommender system*, 2014). What is
 //! much longer than most is left out when that length is found, and lacks nothing.
 
-use anear_kernels::{Metric, Rows};
+use anear_kernels::{BytePairs, Metric, PairMemory, Rows};
 use anear_quant::TransformCode;
 
 use crate::graph::walk::Reached;
 
 /// The rows of an index that is built, in the order of its slots.
-#[derive(Clone, Copy, Debug)]
+///
+/// They are compared as bytes: which links are kept depends as little on what is rounded to a two hundredth of its range as on
+/// which vectors there happen to be, and comparing is most of the work.
+#[derive(Clone, Debug)]
 pub(super) struct Space<'a> {
     rows: Rows<'a>,
     /// The row of each slot.
     order: &'a [u32],
-    /// The component that each row lacks.
-    heights: &'a [f32],
+    /// By slot, and the component that each lacks.
+    pairs: BytePairs,
+    heights: Vec<f32>,
 }
 
 impl<'a> Space<'a> {
-    pub(super) fn new(rows: Rows<'a>, order: &'a [u32], heights: &'a [f32]) -> Self {
-        Self { rows, order, heights }
+    /// Vectors by this metric, in the ranges and with the length of the usual ones.
+    pub(super) fn new(rows: Rows<'a>, order: &'a [u32], metric: Metric, usual: Rows<'_>) -> Self {
+        let longest = longest(usual);
+        let in_order = || order.iter().map(|row| rows.row(*row as usize));
+        Self {
+            rows,
+            order,
+            pairs: BytePairs::new(in_order(), usual),
+            heights: in_order().map(|vector| height(metric, vector, longest)).collect(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -33,16 +45,35 @@ impl<'a> Space<'a> {
         self.rows.gathered(self.order[slots].iter().map(|row| *row as usize))
     }
 
+    /// What measures in it.
+    pub(super) fn measure(&self) -> Measure<'_> {
+        Measure {
+            space: self,
+            memory: PairMemory::default(),
+            slots: Vec::new(),
+        }
+    }
+}
+
+/// Measures distances in a [`Space`].
+pub(super) struct Measure<'a> {
+    space: &'a Space<'a>,
+    memory: PairMemory,
+    slots: Vec<u32>,
+}
+
+impl Measure<'_> {
     /// The squared distances of a slot to others.
-    pub(super) fn distances(&self, slot: u32, others: &[Reached], out: &mut Vec<f32>) {
-        let row_of = |slot: u32| self.order[slot as usize] as usize;
-        let positions: Vec<usize> = others.iter().map(|other| row_of(other.slot())).collect();
+    pub(super) fn distances(&mut self, slot: u32, others: &[Reached], out: &mut Vec<f32>) {
+        self.slots.clear();
+        self.slots.extend(others.iter().map(|other| other.slot()));
         out.clear();
-        out.resize(positions.len(), 0.0);
-        let own = row_of(slot);
-        Metric::L2.distances_at(self.rows.row(own), self.rows, &positions, out);
-        for (distance, position) in out.iter_mut().zip(positions) {
-            let height = self.heights[own] - self.heights[position];
+        out.resize(others.len(), 0.0);
+        let Space { pairs, heights, .. } = self.space;
+        pairs.squared_distances(slot, &self.slots, &mut self.memory, out);
+        let own = heights[slot as usize];
+        for (distance, other) in out.iter_mut().zip(&self.slots) {
+            let height = own - heights[*other as usize];
             *distance += height * height;
         }
     }

@@ -1,0 +1,135 @@
+//! Distances between rows that are rounded to bytes of the same step.
+
+use super::{CHUNK, LEVELS};
+use crate::{kernels::Kernels, rows::Rows};
+
+/// Rows for being compared with each other many times, where distances need not be exact: a quarter of the memory, and whole
+/// numbers, of which a processor multiplies and adds up more at a time.
+///
+/// All components have the same step: the widest range of one in a sample, in 255 parts (fewer beyond 33,000 components). What is
+/// outside of a component's range becomes the nearest within. Distances are the same on every instruction set.
+///
+/// ```
+/// use anear_kernels::{BytePairs, PairMemory, Rows};
+///
+/// let rows = Rows::new(&[0.0, 0.0, 3.0, 4.0, 6.0, 8.0], 2).expect("three rows");
+/// let pairs = BytePairs::new(rows.iter(), rows);
+/// let mut distances = [0.0; 2];
+/// pairs.squared_distances(0, &[1, 2], &mut PairMemory::default(), &mut distances);
+/// assert!((distances[0] - 25.0).abs() < 0.5 && (distances[1] - 100.0).abs() < 0.5);
+/// ```
+#[derive(Clone, Debug)]
+pub struct BytePairs {
+    stride: usize,
+    codes: Vec<u8>,
+    /// The squared length of each row in steps.
+    squares: Vec<i64>,
+    /// What a squared step stands for.
+    unit: f32,
+}
+
+/// Memory to work in, used again.
+#[derive(Clone, Debug, Default)]
+pub struct PairMemory {
+    numbers: Vec<i16>,
+    codes: Vec<u8>,
+    products: Vec<i32>,
+}
+
+impl BytePairs {
+    /// Of these rows, in the ranges of a sample.
+    ///
+    /// # Panics
+    /// When a row is not as wide as the sample, or that is empty.
+    pub fn new<'a>(rows: impl Iterator<Item = &'a [f32]>, sample: Rows<'_>) -> Self {
+        let dim = sample.dim();
+        // No sum of products is beyond 32 bits then.
+        let levels = LEVELS.min((i32::MAX as f32 / dim as f32).sqrt().floor());
+        let (lows, range) = ranges(sample);
+        let step = range / levels;
+        let per_step = if step > 0.0 { (1.0 / step).min(f32::MAX) } else { 0.0 };
+        let mut pairs = Self {
+            stride: dim.next_multiple_of(CHUNK),
+            codes: Vec::new(),
+            squares: Vec::new(),
+            unit: step * step,
+        };
+        for row in rows {
+            assert_eq!(row.len(), dim, "a row as wide as the sample");
+            let start = pairs.codes.len();
+            let rounded = row
+                .iter()
+                .zip(&lows)
+                .map(|(x, low)| ((x - low) * per_step + 0.5).min(levels) as u8);
+            pairs.codes.extend(rounded);
+            pairs.codes.resize(start + pairs.stride, 0);
+            let square = pairs.codes[start..]
+                .iter()
+                .map(|byte| i64::from(*byte) * i64::from(*byte));
+            pairs.squares.push(square.sum());
+        }
+        pairs
+    }
+
+    /// Writes the squared distances of a row to others to `out`, by their positions.
+    ///
+    /// # Panics
+    /// When there is no such row, or there are not as many others as places.
+    pub fn squared_distances(&self, row: u32, others: &[u32], memory: &mut PairMemory, out: &mut [f32]) {
+        self.squared_distances_on(Kernels::get(), row, others, memory, out);
+    }
+
+    /// As [`squared_distances`](Self::squared_distances), on the instruction set of `kernels`.
+    #[doc(hidden)]
+    pub fn squared_distances_on(
+        &self,
+        kernels: &Kernels,
+        row: u32,
+        others: &[u32],
+        memory: &mut PairMemory,
+        out: &mut [f32],
+    ) {
+        assert_eq!(others.len(), out.len(), "a distance for each");
+        let PairMemory {
+            numbers,
+            codes,
+            products,
+        } = memory;
+        numbers.clear();
+        numbers.extend(self.code(row).iter().map(|byte| i16::from(*byte)));
+        // Side by side they are multiplied several at a time, which is worth copying them.
+        codes.clear();
+        others
+            .iter()
+            .for_each(|other| codes.extend_from_slice(self.code(*other)));
+        products.clear();
+        products.resize(others.len(), 0);
+        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+        unsafe { (kernels.bytes.products)(numbers, codes, products) };
+        let own = self.squares[row as usize];
+        for ((distance, product), other) in out.iter_mut().zip(products).zip(others) {
+            let steps = own + self.squares[*other as usize] - 2 * i64::from(*product);
+            *distance = steps as f32 * self.unit;
+        }
+    }
+
+    fn code(&self, row: u32) -> &[u8] {
+        &self.codes[row as usize * self.stride..][..self.stride]
+    }
+}
+
+/// The least of each component, and the widest range of one.
+fn ranges(sample: Rows<'_>) -> (Vec<f32>, f32) {
+    let (mut lows, mut highs) = (sample.row(0).to_vec(), sample.row(0).to_vec());
+    for row in sample {
+        for ((low, high), x) in lows.iter_mut().zip(&mut highs).zip(row) {
+            (*low, *high) = (low.min(*x), high.max(*x));
+        }
+    }
+    let range = lows
+        .iter()
+        .zip(&highs)
+        .map(|(low, high)| high - low)
+        .fold(0.0, f32::max);
+    (lows, range)
+}

@@ -108,35 +108,49 @@ impl Near {
             IdSelector::All => self.len(),
             _ => self.ids.selected(&request.selector).count(),
         };
-        let slots = self.ids.slots();
-        let among = (selected < slots).then(|| {
-            let among = Among::of(selected, slots, looked_for(request.k));
+        let among = (selected < self.ids.slots()).then(|| {
+            let among = Among::of(selected, self.ids.slots(), looked_for(request.k));
             match visits {
                 0 => among,
                 // Who says how far a search looks is taken at their word.
                 _ => among.anywhere(),
             }
         });
-        if (selected as f32) < MOSTLY * self.len() as f32 {
-            let effort = asked(effort_for(&learned.read, request.k, recall));
-            return Ok(effort.map_or(Way::Compare, |effort| {
-                self.way_to_selected(learned, effort, selected, among)
-            }));
-        }
-        // Visits that are said are rows of the graph, where there is one.
-        let ways = if visits == 0 { usize::MAX } else { 1 };
+        let effort_of = |curves: &Curves| asked(effort_for(curves, request.k, recall));
+        Ok(match (selected as f32) < MOSTLY * self.len() as f32 {
+            true => match effort_of(&learned.read) {
+                Some(effort) => self.way_to_selected(learned, effort, selected, among),
+                None => Way::Compare,
+            },
+            // Visits that are said are rows of the graph, where there is one.
+            false => {
+                let ways = if visits == 0 { usize::MAX } else { 1 };
+                self.way_to_all(learned, effort_of, ways, selected, among)
+            }
+        })
+    }
+
+    /// The first of so many ways, walking and reading lists, that costs less than comparing everything.
+    fn way_to_all<'a>(
+        &'a self,
+        learned: &'a Learned,
+        effort_of: impl Fn(&Curves) -> Option<Effort>,
+        ways: usize,
+        selected: usize,
+        among: Option<Among>,
+    ) -> Way<'a> {
         let compared = self.len() as f32 * self.exact.row_len() as f32;
         let trails = self.trails(learned).into_iter().flatten().take(ways);
-        let mut known = trails.filter_map(|(trail, curves)| {
-            let effort = asked(effort_for(curves, request.k, recall))?;
-            // What is no answer is visited as well.
-            let cost = trail.cost(effort.times(slots, selected));
-            (cost < compared).then_some(match trail.links {
-                Some(_) => Way::Walk(learned, effort.times(slots, selected), among),
+        let mut cheaper = trails.filter_map(|(trail, curves)| {
+            let effort = effort_of(curves)?;
+            // What is no answer is visited as well; lists are read until enough that is one was seen.
+            let longer = effort.times(self.ids.slots(), selected);
+            (trail.cost(longer) < compared).then_some(match trail.links {
+                Some(_) => Way::Walk(learned, longer, among),
                 None => Way::Read(learned, effort, among),
             })
         });
-        Ok(known.next().unwrap_or(Way::Compare))
+        cheaper.next().unwrap_or(Way::Compare)
     }
 
     /// Over the graph, where there is one, and through lists, with what was measured there.

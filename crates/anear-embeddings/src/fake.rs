@@ -73,6 +73,11 @@ impl Embeddings for FakeEmbeddings {
         }
         Ok(vectors)
     }
+
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
+        let (text, model) = (text.to_owned(), self.clone());
+        Ok(Pool::global().urgent().run(move || model.embed(&text)).await?)
+    }
 }
 
 /// A model that knows the vectors of some texts and nothing else.

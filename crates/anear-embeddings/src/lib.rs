@@ -75,21 +75,26 @@ pub trait Embeddings: Debug + Send + Sync {
     /// The provider's; whatever the number of texts, either all vectors are given or none.
     async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>>;
 
-    /// The vector of a question; models that treat questions like any other text keep the default.
+    /// The vector of a question; models that treat questions like any other text keep the default. One that computes on a
+    /// pool does this on its [urgent](anear_pool::Pool::urgent) threads: a search waits for it.
     ///
     /// # Errors
     /// As [`embed_documents`](Self::embed_documents).
     async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
         let texts = [text.to_owned()];
-        let mut vectors = self.embed_documents(&texts).await?;
-        match vectors.pop() {
-            Some(vector) if vectors.is_empty() => Ok(vector),
-            last => Err(Error::Count {
-                model: self.model().to_owned(),
-                expected: 1,
-                got: vectors.len() + usize::from(last.is_some()),
-            }),
-        }
+        the_only(self.model(), self.embed_documents(&texts).await?)
+    }
+}
+
+/// The vector of the only text that `model` was asked for.
+fn the_only(model: &str, mut vectors: Vec<Vec<f32>>) -> Result<Vec<f32>> {
+    match vectors.pop() {
+        Some(vector) if vectors.is_empty() => Ok(vector),
+        last => Err(Error::Count {
+            model: model.to_owned(),
+            expected: 1,
+            got: vectors.len() + usize::from(last.is_some()),
+        }),
     }
 }
 

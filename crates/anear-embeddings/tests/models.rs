@@ -156,6 +156,18 @@ async fn texts_the_default_model_cannot_read_have_a_direction_of_their_own() {
 }
 
 #[tokio::test]
+async fn the_default_model_gives_questions_the_vectors_of_texts_and_lets_them_wait_for_none() {
+    let pool = anear_pool::Pool::new(1).unwrap();
+    let model = DefaultEmbeddings::on(pool.clone());
+    let vectors = model.embed_documents(&texts(&["a boat", ""])).await.unwrap();
+    let (finish, finished) = std::sync::mpsc::channel::<()>();
+    pool.spawn(move || finished.recv().unwrap());
+    assert_eq!(model.embed_query("a boat").await.unwrap(), vectors[0]);
+    assert_eq!(model.embed_query("").await.unwrap(), vectors[1]);
+    finish.send(()).unwrap();
+}
+
+#[tokio::test]
 async fn the_default_model_gives_the_same_vectors_on_any_number_of_threads() {
     let texts: Vec<String> = (0..700)
         .map(|i| format!("sentence number {i} speaks of {}", i * i))

@@ -23,6 +23,7 @@ fn jobs_that_come_during_a_pause_begin_after_it() {
     let (sender, receiver) = mpsc::channel();
     for job in 0..5 {
         let sender = sender.clone();
+        let pool = if job % 2 == 0 { pool.clone() } else { pool.urgent() };
         pool.spawn(move || sender.send(job).unwrap());
     }
     let (mapper, mapped) = (pool.clone(), sender.clone());
@@ -61,6 +62,7 @@ fn a_pause_waits_for_running_jobs_and_for_work_on_other_threads() {
     let _alone = alone();
     let pool = Pool::new(1).unwrap();
     check_waited_for(|work| pool.spawn(work));
+    check_waited_for(|work| pool.urgent().spawn(work));
     check_waited_for(|work| drop(std::thread::spawn(|| Pool::here(work))));
 }
 

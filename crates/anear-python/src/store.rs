@@ -115,7 +115,7 @@ async fn find(store: LocalStore, request: SearchRequest, scope: Scope) -> PyResu
     let found = match scope {
         Scope::Filtered(None) => store.search(request).await,
         Scope::Filtered(Some(filter)) => store.search(request.filter(filter)).await,
-        Scope::Chosen(view, positions) => on_pool(move || view.search(&request, Some(&positions))).await,
+        Scope::Chosen(view, positions) => read(move || view.search(&request, Some(&positions))).await,
     };
     found.map_err(raise)
 }
@@ -124,7 +124,7 @@ async fn find_all(store: LocalStore, batch: SearchBatch, scope: Scope) -> PyResu
     let found = match scope {
         Scope::Filtered(None) => store.search_batch(batch).await,
         Scope::Filtered(Some(filter)) => store.search_batch(batch.filter(filter)).await,
-        Scope::Chosen(view, positions) => on_pool(move || view.search_batch(&batch, Some(&positions))).await,
+        Scope::Chosen(view, positions) => read(move || view.search_batch(&batch, Some(&positions))).await,
     };
     found.map_err(raise)
 }
@@ -163,8 +163,8 @@ async fn add(store: LocalStore, batch: Batch, replace: bool) -> PyResult<Vec<Str
     added.map_err(raise)
 }
 
-async fn on_pool<T: Send + 'static>(work: impl FnOnce() -> anear::Result<T> + Send + 'static) -> anear::Result<T> {
-    Pool::global().run(work).await?
+async fn read<T: Send + 'static>(work: impl FnOnce() -> anear::Result<T> + Send + 'static) -> anear::Result<T> {
+    Pool::global().urgent().run(work).await?
 }
 
 fn ids_at(view: &anear::View, positions: &[usize]) -> Vec<String> {

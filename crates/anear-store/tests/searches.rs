@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::sync::mpsc;
+
 use anear_documents::Filter;
-use anear_embeddings::{FakeEmbeddings, TableEmbeddings};
+use anear_embeddings::{DefaultEmbeddings, FakeEmbeddings, TableEmbeddings};
 use anear_kernels::Metric;
+use anear_pool::Pool;
 use anear_store::{Error, LocalStore, SearchBatch, SearchRequest, SearchType, VectorStore, VectorStoreExt, blocking};
 use futures::executor::block_on;
 use support::{Random, document, ids};
@@ -96,6 +99,45 @@ fn a_batch_finds_what_each_query_finds_alone() {
     let empty = LocalStore::new(FakeEmbeddings::new(DIM));
     let nothing = block_on(empty.search_batch(SearchBatch::new(vec![0.0; 2 * DIM], DIM))).unwrap();
     assert_eq!(nothing, [[], []]);
+}
+
+#[test]
+fn readers_wait_for_no_writer_that_has_all_threads() {
+    let pool = Pool::new(1).unwrap();
+    let model = DefaultEmbeddings::on(pool.clone());
+    let builder = LocalStore::builder(model).pool(pool.clone());
+    let documents = (0..200).map(|i| document(&i.to_string(), i % 10));
+    let store = block_on(builder.from_documents(documents.collect())).unwrap();
+    let (begin, begun) = mpsc::channel();
+    let (finish, finished) = mpsc::channel::<()>();
+    pool.spawn(move || {
+        begin.send(()).unwrap();
+        finished.recv().unwrap();
+    });
+    begun.recv().unwrap();
+    // The only thread for writers is taken until somebody finishes.
+    block_on(async {
+        let mut write = std::pin::pin!(store.upsert(vec![document("new", 8)]));
+        assert!(futures::poll!(write.as_mut()).is_pending());
+        let request = SearchRequest::new("text of 7").k(2);
+        for request in [
+            request.clone(),
+            request.clone().mmr(20, 0.5),
+            request.filter(Filter::all()),
+        ] {
+            let hits = store.search(request).await.unwrap();
+            assert_eq!(hits[0].document.id.as_deref(), Some("7"));
+        }
+        let dim = store.dim().unwrap();
+        let batch = SearchBatch::new(store.view().vectors(0..20).unwrap(), dim).k(3);
+        assert_eq!(store.search_batch(batch).await.unwrap().len(), 20);
+        assert_eq!(store.count(Some(Filter::eq("page", 3).into())).await.unwrap(), 20);
+        let ids = store.list(None).await.unwrap();
+        assert_eq!(store.get_by_ids(&ids).await.unwrap().len(), 200);
+        assert!(futures::poll!(write.as_mut()).is_pending());
+        finish.send(()).unwrap();
+        assert_eq!(write.await.unwrap(), ["new"]);
+    });
 }
 
 #[test]

@@ -90,10 +90,10 @@ impl LocalStore {
 struct Scanning(LocalStore);
 
 impl Scanning {
-    /// Calls for the scan. Behind the jobs that wait already: searches without end keep no writer from its turn.
+    /// Calls for the scan. Behind the jobs that wait already: searches without end keep no other reader from its turn.
     fn begin(self) {
-        let pool = self.0.shared.pool.clone();
-        pool.spawn(move || self.scan());
+        let readers = self.0.shared.readers.clone();
+        readers.spawn(move || self.scan());
     }
 
     fn scan(self) {
@@ -105,7 +105,7 @@ impl Scanning {
         // Before the next scan is called for, so that nobody waits for it whose candidates are found.
         for (member, candidates) in found {
             let view = view.clone();
-            self.0.shared.pool.spawn(move || member.finish(&view, &candidates));
+            self.0.shared.readers.spawn(move || member.finish(&view, &candidates));
         }
         drop(self);
         if let Some((member, candidates)) = last {

@@ -2,10 +2,11 @@
 //!
 //! # How readers and writers live together
 //!
-//! A search takes the current [`Snapshot`] and works on it to its end: it waits for nobody and sees nobody's half
-//! of a change; those that are under way at the same time share one scan (`gather.rs`). Writers take turns. A write embeds its texts first, then validates everything and builds the next
-//! snapshot beside the current one, then swaps one pointer; a write that fails or whose future is dropped before its
-//! turn has changed nothing, one that has begun its turn commits whole. After an acknowledged write every later
+//! A search takes the current [`Snapshot`] and works on it to its end, on threads that writers do not use: it waits for
+//! none of them, however long one builds, and sees nobody's half of a change; those that are under way at the same time
+//! share one scan (`gather.rs`). Writers take turns. A write embeds its texts first, then validates everything and builds
+//! the next snapshot beside the current one, then swaps one pointer; a write that fails or whose future is dropped before
+//! its turn has changed nothing, one that has begun its turn commits whole. After an acknowledged write every later
 //! search sees it.
 
 mod census;
@@ -62,6 +63,8 @@ struct Shared {
     embeddings: Arc<dyn Embeddings>,
     settings: Settings,
     pool: Pool,
+    /// The same for what reads, which waits for no writer.
+    readers: Pool,
     snapshot: ArcSwap<Snapshot>,
     fs: Arc<dyn Fs>,
     saved_model: Option<String>,
@@ -300,7 +303,7 @@ impl LocalStoreBuilder {
         self
     }
 
-    /// Computes on these threads (default: [`Pool::global`]).
+    /// Computes on these threads (default: [`Pool::global`]); what reads on its [urgent](Pool::urgent) ones.
     pub fn pool(mut self, pool: Pool) -> Self {
         self.pool = pool;
         self
@@ -365,6 +368,7 @@ impl LocalStoreBuilder {
         let shared = Shared {
             embeddings: self.embeddings,
             settings,
+            readers: self.pool.urgent(),
             pool: self.pool,
             snapshot: ArcSwap::from_pointee(snapshot),
             fs: self.fs,
@@ -460,7 +464,7 @@ impl LocalStore {
     /// Runs `read` on the state of the store when a thread of the compute pool takes it up.
     async fn read<R: Send + 'static>(&self, read: impl FnOnce(&View) -> Result<R> + Send + 'static) -> Result<R> {
         let store = self.clone();
-        self.shared.pool.run(move || read(&store.view())).await?
+        self.shared.readers.run(move || read(&store.view())).await?
     }
 }
 

@@ -164,13 +164,13 @@ impl View {
         selection: &Selection<'_>,
         knobs: &Knobs,
     ) -> Result<Vec<Vec<(Place, f32)>>> {
-        let Shared { settings, pool, .. } = &*self.shared;
+        let Shared { settings, readers, .. } = &*self.shared;
         let mut prepared = Cow::Borrowed(queries.as_slice());
         if settings.normalizes() {
             settings.prepare(prepared.to_mut(), queries.dim());
         }
         let queries = rows("queries", &prepared, queries.dim(), self.dim())?;
-        self.snapshot.nearest(queries, ks, selection, knobs, pool)
+        self.snapshot.nearest(queries, ks, selection, knobs, readers)
     }
 
     /// What the request's ranking and threshold make of its candidates.

@@ -82,6 +82,11 @@ impl Embeddings for DefaultEmbeddings {
         }
         Ok(vectors)
     }
+
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
+        let text = text.to_owned();
+        self.pool.urgent().run(move || embed(&text)).await?
+    }
 }
 
 fn embed(text: &str) -> Result<Vec<f32>> {

@@ -22,7 +22,7 @@ use hub::Hub;
 
 use crate::polite::slices;
 use crate::providers::environment::variable;
-use crate::{Embeddings, Error, Result};
+use crate::{Embeddings, Error, Result, the_only};
 
 /// Texts in one pass through the model.
 const BATCH: usize = 32;
@@ -116,19 +116,38 @@ impl HuggingFaceEmbeddings {
         })
     }
 
-    async fn tokenize(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+    async fn tokenize(&self, texts: &[String], pool: &Pool) -> Result<Vec<Vec<u32>>> {
         let mut all = Vec::with_capacity(texts.len());
         for slice in slices(texts) {
-            let (slice, model, pool) = (slice.to_vec(), Arc::clone(&self.model), self.pool.clone());
-            let tokens = self
-                .pool
-                .run(move || pool.map(slice.len(), |i| model.tokenize(&slice[i])))
+            let (slice, model, inner) = (slice.to_vec(), Arc::clone(&self.model), pool.clone());
+            let tokens = pool
+                .run(move || inner.map(slice.len(), |i| model.tokenize(&slice[i])))
                 .await?;
             for tokens in tokens {
                 all.push(tokens?);
             }
         }
         Ok(all)
+    }
+
+    async fn embed(&self, texts: &[String], pool: &Pool) -> Result<Vec<Vec<f32>>> {
+        let tokens = self.tokenize(texts, pool).await?;
+        // Longest first: texts of one batch are then of about one length, and little of it is padding.
+        let mut order: Vec<usize> = (0..tokens.len()).collect();
+        order.sort_by_key(|i| std::cmp::Reverse(tokens[*i].len()));
+        let mut vectors = vec![Vec::new(); texts.len()];
+        for positions in order.chunks(BATCH) {
+            let batch: Vec<Vec<u32>> = positions.iter().map(|i| tokens[*i].clone()).collect();
+            let model = Arc::clone(&self.model);
+            let embedded = pool
+                .run(move || embed(&model, &batch))
+                .await?
+                .map_err(|error| self.failed(&error))?;
+            for (position, vector) in positions.iter().zip(embedded) {
+                vectors[*position] = vector;
+            }
+        }
+        Ok(vectors)
     }
 
     fn failed(&self, error: &candle_core::Error) -> Error {
@@ -159,24 +178,11 @@ impl Embeddings for HuggingFaceEmbeddings {
     }
 
     async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let tokens = self.tokenize(texts).await?;
-        // Longest first: texts of one batch are then of about one length, and little of it is padding.
-        let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by_key(|i| std::cmp::Reverse(tokens[*i].len()));
-        let mut vectors = vec![Vec::new(); texts.len()];
-        for positions in order.chunks(BATCH) {
-            let batch: Vec<Vec<u32>> = positions.iter().map(|i| tokens[*i].clone()).collect();
-            let model = Arc::clone(&self.model);
-            let embedded = self
-                .pool
-                .run(move || embed(&model, &batch))
-                .await?
-                .map_err(|error| self.failed(&error))?;
-            for (position, vector) in positions.iter().zip(embedded) {
-                vectors[*position] = vector;
-            }
-        }
-        Ok(vectors)
+        self.embed(texts, &self.pool).await
+    }
+
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
+        the_only(&self.name, self.embed(&[text.to_owned()], &self.pool.urgent()).await?)
     }
 }
 

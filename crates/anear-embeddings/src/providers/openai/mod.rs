@@ -20,7 +20,7 @@ use http::Endpoint;
 use plan::{Batch, Rules};
 
 use crate::polite::copied;
-use crate::{Embeddings, Error, Result};
+use crate::{Embeddings, Error, Result, the_only};
 
 /// The client of OpenAI's embedding API and of compatible servers (LangChain's `OpenAIEmbeddings`).
 ///
@@ -72,13 +72,25 @@ impl OpenAiEmbeddings {
         OpenAiBuilder::default()
     }
 
+    async fn embed(&self, texts: &[String], pool: &Pool) -> Result<Vec<Vec<f32>>> {
+        let (count, texts, rules) = (texts.len(), copied(texts).await, Arc::clone(&self.rules));
+        let batches = pool.run(move || plan::batches(texts, &rules)).await??;
+        let requests: Vec<_> = batches.iter().map(|batch| self.answer(batch, pool)).collect();
+        let answers: Vec<_> = stream::iter(requests).buffered(self.concurrency).try_collect().await?;
+        let owners = batches.into_iter().map(|batch| batch.owners).collect();
+        let vectors = pool.run(move || plan::merge(count, owners, answers)).await?;
+        vectors
+            .into_iter()
+            .map(|vector| vector.map_or_else(|| self.skipped(), Ok))
+            .collect()
+    }
+
     /// Sends one batch and gives its verified vectors.
-    async fn answer(&self, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+    async fn answer(&self, batch: &Batch, pool: &Pool) -> Result<Vec<Vec<f32>>> {
         let body = self.endpoint.post(&batch.body).await?;
         let (count, width) = (batch.owners.len(), Arc::clone(&self.width));
         let (rules, redact) = (Arc::clone(&self.rules), self.endpoint.redactor());
-        self.pool
-            .run(move || wire::read(&body, &rules.model, count, &width, &redact))
+        pool.run(move || wire::read(&body, &rules.model, count, &width, &redact))
             .await?
     }
 }
@@ -105,16 +117,11 @@ impl Embeddings for OpenAiEmbeddings {
     }
 
     async fn embed_documents(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let (count, texts, rules) = (texts.len(), copied(texts).await, Arc::clone(&self.rules));
-        let batches = self.pool.run(move || plan::batches(texts, &rules)).await??;
-        let requests: Vec<_> = batches.iter().map(|batch| self.answer(batch)).collect();
-        let answers: Vec<_> = stream::iter(requests).buffered(self.concurrency).try_collect().await?;
-        let owners = batches.into_iter().map(|batch| batch.owners).collect();
-        let vectors = self.pool.run(move || plan::merge(count, owners, answers)).await?;
-        vectors
-            .into_iter()
-            .map(|vector| vector.map_or_else(|| self.skipped(), Ok))
-            .collect()
+        self.embed(texts, &self.pool).await
+    }
+
+    async fn embed_query(&self, text: &str) -> Result<Vec<f32>> {
+        the_only(self.model(), self.embed(&[text.to_owned()], &self.pool.urgent()).await?)
     }
 }
 

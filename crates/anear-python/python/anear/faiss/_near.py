@@ -37,6 +37,8 @@ class IndexNear(EngineIndex):
     'all 2 vectors are compared: they are few'
     """
 
+    _told: Knobs
+
     def __init__(self, d: SupportsIndex, shape: str = "Near", metric: int | str = METRIC_L2) -> None:
         """An empty index of vectors of width `d`, compared by L2, inner product or cosine.
 

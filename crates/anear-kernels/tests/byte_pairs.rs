@@ -23,7 +23,8 @@ fn distances_are_near_exact_ones_and_the_same_on_every_instruction_set() {
             if !(1e-15..1e14).contains(&range) {
                 continue;
             }
-            let pairs = BytePairs::new(rows.iter(), rows);
+            let order: Vec<u32> = (0..len as u32).collect();
+            let pairs = BytePairs::new(rows, &order);
             // Not in order, and one of them twice.
             let others: Vec<u32> = (0..len as u32).rev().chain([0]).collect();
             let mut first = Vec::new();
@@ -47,23 +48,36 @@ fn distances_are_near_exact_ones_and_the_same_on_every_instruction_set() {
 }
 
 #[test]
-fn whole_numbers_are_exact_and_what_is_out_of_range_is_brought_in() {
-    let components: Vec<f32> = (0..6).map(|i| [0.0, 255.0, 7.0, 100.0, 13.0, 13.0][i]).collect();
-    let rows = Rows::new(&components, 2).unwrap();
-    let pairs = BytePairs::new(rows.iter().chain([&[-500.0, 1e9][..]]), rows);
+fn whole_numbers_are_exact() {
+    let components = [0.0, 255.0, 7.0, 100.0, 13.0, 13.0, 255.0, 0.0];
+    let pairs = BytePairs::new(Rows::new(&components, 2).unwrap(), &[3, 0, 1, 2]);
     let mut distances = [0.0; 3];
-    // The second component goes from 13 to 255.
-    let shown = BytePairs::new(rows.iter(), Rows::new(&[0.0, 0.0, 255.0, 255.0], 2).unwrap());
-    shown.squared_distances(0, &[0, 1, 2], &mut PairMemory::default(), &mut distances);
+    pairs.squared_distances(1, &[1, 2, 3], &mut PairMemory::default(), &mut distances);
     assert_eq!(distances, [0.0, 7.0 * 7.0 + 155.0 * 155.0, 13.0 * 13.0 + 242.0 * 242.0]);
-    pairs.squared_distances(3, &[0], &mut PairMemory::default(), &mut distances[..1]);
-    assert_eq!(distances[0], 0.0, "the corner of the range, where the first row is");
+}
+
+#[test]
+fn no_number_of_components_is_too_large_to_add_up() {
+    for dim in [33_100, 90_550, 131_072] {
+        let mut components = vec![0.0; dim];
+        components.resize(3 * dim, 1.0);
+        let pairs = BytePairs::new(Rows::new(&components, dim).unwrap(), &[0, 1, 2]);
+        for kernels in every_isa() {
+            let mut distances = [f32::NAN; 2];
+            pairs.squared_distances_on(kernels, 1, &[0, 2], &mut PairMemory::default(), &mut distances);
+            assert!(
+                (distances[0] - dim as f32).abs() < 0.001 * dim as f32,
+                "{dim}: {distances:?}"
+            );
+            assert_eq!(distances[1], 0.0, "{kernels:?}, {dim}");
+        }
+    }
 }
 
 #[test]
 fn rows_that_are_all_alike_are_no_distance_apart() {
     let rows = Rows::new(&[5.0; 12], 4).unwrap();
     let mut distances = [1.0; 2];
-    BytePairs::new(rows.iter(), rows).squared_distances(0, &[1, 2], &mut PairMemory::default(), &mut distances);
+    BytePairs::new(rows, &[0, 1, 2]).squared_distances(0, &[1, 2], &mut PairMemory::default(), &mut distances);
     assert_eq!(distances, [0.0; 2]);
 }

@@ -63,7 +63,8 @@ impl Learned {
             is_linked |= ends.contains(&slot);
             links.set(end, &ends, code);
         }
-        // Where all have nearer ones, the nearest gives up its farthest: what nothing links to is never found.
+        // Where all have nearer ones, the nearest gives up its farthest: what nothing links to is not found before everything is
+        // built anew. So is, until then, what only this link led to.
         if let Some(&nearest) = own.first().filter(|_| !is_linked) {
             let mut ends: Vec<u32> = links.of(nearest).collect();
             ends.pop();
@@ -131,6 +132,11 @@ impl<'a> Vectors<'a> {
             return all;
         };
         let between: Vec<f32> = self.distances(new, all.iter().copied()).collect();
+        // Copies lead to all that it would lead to.
+        if between[..own].contains(&0.0) {
+            all.remove(own);
+            return all;
+        }
         let is_needless = |at: &usize| leads_to(between[*at], near[own.max(*at)].distance());
         let farther = (own + 1..all.len()).rev().find(is_needless);
         let itself = (0..own).any(|at| is_needless(&at)).then_some(own);

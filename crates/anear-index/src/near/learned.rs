@@ -25,7 +25,7 @@ pub(super) const DEGREES: [usize; 2] = [64, 32];
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
 /// memory. Images (Fashion-MNIST, patches of photographs) are on this side, where walks take two thirds of the time; word and
 /// sentence embeddings on the other, where they take a third.
-const READ_MAX: f32 = 400_000.0;
+pub(super) const READ_MAX: f32 = 400_000.0;
 
 /// The recall that this is decided by, and that is asked for where nothing else is said.
 pub(super) const RECALL: f64 = 0.95;
@@ -169,8 +169,8 @@ impl Built {
         );
         let sample = rows.gathered(sample.into_iter());
         let sample = Rows::new(&sample, rows.dim()).expect("whole vectors");
-        let code = choose(rows, sample, metric, seed, pool)?;
         let longest = longest(sample);
+        let code = choose(rows, sample, metric, longest, seed, pool)?;
         let radius = sample.iter().map(|row| code.from_mean(row)).fold(0.0, f32::max);
         let Partition { order, lists } = Partition::of(rows, &code, seed, pool)?;
         let mut exact = Exact::for_all(metric, rows)?;
@@ -226,7 +226,7 @@ impl Built {
             return Ok(());
         }
         let material = Material {
-            space: Space::new(rows, &self.order, metric, usual),
+            space: Space::new(rows, usual, &self.order, metric, self.learned.longest),
             longest: self.learned.longest,
             code: &self.learned.code,
             codes: &self.learned.codes,
@@ -267,14 +267,21 @@ impl Built {
 }
 
 /// The code that reads fewest bytes: its own, and those of the candidates that it needs for nearly all neighbors.
-fn choose(rows: Rows<'_>, sample: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Result<TransformCode> {
+fn choose(
+    rows: Rows<'_>,
+    sample: Rows<'_>,
+    metric: Metric,
+    longest: f32,
+    seed: u64,
+    pool: Option<&Pool>,
+) -> Result<TransformCode> {
     let spectrum = Spectrum::of(sample, &Training { seed, pool })?;
     let row_len = Form::of(rows.as_slice()).bytes() * rows.dim();
     let trials = trials(rows, metric, seed, pool);
     let mut best: Option<(usize, TransformCode)> = None;
     for nibbles in NIBBLES {
         let code = spectrum.code(metric, nibbles);
-        let candidates = needed(&code, rows, &trials, pool);
+        let candidates = needed(&code, longest, rows, &trials, pool);
         let cost = ESTIMATED * code.code_len() + candidates * row_len * JUMP;
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, code));
@@ -310,22 +317,24 @@ fn trials(rows: Rows<'_>, metric: Metric, seed: u64, pool: Option<&Pool>) -> Vec
 }
 
 /// How many candidates by estimate hold 199 of 200 of the nearest.
-fn needed(code: &TransformCode, rows: Rows<'_>, trials: &[Trial], pool: Option<&Pool>) -> usize {
-    let ranks = on_pool(pool, trials.len(), |i| ranks(code, rows, &trials[i]));
+fn needed(code: &TransformCode, longest: f32, rows: Rows<'_>, trials: &[Trial], pool: Option<&Pool>) -> usize {
+    let ranks = on_pool(pool, trials.len(), |i| ranks(code, longest, rows, &trials[i]));
     let mut ranks = ranks.concat();
     ranks.sort_unstable();
     ranks.get(ranks.len() * 199 / 200).copied().unwrap_or(0) + 1
 }
 
 /// How many are estimated to be nearer than each of the nearest.
-fn ranks(code: &TransformCode, rows: Rows<'_>, trial: &Trial) -> Vec<usize> {
+fn ranks(code: &TransformCode, longest: f32, rows: Rows<'_>, trial: &Trial) -> Vec<usize> {
     let near = rows.gathered(trial.near.iter().copied());
     let near = Rows::new(&near, code.dim()).expect("whole vectors");
     let (mut encoded, mut codes) = (Vec::new(), Codes::new(code.layout(), code.code_len()));
     code.encode(near, &mut encoded);
     codes.extend_from_rows(&encoded).expect("memory for some hundred codes");
     let mut query = TransformedQuery::default();
-    code.prepare(rows.row(trial.query), &mut query);
+    let mut vector = rows.row(trial.query).to_vec();
+    lengthen(code.metric(), &mut vector, longest);
+    code.prepare(&vector, &mut query);
     let mut estimates = vec![[0.0; BLOCK_LEN]; near.len().div_ceil(BLOCK_LEN)];
     for (block, out) in codes.as_bytes().chunks(code.block_len()).zip(&mut estimates) {
         query.tables().estimates(block, f32::INFINITY, out);

@@ -21,8 +21,9 @@ use anear_pool::Pool;
 use anear_quant::Training;
 
 use self::exact::Exact;
+use self::fit::Trail;
 use self::ids::Ids;
-use self::learned::{Built, DEGREES, GRAPH_MIN, Learned, RECALL};
+use self::learned::{Built, DEGREES, GRAPH_MIN, Learned, READ_MAX, RECALL};
 use self::search::Scratches;
 use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::mismatch;
@@ -166,7 +167,8 @@ pub(crate) fn knobs() -> Vec<&'static Knob> {
 /// list. The same vectors added in the same calls make the same index, to the bit, on any number of threads.
 ///
 /// With a filter, either the selected vectors are all compared or lists are read until as many selected ones were seen as
-/// a search without a filter would see: recall is no lower, also where the filter has to do with the query.
+/// a search without a filter would see; one that selects nearly all lets the graph be walked. Where a filter, or what was
+/// removed, has to do with a query, it is compared with all that is selected: recall is no lower.
 ///
 /// ```
 /// use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};
@@ -283,8 +285,20 @@ impl Near {
             _ if learned.lists.listed() < GRAPH_MIN => {
                 format!("lists alone, as a graph saves nothing before there are {GRAPH_MIN} vectors")
             }
-            _ => "lists alone, as little of them has to be read".into(),
+            _ if self.is_little_read(learned) => "lists alone, as little of them has to be read".into(),
+            _ => format!("lists alone, as walks over a graph did not reach a recall of {RECALL}"),
         }
+    }
+
+    /// Whether a graph is not worth building.
+    fn is_little_read(&self, learned: &Learned) -> bool {
+        let trail = Trail {
+            learned,
+            exact: &self.exact,
+            links: None,
+        };
+        let effort = learned.read[0].effort(RECALL);
+        effort.is_some_and(|effort| trail.cost(effort) <= READ_MAX)
     }
 
     /// Appends vectors under these ids, which are larger than all before.

@@ -144,7 +144,10 @@ impl Near {
         let mut cheaper = trails.filter_map(|(trail, curves)| {
             let effort = effort_of(curves)?;
             // What is no answer is visited as well; lists are read until enough that is one was seen.
-            let longer = effort.times(self.ids.slots(), selected);
+            let longer = match ways {
+                1 => effort,
+                _ => effort.times(self.ids.slots(), selected),
+            };
             (trail.cost(longer) < compared).then_some(match trail.links {
                 Some(_) => Way::Walk(learned, longer, among),
                 None => Way::Read(learned, effort, among),

@@ -4,35 +4,43 @@
 //! a query is what has the larger inner product (Bachrach et al., *Speeding up the Xbox recommender system*, 2014). What is
 //! much longer than most is left out when that length is found, and lacks nothing.
 
-use anear_kernels::{BytePairs, Metric, PairMemory, Rows};
+use anear_kernels::{BytePairs, IdSelector, Metric, PairMemory, Rows, TopK, scan_batch};
 use anear_quant::TransformCode;
 
 use crate::graph::walk::Reached;
 
+/// Rounding to bytes may add this share to the squared distance of neighbors.
+const ROUNDING: f64 = 0.01;
+
+/// Vectors whose nearest are looked for to know how far neighbors are.
+const LOOKED_AT: usize = 64;
+
 /// The rows of an index that is built, in the order of its slots.
 ///
-/// They are compared as bytes: which links are kept depends as little on what is rounded to a two hundredth of its range as on
-/// which vectors there happen to be, and comparing is most of the work.
+/// They are compared as bytes where these tell neighbors apart: which links are kept depends on a hundredth of a distance as
+/// little as on which vectors there happen to be, and comparing is most of the work.
 #[derive(Clone, Debug)]
 pub(super) struct Space<'a> {
     rows: Rows<'a>,
     /// The row of each slot.
     order: &'a [u32],
-    /// By slot, and the component that each lacks.
-    pairs: BytePairs,
+    /// By slot.
+    bytes: Option<BytePairs>,
+    /// By slot, the component that each lacks.
     heights: Vec<f32>,
 }
 
 impl<'a> Space<'a> {
-    /// Vectors by this metric, in the ranges and with the length of the usual ones.
-    pub(super) fn new(rows: Rows<'a>, order: &'a [u32], metric: Metric, usual: Rows<'_>) -> Self {
-        let longest = longest(usual);
-        let in_order = || order.iter().map(|row| rows.row(*row as usize));
+    /// Vectors by this metric, and usual ones among them, of which the longest have this squared length.
+    pub(super) fn new(rows: Rows<'a>, usual: Rows<'_>, order: &'a [u32], metric: Metric, longest: f32) -> Self {
+        let in_order = order.iter().map(|row| rows.row(*row as usize));
+        let bytes = BytePairs::new(rows, order);
+        let is_enough = bytes.error() <= ROUNDING * f64::from(distance_of_neighbors(usual));
         Self {
             rows,
             order,
-            pairs: BytePairs::new(in_order(), usual),
-            heights: in_order().map(|vector| height(metric, vector, longest)).collect(),
+            bytes: Some(bytes).filter(|_| is_enough),
+            heights: in_order.map(|vector| height(metric, vector, longest)).collect(),
         }
     }
 
@@ -51,8 +59,21 @@ impl<'a> Space<'a> {
             space: self,
             memory: PairMemory::default(),
             slots: Vec::new(),
+            positions: Vec::new(),
         }
     }
+}
+
+/// The median of the squared distances of some rows to the nearest others.
+fn distance_of_neighbors(rows: Rows<'_>) -> f32 {
+    let some = rows.gathered((0..rows.len()).step_by(rows.len().div_ceil(LOOKED_AT)));
+    let some = Rows::new(&some, rows.dim()).expect("whole vectors");
+    let mut tops: Vec<TopK> = some.iter().map(|_| TopK::new(2)).collect();
+    scan_batch(Metric::L2, some, rows, 0, &IdSelector::All, &mut tops);
+    let nearest = tops.into_iter().filter_map(|top| top.into_sorted().pop());
+    let mut distances: Vec<f32> = nearest.map(|neighbor| neighbor.distance).collect();
+    distances.sort_unstable_by(f32::total_cmp);
+    distances.get(distances.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Measures distances in a [`Space`].
@@ -60,20 +81,32 @@ pub(super) struct Measure<'a> {
     space: &'a Space<'a>,
     memory: PairMemory,
     slots: Vec<u32>,
+    positions: Vec<usize>,
 }
 
 impl Measure<'_> {
     /// The squared distances of a slot to others.
     pub(super) fn distances(&mut self, slot: u32, others: &[Reached], out: &mut Vec<f32>) {
-        self.slots.clear();
-        self.slots.extend(others.iter().map(|other| other.slot()));
+        let space = self.space;
         out.clear();
         out.resize(others.len(), 0.0);
-        let Space { pairs, heights, .. } = self.space;
-        pairs.squared_distances(slot, &self.slots, &mut self.memory, out);
-        let own = heights[slot as usize];
-        for (distance, other) in out.iter_mut().zip(&self.slots) {
-            let height = own - heights[*other as usize];
+        match &space.bytes {
+            Some(bytes) => {
+                self.slots.clear();
+                self.slots.extend(others.iter().map(|other| other.slot()));
+                bytes.squared_distances(slot, &self.slots, &mut self.memory, out);
+            }
+            None => {
+                let row_of = |slot: u32| space.order[slot as usize] as usize;
+                self.positions.clear();
+                self.positions.extend(others.iter().map(|other| row_of(other.slot())));
+                let own = space.rows.row(row_of(slot));
+                Metric::L2.distances_at(own, space.rows, &self.positions, out);
+            }
+        }
+        let own = space.heights[slot as usize];
+        for (distance, other) in out.iter_mut().zip(others) {
+            let height = own - space.heights[other.slot() as usize];
             *distance += height * height;
         }
     }

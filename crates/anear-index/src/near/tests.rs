@@ -453,6 +453,36 @@ fn copies_of_a_vector_do_not_hide_what_is_behind_them() {
 }
 
 #[test]
+fn copies_that_come_one_by_one_hide_nothing_either() {
+    let (base, queries) = (clustered(1, LEN), clustered(2, 50));
+    let mut index = index(NearShape::Graph, Metric::L2, &base);
+    for _ in 0..200 {
+        index.add(rows(&base[..DIM])).unwrap();
+    }
+    let got = recall(&index, &queries, &SearchRequest::new(K));
+    assert!(got > 0.93, "{got}");
+    // Those behind the copies.
+    let around = recall(&index, &base[..DIM], &SearchRequest::new(250));
+    assert!(around > 0.9, "{around}");
+}
+
+#[test]
+fn a_component_of_another_scale_ruins_no_graph() {
+    let [base, queries] = [(1, LEN), (2, 100)].map(|(seed, len)| {
+        let mut vectors = clustered(seed, len);
+        vectors.iter_mut().step_by(DIM).for_each(|x| *x *= 1000.0);
+        vectors
+    });
+    for metric in [Metric::L2, Metric::InnerProduct] {
+        let index = index(NearShape::Graph, metric, &base);
+        let (trail, _) = index.measured(0.95).unwrap();
+        assert!(trail.links.is_some(), "{metric}: {}", index.explain());
+        let got = recall(&index, &queries, &SearchRequest::new(K));
+        assert!(got > 0.93, "{metric}: {got}");
+    }
+}
+
+#[test]
 fn vectors_unlike_those_before_are_found_as_soon_as_they_come() {
     let base = clustered(1, LEN);
     // Around other middles.

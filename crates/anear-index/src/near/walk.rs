@@ -266,7 +266,7 @@ impl Scratch {
             answers += slots.clone().filter(|slot| accepts(*slot as u32)).count();
             self.visits = at + 1;
             self.scan(codes, slots, &accepts);
-            if read >= wanted && (answers as f32) < LESS * among.share * read as f32 {
+            if among.nearer_max.is_some() && read >= wanted && (answers as f32) < LESS * among.share * read as f32 {
                 self.slots.clear();
                 return;
             }

@@ -6,26 +6,27 @@ use crate::{kernels::Kernels, rows::Rows};
 /// Rows for being compared with each other many times, where distances need not be exact: a quarter of the memory, and whole
 /// numbers, of which a processor multiplies and adds up more at a time.
 ///
-/// All components have the same step: the widest range of one in a sample, in 255 parts (fewer beyond 33,000 components). What is
-/// outside of a component's range becomes the nearest within. Distances are the same on every instruction set.
+/// All components have the same step: the widest range of one, in 255 parts (fewer beyond 33,000 components). Whether that tells
+/// rows apart is for [`error`](Self::error) to say. Distances are the same on every instruction set.
 ///
 /// ```
 /// use anear_kernels::{BytePairs, PairMemory, Rows};
 ///
 /// let rows = Rows::new(&[0.0, 0.0, 3.0, 4.0, 6.0, 8.0], 2).expect("three rows");
-/// let pairs = BytePairs::new(rows.iter(), rows);
+/// let pairs = BytePairs::new(rows, &[2, 1, 0]);
 /// let mut distances = [0.0; 2];
 /// pairs.squared_distances(0, &[1, 2], &mut PairMemory::default(), &mut distances);
 /// assert!((distances[0] - 25.0).abs() < 0.5 && (distances[1] - 100.0).abs() < 0.5);
+/// assert!(pairs.error() < 0.001);
 /// ```
 #[derive(Clone, Debug)]
 pub struct BytePairs {
+    dim: usize,
     stride: usize,
     codes: Vec<u8>,
     /// The squared length of each row in steps.
     squares: Vec<i64>,
-    /// What a squared step stands for.
-    unit: f32,
+    step: f64,
 }
 
 /// Memory to work in, used again.
@@ -37,25 +38,26 @@ pub struct PairMemory {
 }
 
 impl BytePairs {
-    /// Of these rows, in the ranges of a sample.
+    /// Of these rows, in this order.
     ///
     /// # Panics
-    /// When a row is not as wide as the sample, or that is empty.
-    pub fn new<'a>(rows: impl Iterator<Item = &'a [f32]>, sample: Rows<'_>) -> Self {
-        let dim = sample.dim();
+    /// When there is no row, or none at a position of `order`.
+    pub fn new(rows: Rows<'_>, order: &[u32]) -> Self {
+        let dim = rows.dim();
         // No sum of products is beyond 32 bits then.
-        let levels = LEVELS.min((i32::MAX as f32 / dim as f32).sqrt().floor());
-        let (lows, range) = ranges(sample);
+        let levels = LEVELS.min((i32::MAX as usize / dim).isqrt() as f32);
+        let (lows, range) = ranges(rows);
         let step = range / levels;
         let per_step = if step > 0.0 { (1.0 / step).min(f32::MAX) } else { 0.0 };
         let mut pairs = Self {
+            dim,
             stride: dim.next_multiple_of(CHUNK),
             codes: Vec::new(),
-            squares: Vec::new(),
-            unit: step * step,
+            squares: Vec::with_capacity(order.len()),
+            step: f64::from(step),
         };
-        for row in rows {
-            assert_eq!(row.len(), dim, "a row as wide as the sample");
+        pairs.codes.reserve_exact(order.len() * pairs.stride);
+        for row in order.iter().map(|row| rows.row(*row as usize)) {
             let start = pairs.codes.len();
             let rounded = row
                 .iter()
@@ -69,6 +71,12 @@ impl BytePairs {
             pairs.squares.push(square.sum());
         }
         pairs
+    }
+
+    /// What roundings add to a squared distance on average: where it is not small beside the distances of neighbors, these are
+    /// not told apart.
+    pub fn error(&self) -> f64 {
+        self.dim as f64 * self.step * self.step / 6.0
     }
 
     /// Writes the squared distances of a row to others to `out`, by their positions.
@@ -106,10 +114,10 @@ impl BytePairs {
         products.resize(others.len(), 0);
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
         unsafe { (kernels.bytes.products)(numbers, codes, products) };
-        let own = self.squares[row as usize];
+        let (own, unit) = (self.squares[row as usize], self.step * self.step);
         for ((distance, product), other) in out.iter_mut().zip(products).zip(others) {
             let steps = own + self.squares[*other as usize] - 2 * i64::from(*product);
-            *distance = steps as f32 * self.unit;
+            *distance = (steps as f64 * unit) as f32;
         }
     }
 
@@ -119,9 +127,9 @@ impl BytePairs {
 }
 
 /// The least of each component, and the widest range of one.
-fn ranges(sample: Rows<'_>) -> (Vec<f32>, f32) {
-    let (mut lows, mut highs) = (sample.row(0).to_vec(), sample.row(0).to_vec());
-    for row in sample {
+fn ranges(rows: Rows<'_>) -> (Vec<f32>, f32) {
+    let (mut lows, mut highs) = (rows.row(0).to_vec(), rows.row(0).to_vec());
+    for row in rows {
         for ((low, high), x) in lows.iter_mut().zip(&mut highs).zip(row) {
             (*low, *high) = (low.min(*x), high.max(*x));
         }

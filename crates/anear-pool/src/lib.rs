@@ -108,9 +108,9 @@ impl Pool {
         &GLOBAL
     }
 
-    /// The same pool for work that waits for no other, however much of that there is and however long it takes: what is
-    /// asked of this handle is done by threads of its own, which sleep while nothing is urgent. Where both are busy, the
-    /// operating system shares the cores among them.
+    /// The same pool for urgent work, which waits for none that is not, however much of that there is and however long it
+    /// takes: what is asked of this handle is done by threads of its own, which sleep while nothing is urgent. Where both
+    /// are busy, the operating system shares the cores among them.
     ///
     /// For searches, and whatever else is short and awaited by somebody.
     ///

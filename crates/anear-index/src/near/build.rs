@@ -1,7 +1,8 @@
 //! Building the graph: neighbors from the lists, pruned, with links back, pruned again; then the same once more, with the
 //! neighbors that walks over this first graph find.
 //!
-//! No vector is searched for in a graph while it grows: what is near is found for all vectors side by side. The rule of pruning is that of Vamana (Jayaram Subramanya et al., *DiskANN*, 2019).
+//! No vector is searched for in a graph while it grows: what is near is found for all vectors side by side. The rule of
+//! pruning is that of Vamana (Jayaram Subramanya et al., *DiskANN*, 2019).
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

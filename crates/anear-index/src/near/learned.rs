@@ -25,7 +25,7 @@ pub(super) const DEGREES: [usize; 2] = [64, 32];
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
 /// memory. Images (Fashion-MNIST, patches of photographs) are on this side, where walks take two thirds of the time; word and
 /// sentence embeddings on the other, where they take a third.
-pub(super) const READ_MAX: f32 = 400_000.0;
+const READ_MAX: f32 = 400_000.0;
 
 /// The recall that this is decided by, and that is asked for where nothing else is said.
 pub(super) const RECALL: f64 = 0.95;
@@ -133,6 +133,17 @@ impl Learned {
         exact.row_len() + self.code.code_len() + Links::new(&self.code, degree).row_len()
     }
 
+    /// Whether lists take too little time for a graph to be worth building.
+    pub(super) fn is_little_read(&self, exact: &Exact) -> bool {
+        let trail = Trail {
+            learned: self,
+            exact,
+            links: None,
+        };
+        let effort = self.read[0].effort(RECALL);
+        effort.is_some_and(|effort| trail.cost(effort) <= READ_MAX)
+    }
+
     /// What walks go over, where there is a graph.
     pub(super) fn ground(&self) -> Option<Ground<'_>> {
         let lists = &self.lists;
@@ -141,12 +152,17 @@ impl Learned {
 
     /// Makes a query ready for estimating.
     pub(super) fn prepare(&self, query: &[f32], scratch: &mut Scratch) {
-        let own = &mut scratch.lengthened;
-        own.clear();
-        own.extend_from_slice(query);
-        lengthen(self.code.metric(), own, self.longest);
-        self.code.prepare(own, &mut scratch.query);
-        scratch.offset = offset(&self.code, own, self.longest);
+        let query = match self.code.metric() {
+            Metric::L2 => query,
+            metric => {
+                scratch.lengthened.clear();
+                scratch.lengthened.extend_from_slice(query);
+                lengthen(metric, &mut scratch.lengthened, self.longest);
+                &scratch.lengthened
+            }
+        };
+        self.code.prepare(query, &mut scratch.query);
+        scratch.offset = offset(&self.code, query, self.longest);
     }
 }
 
@@ -216,7 +232,7 @@ impl Built {
         let probes = Probes::draw(rows, &slots, &self.exact, metric, seed, pool);
         self.learned.read = probes.measure(self.trail(None), pool);
         let effort = self.learned.read[0].effort(RECALL);
-        let is_cheap = rows.len() < GRAPH_MIN || effort.is_some_and(|effort| self.trail(None).cost(effort) <= READ_MAX);
+        let is_cheap = rows.len() < GRAPH_MIN || self.learned.is_little_read(&self.exact);
         let bytes = |degree| self.learned.bytes_with_links(&self.exact, degree);
         let degrees: Vec<usize> = DEGREES
             .into_iter()

@@ -21,9 +21,8 @@ use anear_pool::Pool;
 use anear_quant::Training;
 
 use self::exact::Exact;
-use self::fit::Trail;
 use self::ids::Ids;
-use self::learned::{Built, DEGREES, GRAPH_MIN, Learned, READ_MAX, RECALL};
+use self::learned::{Built, DEGREES, GRAPH_MIN, Learned, RECALL};
 use self::search::Scratches;
 use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::mismatch;
@@ -285,20 +284,9 @@ impl Near {
             _ if learned.lists.listed() < GRAPH_MIN => {
                 format!("lists alone, as a graph saves nothing before there are {GRAPH_MIN} vectors")
             }
-            _ if self.is_little_read(learned) => "lists alone, as little of them has to be read".into(),
+            _ if learned.is_little_read(&self.exact) => "lists alone, as little of them has to be read".into(),
             _ => format!("lists alone, as walks over a graph did not reach a recall of {RECALL}"),
         }
-    }
-
-    /// Whether a graph is not worth building.
-    fn is_little_read(&self, learned: &Learned) -> bool {
-        let trail = Trail {
-            learned,
-            exact: &self.exact,
-            links: None,
-        };
-        let effort = learned.read[0].effort(RECALL);
-        effort.is_some_and(|effort| trail.cost(effort) <= READ_MAX)
     }
 
     /// Appends vectors under these ids, which are larger than all before.

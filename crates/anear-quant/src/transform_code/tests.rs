@@ -24,6 +24,17 @@ fn blocks(code: &TransformCode, vectors: Rows<'_>) -> Codes {
     codes
 }
 
+/// What a query's tables estimate of whole blocks.
+fn estimates(code: &TransformCode, codes: &Codes, query: &TransformedQuery) -> Vec<f32> {
+    let blocks = codes.as_bytes().chunks(code.block_len());
+    let estimates = blocks.flat_map(|block| {
+        let mut out = [0.0; BLOCK_LEN];
+        query.tables().estimates(block, f32::INFINITY, &mut out);
+        out
+    });
+    estimates.collect()
+}
+
 /// The squared error of estimated inner products, as a share of the distances' variance.
 fn error(code: &TransformCode, vectors: Rows<'_>, queries: Rows<'_>) -> f64 {
     let codes = blocks(code, vectors);
@@ -36,12 +47,7 @@ fn error(code: &TransformCode, vectors: Rows<'_>, queries: Rows<'_>) -> f64 {
             .map(|v| f64::from(code.metric.distance(query, v)))
             .collect();
         let mean = truth.iter().sum::<f64>() / truth.len() as f64;
-        let mut estimates = Vec::new();
-        for block in codes.as_bytes().chunks(code.block_len()) {
-            let mut out = [0.0; BLOCK_LEN];
-            query_tables.tables().estimates(block, f32::INFINITY, &mut out);
-            estimates.extend(out);
-        }
+        let estimates = estimates(code, &codes, &query_tables);
         // What all estimates of a query lack is the same for all.
         let lack = truth
             .iter()
@@ -93,12 +99,9 @@ fn estimates_are_right_on_average() {
                 code.prepare(query, &mut query_tables);
                 let truth = vectors.iter().map(|v| f64::from(metric.distance(query, v)));
                 truths.extend(truth);
-                for block in codes.as_bytes().chunks(code.block_len()) {
-                    let mut out = [0.0; BLOCK_LEN];
-                    query_tables.tables().estimates(block, f32::INFINITY, &mut out);
-                    let lacking = code.lacking(query);
-                    errors.extend(out.map(|estimate| f64::from(estimate + lacking)));
-                }
+                let lacking = code.lacking(query);
+                let estimates = estimates(&code, &codes, &query_tables);
+                errors.extend(estimates.iter().map(|estimate| f64::from(estimate + lacking)));
             }
             errors
                 .iter_mut()

@@ -1,16 +1,19 @@
-//! Exact search on one thread: queries per second of a single-query scan, of the same through rounded rows and of a batch,
-//! for every instruction set.
+//! Exact search on one thread: queries per second of a single-query scan, of the same through rounded rows and sketches, of a
+//! batch and of the same through sketches, for every instruction set.
 //!
 //!     cargo bench -p anear-kernels --bench scan -- [ROWS.f32 DIM]
 //!
-//! `ROWS.f32` holds little-endian f32, row after row; without it, 60,000 x 784 uniform random numbers.
+//! `ROWS.f32` holds little-endian f32, row after row, the last 1,000 of which are the queries; without it, 60,000 x 784
+//! uniform random numbers, which no sketch can be made of.
 //! Rounds of all candidates are interleaved and the fastest round of each counts, in processor time of the thread
 //! (on Linux), so that a busy machine slows all of them alike.
 #![allow(clippy::print_stdout, reason = "a benchmark reports to the terminal")]
 
-use std::{env, fs, time::Instant};
+use std::{env, fs, slice, time::Instant};
 
-use anear_kernels::{ByteQuery, ByteRows, ByteRun, IdSelector, Isa, Kernels, Metric, Rows, TopK, isa_report};
+use anear_kernels::{
+    ByteQuery, ByteRows, ByteRun, IdSelector, Isa, Kernels, Metric, Random, Rows, Sketcher, TopK, isa_report,
+};
 
 const K: usize = 10;
 const ROUNDS: usize = 5;
@@ -19,9 +22,8 @@ const BATCH: usize = 1000;
 
 fn main() {
     let (data, dim) = input();
-    let rows = Rows::new(&data, dim).expect("whole rows");
-    let queries: Vec<f32> = random(BATCH * dim, 2);
-    let queries = Rows::new(&queries, dim).expect("whole rows");
+    let all = Rows::new(&data, dim).expect("whole rows");
+    let (rows, queries) = (all.slice(0..all.len() - BATCH), all.slice(all.len() - BATCH..all.len()));
     let kernels: Vec<_> = Isa::ALL.iter().filter_map(|&isa| Kernels::for_isa(isa)).collect();
     println!("machine: {}; {}", processor(), isa_report());
     println!(
@@ -31,6 +33,15 @@ fn main() {
     let start = Instant::now();
     let bytes = ByteRows::new(rows).expect("memory for bytes");
     println!("rounded to bytes in {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let sketched = Sketched::new(rows);
+    println!("{sketched:?} in {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
+    let input = Input {
+        rows,
+        queries,
+        bytes: ByteRun::all(&bytes, rows),
+        sketched: sketched.as_ref(),
+    };
     for metric in [
         Metric::L2,
         Metric::InnerProduct,
@@ -38,78 +49,116 @@ fn main() {
         Metric::L1,
         Metric::Linf,
     ] {
-        let mut single = vec![f64::INFINITY; kernels.len()];
-        let mut rounded = vec![f64::INFINITY; kernels.len()];
-        let mut batch = vec![f64::INFINITY; kernels.len()];
+        let mut least = vec![[f64::INFINITY; WAYS.len()]; kernels.len()];
         for _ in 0..ROUNDS {
-            for (i, kernels) in kernels.iter().enumerate() {
-                single[i] = single[i].min(seconds(|| scan_each(kernels, metric, queries.slice(0..SINGLE), rows)));
-                if ByteQuery::on(kernels, metric, queries.row(0)).is_some() {
-                    let run = ByteRun::all(&bytes, rows);
-                    rounded[i] =
-                        rounded[i].min(seconds(|| scan_bytes(kernels, metric, queries.slice(0..SINGLE), &run)));
-                }
-                if metric == Metric::L2 && kernels.isa() != Isa::Scalar {
-                    batch[i] = batch[i].min(seconds(|| scan_batch(kernels, metric, queries, rows)));
+            for (kernels, least) in kernels.iter().zip(&mut least) {
+                for ((_, _, way), least) in WAYS.iter().zip(least) {
+                    let (start, before) = (Instant::now(), cpu_seconds());
+                    if std::hint::black_box(way(kernels, metric, &input)).is_some() {
+                        *least = least.min(seconds(start, before));
+                    }
                 }
             }
         }
-        for (i, kernels) in kernels.iter().enumerate() {
-            report(kernels, metric, rows, single[i], rounded[i], batch[i]);
+        for (kernels, least) in kernels.iter().zip(least) {
+            print!("{:7} {:13}", kernels.isa(), metric);
+            for ((name, count, _), seconds) in WAYS.iter().zip(least).filter(|(_, seconds)| seconds.is_finite()) {
+                print!("   {name}: {:.1} QPS", *count as f64 / seconds);
+            }
+            println!();
         }
     }
 }
 
-fn report(kernels: &Kernels, metric: Metric, rows: Rows<'_>, single: f64, rounded: f64, batch: f64) {
-    let qps = SINGLE as f64 / single;
-    let gigabytes = qps * size_of_val(rows.as_slice()) as f64 / 1e9;
-    print!(
-        "{:7} {:13} one query: {qps:7.1} QPS {gigabytes:6.1} GB/s",
-        kernels.isa(),
-        metric
-    );
-    if rounded.is_finite() {
-        print!("   through bytes: {:7.1} QPS", SINGLE as f64 / rounded);
-    }
-    if batch.is_finite() {
-        let qps = BATCH as f64 / batch;
-        let gigaflops = qps * 2.0 * rows.as_slice().len() as f64 / 1e9;
-        print!("   batch of {BATCH}: {qps:7.1} QPS {gigaflops:6.1} GFLOP/s");
-    }
-    println!();
+/// What is searched, and by what.
+struct Input<'a> {
+    rows: Rows<'a>,
+    queries: Rows<'a>,
+    bytes: ByteRun<'a>,
+    sketched: Option<&'a Sketched>,
 }
 
-fn scan_each(kernels: &Kernels, metric: Metric, queries: Rows<'_>, rows: Rows<'_>) -> usize {
+#[derive(Debug)]
+struct Sketched {
+    sketcher: Sketcher,
+    bytes: ByteRows,
+}
+
+impl Sketched {
+    fn new(rows: Rows<'_>) -> Option<Self> {
+        let sample = rows.gathered(Random::new(1).sorted_sample(rows.len(), 2048).into_iter());
+        let sketcher = Sketcher::learn(Rows::new(&sample, rows.dim())?, &[31, 95, 191, 255], 0.1)?;
+        let bytes = ByteRows::sketched(rows, &sketcher)?;
+        Some(Self { sketcher, bytes })
+    }
+}
+
+/// How many neighbors were found; `None` where there is no such way.
+type Way = fn(&'static Kernels, Metric, &Input<'_>) -> Option<usize>;
+
+/// The ways to search, and how many queries each is given.
+const WAYS: [(&str, usize, Way); 5] = [
+    ("one query", SINGLE, scan_each),
+    ("through bytes", SINGLE, scan_bytes),
+    ("through sketches", SINGLE, scan_sketches),
+    ("batch of 1000", BATCH, scan_batch),
+    ("batch through sketches", BATCH, scan_batch_sketched),
+];
+
+fn scan_each(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> Option<usize> {
+    each(input, |query, top| {
+        kernels.scan(metric, query, input.rows, 0, &IdSelector::All, top);
+        Some(())
+    })
+}
+
+fn scan_bytes(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> Option<usize> {
+    each(input, |query, top| {
+        let query = ByteQuery::on(kernels, metric, query)?;
+        query.scan(slice::from_ref(&input.bytes), &IdSelector::All, top);
+        Some(())
+    })
+}
+
+fn scan_sketches(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> Option<usize> {
+    let Sketched { sketcher, bytes } = input.sketched?;
+    each(input, |query, top| {
+        let query = ByteQuery::sketched_on(kernels, metric, query, sketcher)?;
+        query.scan(&[ByteRun::all(bytes, input.rows)], &IdSelector::All, top);
+        Some(())
+    })
+}
+
+fn each(input: &Input<'_>, scan: impl Fn(&[f32], &mut TopK) -> Option<()>) -> Option<usize> {
     let mut found = 0;
-    for query in queries {
+    for query in input.queries.slice(0..SINGLE) {
         let mut top = TopK::new(K);
-        kernels.scan(metric, query, rows, 0, &IdSelector::All, &mut top);
+        scan(query, &mut top)?;
         found += top.len();
     }
-    found
+    Some(found)
 }
 
-fn scan_bytes(kernels: &'static Kernels, metric: Metric, queries: Rows<'_>, run: &ByteRun<'_>) -> usize {
-    let mut found = 0;
-    for query in queries {
-        let mut top = TopK::new(K);
-        let query = ByteQuery::on(kernels, metric, query).expect("a metric that has a bound");
-        query.scan(run, &IdSelector::All, &mut top);
-        found += top.len();
+fn scan_batch(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> Option<usize> {
+    if metric != Metric::L2 || kernels.isa() == Isa::Scalar {
+        return None;
     }
-    found
+    let mut tops = vec![TopK::new(K); input.queries.len()];
+    kernels.scan_batch(metric, input.queries, input.rows, 0, &IdSelector::All, &mut tops);
+    Some(tops.iter().map(TopK::len).sum())
 }
 
-fn scan_batch(kernels: &Kernels, metric: Metric, queries: Rows<'_>, rows: Rows<'_>) -> usize {
+fn scan_batch_sketched(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> Option<usize> {
+    let Sketched { sketcher, bytes } = input.sketched.filter(|_| metric == Metric::L2)?;
+    let (queries, run) = (input.queries, ByteRun::all(bytes, input.rows));
     let mut tops = vec![TopK::new(K); queries.len()];
-    kernels.scan_batch(metric, queries, rows, 0, &IdSelector::All, &mut tops);
-    tops.iter().map(TopK::len).sum()
+    let sketches = sketcher.sketch(metric, queries);
+    kernels.scan_batch_sketched(metric, queries, &sketches, &run, &IdSelector::All, &mut tops)?;
+    Some(tops.iter().map(TopK::len).sum())
 }
 
 /// Processor time of this thread where the system tells, else elapsed time.
-fn seconds(f: impl FnOnce() -> usize) -> f64 {
-    let (start, cpu) = (Instant::now(), cpu_seconds());
-    std::hint::black_box(f());
+fn seconds(start: Instant, cpu: Option<f64>) -> f64 {
     match (cpu, cpu_seconds()) {
         (Some(start), Some(end)) => end - start,
         _ => start.elapsed().as_secs_f64(),
@@ -129,7 +178,7 @@ fn input() -> (Vec<f32>, usize) {
             let floats = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
             (floats.collect(), dim.parse().expect("the dimension is a number"))
         }
-        _ => (random(60_000 * 784, 1), 784),
+        _ => (random((60_000 + BATCH) * 784, 1), 784),
     }
 }
 

@@ -3,11 +3,15 @@
 //! Queries are transposed into panels as wide as a tile. Rows are taken in blocks that stay in L2 while every panel
 //! passes over them; a tile never leaves the registers but for one bit per pair: near enough to be measured, or not.
 
+use std::ops::Range;
+
 use crate::{
     bitmap::{low_bits, ones},
     bounds::Margin,
+    byte_rows::sketched::{Probe, Sieve},
     kernels::Kernels,
     metric::Metric,
+    nearest::transpose,
     product::{Bounds, Product},
     rows::Rows,
     select::{Neighbor, TopK},
@@ -81,10 +85,12 @@ impl Kernels {
             "the queries must have the dimension of the rows"
         );
         match self.batch(metric, queries) {
-            Some(batch) => batch.scan_all(queries, tops, || {
-                let ids = keep.matches_in(first_id..first_id + rows.len() as u64);
-                ids.map(|id| (id, rows.row((id - first_id) as usize)))
-            }),
+            Some(batch) => {
+                batch.scan_all(&Queries::of(queries), tops, || {
+                    let ids = keep.matches_in(first_id..first_id + rows.len() as u64);
+                    ids.map(|id| Candidate::of(id, rows.row((id - first_id) as usize)))
+                });
+            }
             None => {
                 for (query, top) in queries.iter().zip(tops) {
                     self.scan(metric, query, rows, first_id, keep, top);
@@ -111,9 +117,12 @@ impl Kernels {
             "the queries must have the dimension of the rows"
         );
         match self.batch(metric, queries) {
-            Some(batch) => batch.scan_all(queries, tops, || {
-                ids.iter().copied().zip(rows).filter(|(id, _)| keep.contains(*id))
-            }),
+            Some(batch) => {
+                batch.scan_all(&Queries::of(queries), tops, || {
+                    let kept = ids.iter().zip(rows).filter(|(id, _)| keep.contains(**id));
+                    kept.map(|(&id, row)| Candidate::of(id, row))
+                });
+            }
             None => {
                 for (query, top) in queries.iter().zip(tops) {
                     self.scan_listed(metric, query, rows, ids, keep, top);
@@ -150,57 +159,113 @@ impl Kernels {
             product: self.product.as_ref().filter(|_| queries.len() >= QUERIES_MIN)?,
             margin: Margin::new(metric, queries.dim())?,
             metric,
+            sieve: None,
         })
     }
 }
 
 /// What stays the same while a batch is worked off.
-struct Batch<'a> {
-    kernels: &'a Kernels,
-    product: &'a Product,
-    margin: Margin,
-    metric: Metric,
+pub(crate) struct Batch<'a> {
+    pub(crate) kernels: &'a Kernels,
+    pub(crate) product: &'a Product,
+    /// Of products of images.
+    pub(crate) margin: Margin,
+    pub(crate) metric: Metric,
+    /// Where images are not the vectors themselves: what they hide.
+    pub(crate) sieve: Option<Sieve<'a>>,
 }
 
-impl Batch<'_> {
-    /// Compares all queries with all candidates, as many queries in each pass as stay in the cache.
-    fn scan_all<'r, C: Iterator<Item = (u64, &'r [f32])>>(
-        &self,
-        queries: Rows<'_>,
-        tops: &mut [TopK],
-        candidates: impl Fn() -> C,
-    ) {
-        let panels = PANELS_BYTES / (self.product.queries * queries.dim() * size_of::<f32>());
-        let pass = panels.max(1) * self.product.queries;
-        for (start, tops) in (0..).step_by(pass).zip(tops.chunks_mut(pass)) {
-            self.scan(queries.slice(start..start + tops.len()), candidates(), tops);
+/// Queries, and what is multiplied in their place.
+pub(crate) struct Queries<'a> {
+    pub(crate) vectors: Rows<'a>,
+    pub(crate) images: Rows<'a>,
+    /// Of queries that are compared by their sketches.
+    pub(crate) probes: &'a [Probe],
+}
+
+impl<'a> Queries<'a> {
+    fn of(vectors: Rows<'a>) -> Self {
+        Self {
+            vectors,
+            images: vectors,
+            probes: &[],
         }
     }
 
-    fn scan<'r>(&self, queries: Rows<'_>, candidates: impl Iterator<Item = (u64, &'r [f32])>, tops: &mut [TopK]) {
+    fn slice(&self, range: Range<usize>) -> Self {
+        Self {
+            vectors: self.vectors.slice(range.clone()),
+            images: self.images.slice(range.clone()),
+            probes: self.probes.get(range).unwrap_or_default(),
+        }
+    }
+}
+
+/// A row, and what is multiplied in its place.
+pub(crate) struct Candidate<'r> {
+    pub(crate) id: u64,
+    pub(crate) vector: &'r [f32],
+    pub(crate) image: &'r [f32],
+}
+
+impl<'r> Candidate<'r> {
+    fn of(id: u64, vector: &'r [f32]) -> Self {
+        Self {
+            id,
+            vector,
+            image: vector,
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// Compares all queries with all candidates, as many queries in each pass as stay in the cache. Returns how many pairs
+    /// had to be measured.
+    pub(crate) fn scan_all<'r, C: Iterator<Item = Candidate<'r>>>(
+        &self,
+        queries: &Queries<'_>,
+        tops: &mut [TopK],
+        candidates: impl Fn() -> C,
+    ) -> usize {
+        let panels = PANELS_BYTES / (self.product.queries * (queries.images.dim() * size_of::<f32>()));
+        let pass = panels.max(1) * self.product.queries;
+        let passes = (0..).step_by(pass).zip(tops.chunks_mut(pass));
+        let scan = |(start, tops): (usize, &mut [TopK])| {
+            self.scan(&queries.slice(start..start + tops.len()), candidates(), tops)
+        };
+        passes.map(scan).sum()
+    }
+
+    fn scan<'r>(
+        &self,
+        queries: &Queries<'_>,
+        candidates: impl Iterator<Item = Candidate<'r>>,
+        tops: &mut [TopK],
+    ) -> usize {
         let width = self.product.queries;
-        let mut panels: Vec<_> = (0..queries.len())
+        let mut panels: Vec<_> = (0..tops.len())
             .step_by(width)
             .zip(tops.chunks_mut(width))
-            .map(|(start, tops)| self.panel(queries.slice(start..start + tops.len()), tops))
+            .map(|(start, tops)| self.panel(&queries.slice(start..start + tops.len()), tops))
             .collect();
         let mut block = Block::default();
-        let block_len = (BLOCK_BYTES / size_of_val(queries.row(0)))
+        let block_len = (BLOCK_BYTES / (queries.images.dim() * size_of::<f32>()))
             .max(1)
             .next_multiple_of(self.product.rows);
-        for (id, row) in candidates {
-            self.add(&mut block, id, row);
+        for candidate in candidates {
+            self.add(&mut block, &candidate);
             if block.ids.len() == block_len {
                 self.pass_all(&mut panels, &block);
                 block.clear();
             }
         }
-        if let Some(&last) = block.rows.last() {
-            let full = block.rows.len().next_multiple_of(self.product.rows);
-            block.rows.resize(full, last);
+        if let Some(&last) = block.images.last() {
+            let full = block.images.len().next_multiple_of(self.product.rows);
+            block.images.resize(full, last);
             block.weights.resize(full, 0.0);
             self.pass_all(&mut panels, &block);
         }
+        panels.iter().map(|panel| panel.measured).sum()
     }
 
     fn pass_all(&self, panels: &mut [Panel<'_>], block: &Block<'_>) {
@@ -213,45 +278,49 @@ impl Batch<'_> {
         }
     }
 
-    fn add<'r>(&self, block: &mut Block<'r>, id: u64, row: &'r [f32]) {
-        let squared_norm = self.kernels.squared_norm(row);
-        block.ids.push(id);
-        block.rows.push(row);
+    fn add<'r>(&self, block: &mut Block<'r>, candidate: &Candidate<'r>) {
+        let squared_norm = self.kernels.squared_norm(candidate.image);
+        block.ids.push(candidate.id);
+        block.vectors.push(candidate.vector);
+        block.images.push(candidate.image);
         block.weights.push(self.margin.weight(squared_norm));
         // A row whose norm is NaN proves nothing, and counts for nothing.
         block.largest = block.largest.max(squared_norm);
     }
 
-    fn panel<'q>(&self, queries: Rows<'q>, tops: &'q mut [TopK]) -> Panel<'q> {
-        let width = self.product.queries;
-        let mut columns = vec![0.0; queries.dim() * width];
-        for (q, query) in queries.iter().enumerate() {
-            for (column, &component) in columns.chunks_exact_mut(width).zip(query) {
-                column[q] = component;
-            }
-        }
-        let norms: Vec<f32> = queries.iter().map(|query| self.kernels.squared_norm(query)).collect();
+    fn panel<'q>(&self, queries: &Queries<'q>, tops: &'q mut [TopK]) -> Panel<'q> {
+        let (width, len, dim) = (self.product.queries, tops.len(), queries.images.dim());
+        let mut columns = vec![0.0; dim * width];
+        transpose(queries.images, width, &mut columns);
+        let norms = queries.images.iter().map(|image| self.kernels.squared_norm(image));
         let mut panel = Panel {
-            queries,
+            queries: queries.vectors,
             tops,
             columns,
-            norms,
-            limits: vec![f32::INFINITY; queries.len()],
+            norms: norms.collect(),
+            probes: queries.probes,
+            limits: vec![f32::INFINITY; len],
             slope: vec![0.0; width],
             offset: vec![0.0; width],
+            measured: 0,
         };
-        (0..queries.len()).for_each(|q| self.tighten(&mut panel, q));
+        (0..len).for_each(|q| self.tighten(&mut panel, q));
         panel
     }
 
     /// Adapts the bound of query `q` to its threshold.
     fn tighten(&self, panel: &mut Panel<'_>, q: usize) {
         let threshold = panel.tops[q].threshold().min(panel.limits[q]);
+        let threshold = match &self.sieve {
+            Some(sieve) => sieve.raised(self.metric, &panel.probes[q], threshold),
+            None => threshold,
+        };
         (panel.slope[q], panel.offset[q]) = self.margin.query(panel.norms[q], threshold);
     }
 
     /// Limits the queries of a panel to what the rows of a block prove: each tile of rows has one as near as the least of
-    /// its fused values says, so that the `k` nearest are within the `k`-th of these.
+    /// its fused values says, so that the `k` nearest are within the `k`-th of these. Where the values are those of images,
+    /// they only say which tiles to measure.
     ///
     /// Otherwise all that comes before the threshold has settled would have to be measured.
     fn limit(&self, panel: &mut Panel<'_>, block: &Block<'_>) {
@@ -264,7 +333,7 @@ impl Batch<'_> {
         let weights = &block.weights[..tiles * size];
         let weights: Vec<f32> = weights.iter().map(|weight| self.margin.fused_weight(*weight)).collect();
         let mut least = vec![0.0; tiles * width];
-        let of_tiles = block.rows.chunks_exact(size).zip(weights.chunks_exact(size));
+        let of_tiles = block.images.chunks_exact(size).zip(weights.chunks_exact(size));
         for ((rows, weights), least) in of_tiles.zip(least.chunks_exact_mut(width)) {
             // SAFETY: `Kernels::for_isa` hands out a table only where its instruction set is available.
             unsafe { (self.product.least)(&panel.columns, rows, weights, least) };
@@ -276,19 +345,34 @@ impl Batch<'_> {
                 continue;
             }
             values.clear();
-            values.extend(least.chunks_exact(width).map(|least| least[q]));
-            let (_, value, _) = values.select_nth_unstable_by(k - 1, f32::total_cmp);
-            let limit = self.margin.at_most(panel.norms[q], block.largest, *value);
+            values.extend(least.chunks_exact(width).map(|least| least[q]).zip(0..));
+            let (nearer, value, _) = values.select_nth_unstable_by(k - 1, |(a, _), (b, _)| a.total_cmp(b));
+            let limit = match self.sieve {
+                Some(_) => {
+                    let tiles = nearer.iter().chain([&*value]).map(|(_, tile)| *tile);
+                    self.limit_of(panel.queries.row(q), k, tiles, block)
+                }
+                None => self.margin.at_most(panel.norms[q], block.largest, value.0),
+            };
             panel.limits[q] = limit.min(panel.limits[q]);
             self.tighten(panel, q);
         }
+    }
+
+    /// The `k`-th nearest of the rows of some tiles.
+    fn limit_of(&self, query: &[f32], k: usize, tiles: impl Iterator<Item = usize>, block: &Block<'_>) -> f32 {
+        let size = self.product.rows;
+        let rows = tiles.flat_map(|tile| &block.vectors[tile * size..(tile + 1) * size]);
+        let mut distances: Vec<f32> = rows.map(|row| self.kernels.distance(self.metric, query, row)).collect();
+        // NaN comes last.
+        *distances.select_nth_unstable_by(k - 1, f32::total_cmp).1
     }
 
     /// Compares every query of the panel with every row of the block.
     fn pass(&self, panel: &mut Panel<'_>, block: &Block<'_>) {
         let size = self.product.rows;
         let queries = low_bits(panel.queries.len());
-        for (start, rows) in (0..).step_by(size).zip(block.rows.chunks_exact(size)) {
+        for (start, rows) in (0..).step_by(size).zip(block.images.chunks_exact(size)) {
             let bounds = Bounds {
                 slope: &panel.slope,
                 offset: &panel.offset,
@@ -297,7 +381,7 @@ impl Batch<'_> {
             // SAFETY: `Kernels::for_isa` hands out a table only where its instruction set is available.
             let tile = unsafe { (self.product.tile)(&panel.columns, rows, &bounds) };
             // The last rows of the last block repeat, and have no id.
-            for ((&passing, &id), row) in tile.iter().zip(&block.ids[start..]).zip(rows) {
+            for ((&passing, &id), row) in tile.iter().zip(&block.ids[start..]).zip(&block.vectors[start..]) {
                 ones(u64::from(passing) & queries).for_each(|q| self.measure(panel, q, id, row));
             }
         }
@@ -305,6 +389,7 @@ impl Batch<'_> {
 
     fn measure(&self, panel: &mut Panel<'_>, q: usize, id: u64, row: &[f32]) {
         let distance = self.kernels.distance(self.metric, panel.queries.row(q), row);
+        panel.measured += 1;
         if distance <= panel.tops[q].threshold() {
             panel.tops[q].push(Neighbor { id, distance });
             self.tighten(panel, q);
@@ -315,6 +400,7 @@ impl Batch<'_> {
 /// As many queries as a tile is wide, transposed.
 struct Panel<'q> {
     queries: Rows<'q>,
+    probes: &'q [Probe],
     tops: &'q mut [TopK],
     columns: Vec<f32>,
     norms: Vec<f32>,
@@ -322,13 +408,16 @@ struct Panel<'q> {
     limits: Vec<f32>,
     slope: Vec<f32>,
     offset: Vec<f32>,
+    measured: usize,
 }
 
 /// Accepted rows that are in the cache together.
 #[derive(Default)]
 struct Block<'r> {
     ids: Vec<u64>,
-    rows: Vec<&'r [f32]>,
+    vectors: Vec<&'r [f32]>,
+    /// What is multiplied in their place; the last one repeats where a tile is not full.
+    images: Vec<&'r [f32]>,
     weights: Vec<f32>,
     /// The largest squared norm of a row.
     largest: f32,
@@ -337,7 +426,8 @@ struct Block<'r> {
 impl Block<'_> {
     fn clear(&mut self) {
         self.ids.clear();
-        self.rows.clear();
+        self.vectors.clear();
+        self.images.clear();
         self.weights.clear();
         self.largest = 0.0;
     }

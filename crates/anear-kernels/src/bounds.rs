@@ -122,7 +122,7 @@ impl Margin {
             return f32::NAN;
         }
         let norms = f64::from(squared_norm) + f64::from(largest);
-        -below(-(norms * self.relative + self.absolute))
+        up(norms * self.relative + self.absolute)
     }
 
     /// What is subtracted from a product in fused values, from the weight of a row; NaN if its norm is not to be trusted.
@@ -143,7 +143,7 @@ impl Margin {
             _ => f64::INFINITY,
         };
         let slack = 4.0 * ((norm + f64::from(largest)) * self.relative + self.absolute);
-        let most = -below(-(distance + slack));
+        let most = up(distance + slack);
         if most.is_nan() { f32::INFINITY } else { most }
     }
 
@@ -171,4 +171,9 @@ fn below(x: f64) -> f32 {
     } else {
         nearest
     }
+}
+
+/// The smallest f32 that is not below `x`; NaN for NaN.
+pub(crate) fn up(x: f64) -> f32 {
+    -below(-x)
 }

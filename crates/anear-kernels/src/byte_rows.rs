@@ -24,11 +24,13 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod matrix;
 pub(crate) mod pairs;
+pub(crate) mod sketched;
 
 use std::ops::Range;
 
+use self::sketched::{Drift, Probe};
 use crate::{
-    bitmap::{low_bits, ones},
+    bitmap::ones,
     bounds::U,
     kernels::Kernels,
     metric::{Metric, cosine::SAFE_SQUARED_NORM},
@@ -101,13 +103,18 @@ pub(crate) struct Whole {
 /// let bytes = ByteRows::new(rows).expect("memory");
 /// let query = ByteQuery::new(Metric::L2, rows.row(7)).expect("a metric that has a bound");
 /// let mut top = TopK::new(1);
-/// let measured = query.scan(&ByteRun::all(&bytes, rows), &IdSelector::All, &mut top);
+/// let measured = query.scan(&[ByteRun::all(&bytes, rows)], &IdSelector::All, &mut top);
 /// assert_eq!(top.into_sorted()[0].id, 7);
 /// assert!(measured < 100);
 /// ```
 #[derive(Clone, Debug)]
 pub struct ByteRows {
+    /// Components of the rows.
     dim: usize,
+    /// What is rounded are sketches of the rows.
+    drift: Option<Drift>,
+    /// Components of what is rounded, and the bytes that they take.
+    width: usize,
     stride: usize,
     codes: Vec<u8>,
     lows: Vec<f32>,
@@ -129,11 +136,18 @@ impl ByteRows {
     /// As [`new`](Self::new), on the instruction set of `kernels`.
     #[doc(hidden)]
     pub fn on(kernels: &Kernels, rows: Rows<'_>) -> Option<Self> {
-        let (len, dim) = (rows.len(), rows.dim());
-        let stride = dim.next_multiple_of(CHUNK);
+        let mut bytes = Self::with_capacity(rows.len(), rows.dim())?;
+        bytes.extend(kernels, rows);
+        Some(bytes)
+    }
+
+    /// None yet, and memory for so many. `None` if it is short.
+    fn with_capacity(len: usize, width: usize) -> Option<Self> {
         let mut bytes = Self {
-            dim,
-            stride,
+            dim: width,
+            drift: None,
+            width,
+            stride: width.next_multiple_of(CHUNK),
             codes: Vec::new(),
             lows: Vec::new(),
             steps: Vec::new(),
@@ -144,20 +158,24 @@ impl ByteRows {
         for facts in bytes.facts_mut() {
             facts.try_reserve_exact(len).ok()?;
         }
-        bytes.codes.try_reserve_exact(len * stride).ok()?;
-        bytes.codes.resize(len * stride, 0);
-        for i in 0..len {
-            let code = &mut bytes.codes[i * stride..][..dim];
-            // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
-            let rounded = unsafe { (kernels.bytes.round)(rows.row(i), code) };
-            bytes.push_facts(&rounded);
-        }
+        bytes.codes.try_reserve_exact(len * bytes.stride).ok()?;
         Some(bytes)
     }
 
+    fn extend(&mut self, kernels: &Kernels, rows: Rows<'_>) {
+        for row in rows {
+            let start = self.codes.len();
+            self.codes.resize(start + self.stride, 0);
+            let code = &mut self.codes[start..][..self.width];
+            // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+            let rounded = unsafe { (kernels.bytes.round)(row, code) };
+            self.push_facts(&rounded);
+        }
+    }
+
     fn push_facts(&mut self, rounded: &Rounded) {
-        let reach = f64::from(rounded.largest) * (self.dim as f64).sqrt();
-        let slack = slack(self.dim);
+        let reach = f64::from(rounded.largest) * (self.width as f64).sqrt();
+        let slack = slack(self.width);
         let norm = f64::from(rounded.squared_norm) - slack * reach * reach;
         let is_trusted = reach * reach <= f64::from(*SAFE_SQUARED_NORM.end());
         let error = f64::from(rounded.squared_error).sqrt() * (1.0 + slack) + slack * reach + UNDERFLOW;
@@ -240,6 +258,15 @@ pub struct ByteQuery<'a> {
     kernels: &'static Kernels,
     metric: Metric,
     query: &'a [f32],
+    image: Image,
+    /// Of a query that is compared by its sketch.
+    probe: Option<Probe>,
+}
+
+/// What rounded rows are compared with: the query, or its sketch, as whole numbers.
+#[derive(Clone, Debug)]
+struct Image {
+    metric: Metric,
     /// `n`; zeros behind.
     numbers: Vec<i16>,
     scale: f64,
@@ -250,6 +277,7 @@ pub struct ByteQuery<'a> {
     length: f64,
     /// `f`.
     error: f64,
+    slack: f64,
 }
 
 impl<'a> ByteQuery<'a> {
@@ -261,92 +289,119 @@ impl<'a> ByteQuery<'a> {
     /// As [`new`](Self::new), on the instruction set of `kernels`.
     #[doc(hidden)]
     pub fn on(kernels: &'static Kernels, metric: Metric, query: &'a [f32]) -> Option<Self> {
-        let squared = query.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        let least = match metric {
-            Metric::L2 | Metric::InnerProduct => f64::MIN_POSITIVE,
-            Metric::Cosine => (*SAFE_SQUARED_NORM.start()).into(),
-            _ => return None,
-        };
-        let is_trusted = squared >= least && squared * query.len() as f64 <= f64::from(*SAFE_SQUARED_NORM.end());
-        is_trusted.then(|| Self::rounded(kernels, metric, query, squared.sqrt()))
-    }
-
-    fn rounded(kernels: &'static Kernels, metric: Metric, query: &'a [f32], length: f64) -> Self {
-        let mut numbers = vec![0; query.len().next_multiple_of(CHUNK)];
-        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
-        let whole = unsafe { (kernels.bytes.numbers)(query, &mut numbers) };
-        let scale = f64::from(whole.scale);
-        let (mut squares, mut error) = (0.0, 0.0);
-        for (number, x) in numbers.iter().zip(query) {
-            let number = f64::from(*number);
-            squares += number * number;
-            error += (f64::from(*x) - scale * number).powi(2);
-        }
-        Self {
+        Some(Self {
             kernels,
             metric,
             query,
-            numbers,
-            scale,
-            sum: whole.sum.into(),
-            squared_norm: scale * scale * squares,
-            length,
-            error: error.sqrt() * (1.0 + slack(query.len())),
-        }
+            image: Image::new(kernels, metric, query, query.len())?,
+            probe: None,
+        })
     }
 
-    /// As [`scan`](crate::scan) for the rows of a run, with the same answers to the bit. Returns how many had to be
+    /// As [`scan`](crate::scan) for the rows of some runs, with the same answers to the bit. Returns how many had to be
     /// measured.
     ///
     /// # Panics
     /// If the rows are not those that were rounded or not as long as the query, or there are fewer than are meant.
-    pub fn scan(&self, run: &ByteRun<'_>, keep: &IdSelector<'_>, top: &mut TopK) -> usize {
-        self.visit(run, keep, top, TopK::threshold, |neighbor, top| {
+    pub fn scan(&self, runs: &[ByteRun<'_>], keep: &IdSelector<'_>, top: &mut TopK) -> usize {
+        let seen = self.look(runs, keep);
+        let limit = self.limit(runs, &seen, top.k());
+        let threshold = |top: &TopK| top.threshold().min(limit);
+        self.visit(runs, &seen, top, threshold, |neighbor, top| {
             if neighbor.distance <= top.threshold() {
                 top.push(neighbor);
             }
         })
     }
 
-    /// As [`scan_range`](crate::scan_range) for the rows of a run; see [`scan`](Self::scan).
+    /// As [`scan_range`](crate::scan_range) for the rows of some runs; see [`scan`](Self::scan).
     ///
     /// # Panics
     /// As [`scan`](Self::scan).
-    pub fn scan_range(&self, run: &ByteRun<'_>, keep: &IdSelector<'_>, radius: f32, out: &mut Vec<Neighbor>) -> usize {
-        self.visit(
-            run,
-            keep,
-            out,
-            |_| radius,
-            |neighbor, out| {
-                if neighbor.distance < radius {
-                    out.push(neighbor);
+    pub fn scan_range(
+        &self,
+        runs: &[ByteRun<'_>],
+        keep: &IdSelector<'_>,
+        radius: f32,
+        out: &mut Vec<Neighbor>,
+    ) -> usize {
+        let seen = self.look(runs, keep);
+        let found = |neighbor: Neighbor, out: &mut Vec<Neighbor>| {
+            if neighbor.distance < radius {
+                out.push(neighbor);
+            }
+        };
+        self.visit(runs, &seen, out, |_| radius, found)
+    }
+
+    /// Compares the query with what the wanted rows were rounded to.
+    fn look(&self, runs: &[ByteRun<'_>], keep: &IdSelector<'_>) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        for (number, run) in runs.iter().enumerate() {
+            run.check(self.query.len());
+            for (id, wanted) in keep.words_in(run.first_id..run.first_id + run.slots.len() as u64) {
+                let start = run.slots.start + (id - run.first_id) as usize;
+                let len = BLOCK.min(run.slots.end - start);
+                let mut values = [f32::NAN; BLOCK];
+                if wanted.count_ones() >= SPARSE {
+                    self.image.values(self.kernels, run.bytes, start, &mut values[..len]);
                 }
-            },
-        )
+                seen.push(Seen {
+                    run: number,
+                    start,
+                    len,
+                    wanted,
+                    values,
+                });
+            }
+        }
+        seen
+    }
+
+    /// No neighbor among the `k` nearest is beyond this: so far are those that seem to be the nearest.
+    fn limit(&self, runs: &[ByteRun<'_>], seen: &[Seen], k: usize) -> f32 {
+        let mut promising = TopK::new(k);
+        for (number, seen) in seen.iter().enumerate() {
+            for (bit, &distance) in seen.values.iter().enumerate() {
+                if distance < promising.threshold() && seen.wanted >> bit & 1 == 1 {
+                    let id = (number * BLOCK + bit) as u64;
+                    promising.push(Neighbor { id, distance });
+                }
+            }
+        }
+        if promising.len() < k {
+            return f32::INFINITY;
+        }
+        let distance = |neighbor: Neighbor| {
+            let (seen, bit) = (&seen[neighbor.id as usize / BLOCK], neighbor.id as usize % BLOCK);
+            let row = runs[seen.run].rows.row(seen.start + bit);
+            self.kernels.distance(self.metric, self.query, row)
+        };
+        let largest = |a: f32, b: f32| if a >= b { a } else { b };
+        let limit = promising
+            .into_sorted()
+            .into_iter()
+            .map(distance)
+            .fold(f32::NEG_INFINITY, largest);
+        if limit.is_nan() { f32::INFINITY } else { limit }
     }
 
     /// Hands the wanted rows that may be within the threshold to `found`, ascending by id; returns how many they are.
     fn visit<T>(
         &self,
-        run: &ByteRun<'_>,
-        keep: &IdSelector<'_>,
+        runs: &[ByteRun<'_>],
+        seen: &[Seen],
         state: &mut T,
         threshold: impl Fn(&T) -> f32,
         found: impl Fn(Neighbor, &mut T),
     ) -> usize {
-        run.check(self.query.len());
         let (mut distances, mut positions, mut measured) = ([0.0; BLOCK], [0; BLOCK], 0);
-        for (id, word) in keep.words_in(run.first_id..run.first_id + run.slots.len() as u64) {
-            let start = run.slots.start + (id - run.first_id) as usize;
-            let len = BLOCK.min(run.slots.end - start);
-            let near = match word.count_ones() < SPARSE {
-                true => word,
-                false => word & self.near(run.bytes, start, len, threshold(state)),
-            };
+        for seen in seen {
+            let run = &runs[seen.run];
+            let near = self.near(run.bytes, seen, threshold(state));
             let count = near.count_ones() as usize;
             let places = positions.iter_mut().zip(ones(near));
-            places.for_each(|(position, bit)| *position = start + bit);
+            places.for_each(|(position, bit)| *position = seen.start + bit);
             let (positions, distances) = (&positions[..count], &mut distances[..count]);
             self.kernels
                 .distances_at(self.metric, self.query, run.rows, positions, distances);
@@ -359,72 +414,94 @@ impl<'a> ByteQuery<'a> {
         measured
     }
 
-    /// Which of the rows from `start` on may be within the threshold, the first of them in the lowest bit.
-    fn near(&self, rows: &ByteRows, start: usize, len: usize, threshold: f32) -> u64 {
-        let mut products = [0; BLOCK];
-        let stride = rows.stride;
+    /// Which of the wanted rows may be within the threshold, the first of them in the lowest bit.
+    fn near(&self, rows: &ByteRows, seen: &Seen, threshold: f32) -> u64 {
+        let threshold = match (&rows.drift, &self.probe) {
+            (Some(drift), Some(probe)) => drift.raised(self.metric, probe, threshold),
+            _ => threshold,
+        };
+        let values = &seen.values[..seen.len];
+        seen.wanted & !self.image.far(rows, seen.start, values, threshold)
+    }
+}
+
+/// What was seen of at most 64 rows that lie one after the other.
+struct Seen {
+    /// Number of the run.
+    run: usize,
+    /// The slot of the first.
+    start: usize,
+    len: usize,
+    /// Which of them are wanted.
+    wanted: u64,
+    /// How near they seem; NaN where nothing is known. See [`Image::values`].
+    values: [f32; BLOCK],
+}
+
+impl Image {
+    /// `query` as whole numbers, for rows of vectors of `dim` components. `None` where nothing could be proven.
+    fn new(kernels: &Kernels, metric: Metric, query: &[f32], dim: usize) -> Option<Self> {
+        let squared_norm = squared_norm(query);
+        let least = match metric {
+            Metric::L2 | Metric::InnerProduct => f64::MIN_POSITIVE,
+            Metric::Cosine => (*SAFE_SQUARED_NORM.start()).into(),
+            _ => return None,
+        };
+        let is_trusted = squared_norm >= least && squared_norm * dim as f64 <= f64::from(*SAFE_SQUARED_NORM.end());
+        is_trusted.then(|| Self::rounded(kernels, metric, query, slack(dim)))
+    }
+
+    fn rounded(kernels: &Kernels, metric: Metric, query: &[f32], slack: f64) -> Self {
+        let mut numbers = vec![0; query.len().next_multiple_of(CHUNK)];
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
-        unsafe {
-            (self.kernels.bytes.products)(
-                &self.numbers,
-                &rows.codes[start * stride..][..len * stride],
-                &mut products[..len],
-            );
+        let whole = unsafe { (kernels.bytes.numbers)(query, &mut numbers) };
+        let scale = f64::from(whole.scale);
+        let (mut squares, mut error) = (0.0, 0.0);
+        for (number, x) in numbers.iter().zip(query) {
+            let number = f64::from(*number);
+            squares += number * number;
+            error += (f64::from(*x) - scale * number).powi(2);
         }
-        let mut far = [false; BLOCK];
-        let products = &products[..len];
+        Self {
+            metric,
+            numbers,
+            scale,
+            sum: whole.sum.into(),
+            squared_norm: scale * scale * squares,
+            length: squared_norm(query).sqrt(),
+            error: error.sqrt() * (1.0 + slack),
+            slack,
+        }
+    }
+
+    /// How near the rows from `start` on seem, nearer ones having smaller values; NaN where a norm is not to be trusted.
+    ///
+    /// By L2: `|p - y|^2` at least; else the negative of the inner product at most.
+    fn values(&self, kernels: &Kernels, rows: &ByteRows, start: usize, values: &mut [f32]) {
+        let mut products = [0; BLOCK];
+        let (products, stride) = (&mut products[..values.len()], rows.stride);
+        let codes = &rows.codes[start * stride..][..values.len() * stride];
+        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+        unsafe { (kernels.bytes.products)(&self.numbers, codes, products) };
         match self.metric {
-            Metric::L2 => self.far_by_l2(rows, start, threshold, products, &mut far),
-            Metric::InnerProduct => self.far_by_product(rows, start, threshold, products, &mut far),
-            _ => self.far_by_cosine(rows, start, threshold, products, &mut far),
+            Metric::L2 => self.squares(rows, start, products, values),
+            _ => self.products(rows, start, products, values),
         }
-        let far = far.iter().rev().fold(0, |far, &is_far| far << 1 | u64::from(is_far));
-        !far & low_bits(len)
     }
 
-    fn far_by_l2(&self, rows: &ByteRows, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
-        let slack = slack(self.query.len());
-        let root = (f64::from(threshold) * (1.0 + slack)).sqrt() + self.error;
-        let root = (root * (1.0 + slack)) as f32;
-        let norm = (self.squared_norm * (1.0 - slack)) as f32;
+    fn squares(&self, rows: &ByteRows, start: usize, products: &[i32], values: &mut [f32]) {
+        let norm = (self.squared_norm * (1.0 - self.slack)) as f32;
         let (of_low, of_step) = ((2.0 * self.scale * self.sum) as f32, (2.0 * self.scale) as f32);
-        let [lows, steps, norms, errors] =
-            [&rows.lows, &rows.steps, &rows.norms, &rows.errors].map(|facts| &facts[start..][..products.len()]);
-        for (i, (far, product)) in far.iter_mut().zip(products).enumerate() {
+        let [lows, steps, norms] =
+            [&rows.lows, &rows.steps, &rows.norms].map(|facts| &facts[start..][..products.len()]);
+        for (i, (value, product)) in values.iter_mut().zip(products).enumerate() {
             let twice = of_low * lows[i] + of_step * steps[i] * *product as f32;
-            let reach = root + errors[i];
-            *far = norm + norms[i] - twice > reach * reach;
+            *value = norm + norms[i] - twice;
         }
     }
 
-    fn far_by_product(&self, rows: &ByteRows, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
-        let slack = slack(self.query.len());
-        let least = -f64::from(threshold) - f64::from(threshold.abs()) * slack - f64::from(f32::MIN_POSITIVE);
-        let least = least as f32;
-        for (far, most) in far.iter_mut().zip(self.most(rows, start, products)) {
-            *far = most < least;
-        }
-    }
-
-    fn far_by_cosine(&self, rows: &ByteRows, start: usize, threshold: f32, products: &[i32], far: &mut [bool; BLOCK]) {
-        let slack = slack(self.query.len());
-        let cosine = 1.0 - f64::from(threshold) - slack;
-        let [norms, errors, reaches] =
-            [&rows.norms, &rows.errors, &rows.reaches].map(|facts| &facts[start..][..products.len()]);
-        let of_length = (cosine * self.length * (1.0 - slack.copysign(cosine))) as f32;
-        for (i, (far, most)) in far.iter_mut().zip(self.most(rows, start, products)).enumerate() {
-            let length = match cosine >= 0.0 {
-                true => norms[i].sqrt() - errors[i],
-                false => reaches[i],
-            };
-            // Digits that underflow lost are missed where what they are compared with is as small.
-            *far = norms[i] >= *SAFE_SQUARED_NORM.start() && most < of_length * length;
-        }
-    }
-
-    /// No inner product with a row from `start` on is larger; NaN where the norm is not to be trusted.
-    fn most<'r>(&self, rows: &'r ByteRows, start: usize, products: &'r [i32]) -> impl Iterator<Item = f32> + use<'r> {
-        let slack = slack(self.query.len());
+    fn products(&self, rows: &ByteRows, start: usize, products: &[i32], values: &mut [f32]) {
+        let slack = self.slack;
         let (of_low, of_step) = ((self.scale * self.sum) as f32, self.scale as f32);
         let (of_error, of_reach) = (
             (self.length * (1.0 + slack)) as f32,
@@ -432,11 +509,62 @@ impl<'a> ByteQuery<'a> {
         );
         let [lows, steps, norms, errors, reaches] = [&rows.lows, &rows.steps, &rows.norms, &rows.errors, &rows.reaches]
             .map(|facts| &facts[start..][..products.len()]);
-        products.iter().enumerate().map(move |(i, product)| {
+        for (i, (value, product)) in values.iter_mut().zip(products).enumerate() {
             let rounded = of_low * lows[i] + of_step * steps[i] * *product as f32;
-            rounded + of_error * errors[i] + of_reach * reaches[i] + 0.0 * norms[i]
-        })
+            *value = -(rounded + of_error * errors[i] + of_reach * reaches[i] + 0.0 * norms[i]);
+        }
     }
+
+    /// Which of the rows from `start` on are certainly beyond the threshold by their values, the first in the lowest bit.
+    fn far(&self, rows: &ByteRows, start: usize, values: &[f32], threshold: f32) -> u64 {
+        let mut far = [false; BLOCK];
+        match self.metric {
+            Metric::L2 => self.far_by_l2(rows, start, threshold, values, &mut far),
+            Metric::InnerProduct => self.far_by_product(threshold, values, &mut far),
+            _ => self.far_by_cosine(rows, start, threshold, values, &mut far),
+        }
+        far.iter().rev().fold(0, |far, &is_far| far << 1 | u64::from(is_far))
+    }
+
+    fn far_by_l2(&self, rows: &ByteRows, start: usize, threshold: f32, values: &[f32], far: &mut [bool; BLOCK]) {
+        let slack = self.slack;
+        let root = (f64::from(threshold) * (1.0 + slack)).sqrt() + self.error;
+        let root = (root * (1.0 + slack)) as f32;
+        let errors = &rows.errors[start..][..values.len()];
+        for ((far, value), error) in far.iter_mut().zip(values).zip(errors) {
+            let reach = root + error;
+            *far = *value > reach * reach;
+        }
+    }
+
+    fn far_by_product(&self, threshold: f32, values: &[f32], far: &mut [bool; BLOCK]) {
+        let most = f64::from(threshold) + f64::from(threshold.abs()) * self.slack + f64::from(f32::MIN_POSITIVE);
+        let most = most as f32;
+        for (far, value) in far.iter_mut().zip(values) {
+            *far = *value > most;
+        }
+    }
+
+    fn far_by_cosine(&self, rows: &ByteRows, start: usize, threshold: f32, values: &[f32], far: &mut [bool; BLOCK]) {
+        let slack = self.slack;
+        let cosine = 1.0 - f64::from(threshold) - slack;
+        let [norms, errors, reaches] =
+            [&rows.norms, &rows.errors, &rows.reaches].map(|facts| &facts[start..][..values.len()]);
+        let of_length = (cosine * self.length * (1.0 - slack.copysign(cosine))) as f32;
+        for (i, (far, value)) in far.iter_mut().zip(values).enumerate() {
+            let length = match cosine >= 0.0 {
+                true => norms[i].sqrt() - errors[i],
+                false => reaches[i],
+            };
+            // Digits that underflow lost are missed where what they are compared with is as small.
+            *far = norms[i] >= *SAFE_SQUARED_NORM.start() && -*value < of_length * length;
+        }
+    }
+}
+
+/// `|x|^2`.
+fn squared_norm(x: &[f32]) -> f64 {
+    x.iter().map(|x| f64::from(*x).powi(2)).sum()
 }
 
 /// Lanes of sums: those of the widest registers.
@@ -569,7 +697,7 @@ mod tests {
             let query = floats(&mut random, dim);
             let of = |kernels: &'static Kernels| {
                 let bytes = ByteRows::on(kernels, rows).unwrap();
-                let numbers = ByteQuery::on(kernels, Metric::L2, &query).unwrap().numbers;
+                let numbers = ByteQuery::on(kernels, Metric::L2, &query).unwrap().image.numbers;
                 let mut found = [0; 13];
                 // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
                 unsafe { (kernels.bytes.products)(&numbers, &bytes.codes, &mut found) };
@@ -592,10 +720,11 @@ mod tests {
             let bytes = ByteRows::new(rows).unwrap();
             for kernels in every_isa() {
                 let query = ByteQuery::on(kernels, Metric::InnerProduct, rows.row(0)).unwrap();
-                let sum = query.numbers.iter().map(|number| i64::from(*number)).sum::<i64>() / 2 * 255;
+                let numbers = &query.image.numbers;
+                let sum = numbers.iter().map(|number| i64::from(*number)).sum::<i64>() / 2 * 255;
                 let mut products = [0; 2];
                 // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
-                unsafe { (kernels.bytes.products)(&query.numbers, &bytes.codes, &mut products) };
+                unsafe { (kernels.bytes.products)(numbers, &bytes.codes, &mut products) };
                 assert_eq!(products.map(i64::from), [0, sum], "{kernels:?}, {dim} components");
             }
         }
@@ -623,9 +752,8 @@ mod tests {
             let prepared = ByteQuery::new(metric, &query).unwrap();
             let mut distances: Vec<f32> = rows.iter().map(|row| metric.distance(&query, row)).collect();
             distances.sort_by(f32::total_cmp);
-            let near: u32 = (0..10)
-                .map(|block| prepared.near(&bytes, 64 * block, 64, distances[9]).count_ones())
-                .sum();
+            let run = [ByteRun::all(&bytes, rows)];
+            let near = prepared.scan_range(&run, &IdSelector::All, distances[9], &mut Vec::new());
             assert!((10..40).contains(&near), "{metric}: {near}");
         }
     }

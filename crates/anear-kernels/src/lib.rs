@@ -64,6 +64,7 @@ pub use byte_rows::{
     ByteQuery, ByteRows, ByteRun,
     matrix::ByteMatrix,
     pairs::{BytePairs, PairMemory},
+    sketched::{SketchedQueries, Sketcher, scan_batch_sketched},
 };
 pub use codes::{
     bits::{read_bits, write_bits},

@@ -7,7 +7,7 @@
 //! With `B` the basis, `delta` the Frobenius norm of `B B^T - I` and `kappa` what rounding may do to the coordinates,
 //! relative to the vector: the product of coordinates is off from that of the projections by at most
 //! `(2.1 kappa + 1.2 delta) |x| |c|`, as long as both are small; and the squared length of a projection is at least the
-//! squared length of its coordinates less `(2.2 kappa + 1.1 delta) |x|^2`. `error` is `4 (kappa + delta)`.
+//! squared length of its coordinates less `(2.2 kappa + 1.1 delta) |x|^2`. `error` is `2.2 (kappa + delta)`, and some roundings.
 
 use std::{fmt, ops::Range};
 
@@ -18,6 +18,7 @@ use crate::{
     metric::Metric,
     nearest::transpose,
     product::{Bounds, Product},
+    random::Random,
     rows::Rows,
 };
 
@@ -45,8 +46,14 @@ const STRIP: usize = 64;
 // Rounds of the power method: the first turns random vectors into the subspace, the second cleans it.
 const ROUNDS: usize = 2;
 
+// Fewer vectors than this are multiplied with the basis one by one. Reasoned, not tuned.
+const FEW: usize = 8;
+
+/// The random numbers that subspaces are begun with and mixed by.
+const SEED: u64 = 1;
+
 impl Subspace {
-    /// About the `len` directions that matter most to `sample`, by subspace iteration from its first rows.
+    /// About the `len` directions that matter most to `sample`, by subspace iteration.
     ///
     /// `None` where it is of no use: more directions than half the components or rows, or no instruction set for it.
     pub fn new(sample: Rows<'_>, len: usize) -> Option<Self> {
@@ -56,28 +63,47 @@ impl Subspace {
     /// As [`new`](Self::new), on the instruction set of `kernels`.
     #[doc(hidden)]
     pub fn on(kernels: &'static Kernels, sample: Rows<'_>, len: usize) -> Option<Self> {
-        let dim = sample.dim();
-        if kernels.product.is_none() || len == 0 || 2 * len > dim || 2 * len > sample.len() {
-            return None;
+        Self::spanned_by(kernels, directions(kernels, sample, len)?, sample.dim())
+    }
+
+    /// How much of the squared lengths of `sample` the directions leave out.
+    pub(crate) fn left_out(&self, sample: Rows<'_>) -> f64 {
+        let length = squares(sample.as_slice());
+        (length - squares(&self.coordinates(sample))) / length
+    }
+
+    /// The same by directions of which none matters more than another: coordinates are about equally large.
+    pub(crate) fn mixed(self) -> Option<Self> {
+        let basis = Rows::new(&self.basis, self.dim)?;
+        let mut random = Random::new(SEED);
+        let mut mixed = vec![0.0; self.basis.len()];
+        for to in mixed.chunks_exact_mut(self.dim) {
+            let weights: Vec<f32> = (0..basis.len()).map(|_| random.normal() as f32).collect();
+            self.kernels.sum_into(basis, &weights, to);
         }
-        let everywhere: Vec<usize> = (0..sample.len()).collect();
-        let mut basis = orthonormal(sample.slice(0..len))?;
-        for _ in 0..ROUNDS {
-            let coordinates = kernels.multiply(sample, Rows::new(&basis, dim)?)?;
-            for (direction, to) in basis.chunks_exact_mut(dim).enumerate() {
-                let weights: Vec<f32> = coordinates.iter().skip(direction).step_by(len).copied().collect();
-                kernels.weighted_sum(sample, &everywhere, &weights, to);
-            }
-            basis = orthonormal(Rows::new(&basis, dim)?)?;
-        }
-        let kappa = (len as f64).sqrt() * gamma(STRIP + dim / STRIP + 2);
-        let error = 4.0 * (kappa + defect(Rows::new(&basis, dim)?)) + 16.0 * U;
+        Self::spanned_by(self.kernels, orthonormal(Rows::new(&mixed, self.dim)?)?, self.dim)
+    }
+
+    fn spanned_by(kernels: &'static Kernels, basis: Vec<f32>, dim: usize) -> Option<Self> {
+        let kappa = ((basis.len() / dim) as f64).sqrt() * gamma(STRIP + dim / STRIP + 2);
+        let error = 2.2 * (kappa + defect(Rows::new(&basis, dim)?)) + 16.0 * U;
         (error < 0.01).then_some(Self {
             kernels,
             dim,
             basis,
             error,
         })
+    }
+
+    /// Components of a sketch.
+    pub fn sketch_dim(&self) -> usize {
+        self.basis.len() / self.dim + 1
+    }
+
+    /// How far the product of two sketches may be below that of the vectors, relative to their norms, and how much more
+    /// than the squared norm of a vector that of a sketch may be, but for three roundings of norms.
+    pub(crate) fn error(&self) -> f64 {
+        self.error
     }
 
     /// The sketches of `vectors`.
@@ -90,9 +116,8 @@ impl Subspace {
             self.dim,
             "the vectors must have the dimension of the subspace"
         );
-        let len = self.basis.len() / self.dim;
-        let basis = Rows::new(&self.basis, self.dim).expect("whole rows");
-        let coordinates = self.kernels.multiply(vectors, basis).expect("there is a product");
+        let len = self.sketch_dim() - 1;
+        let coordinates = self.coordinates(vectors);
         let squared_norms: Vec<f32> = vectors.iter().map(|vector| self.kernels.squared_norm(vector)).collect();
         let mut rows = Vec::with_capacity(vectors.len() * (len + 1));
         for (coordinates, &squared_norm) in coordinates.chunks_exact(len).zip(&squared_norms) {
@@ -106,22 +131,30 @@ impl Subspace {
         }
     }
 
+    /// The products with the directions: of a few vectors one by one, since those of many transpose the basis before.
+    fn coordinates(&self, vectors: Rows<'_>) -> Vec<f32> {
+        let basis = Rows::new(&self.basis, self.dim).expect("whole rows");
+        if vectors.len() >= FEW {
+            return self.kernels.multiply(vectors, basis).expect("there is a product");
+        }
+        let mut coordinates = vec![0.0; vectors.len() * basis.len()];
+        for (vector, to) in vectors.iter().zip(coordinates.chunks_exact_mut(basis.len())) {
+            self.kernels.distances(Metric::InnerProduct, vector, basis, to);
+            to.iter_mut().for_each(|x| *x = -*x);
+        }
+        coordinates
+    }
+
     /// The length of what the coordinates leave out, rounded up.
     fn rest(&self, coordinates: &[f32], squared_norm: f32) -> f32 {
-        let squares: f64 = coordinates.iter().map(|&x| f64::from(x).powi(2)).sum();
-        let rest = f64::from(squared_norm) * (1.0 + gamma(self.dim / 32 + 9) + self.error) - squares;
+        let rest = f64::from(squared_norm) * (1.0 + gamma(self.dim / 32 + 9) + self.error) - squares(coordinates);
         (rest.max(0.0).sqrt() as f32).next_up()
     }
 }
 
 impl fmt::Debug for Subspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Subspace({} of {} directions)",
-            self.basis.len() / self.dim,
-            self.dim
-        )
+        write!(f, "Subspace({} of {} directions)", self.sketch_dim() - 1, self.dim)
     }
 }
 
@@ -274,13 +307,63 @@ struct Block<'a> {
 }
 
 impl Sketches {
+    /// The sketches of all vectors.
+    pub(crate) fn all(&self) -> Rows<'_> {
+        Rows::new(&self.rows, self.dim).expect("whole rows")
+    }
+
+    /// The squared norm of a vector.
+    pub(crate) fn squared_norm(&self, vector: usize) -> f32 {
+        self.squared_norms[vector]
+    }
+
+    /// Nothing is known of this vector: digits were lost, or there never were any.
+    pub(crate) fn distrust(&mut self, vector: usize) {
+        self.rows[vector * self.dim..][..self.dim].fill(f32::NAN);
+    }
+
     /// The sketches of `range`.
     fn rows(&self, range: Range<usize>) -> Rows<'_> {
-        Rows::new(&self.rows, self.dim).expect("whole rows").slice(range)
+        self.all().slice(range)
     }
 }
 
+/// An orthonormal basis of about the subspace in which `sample` is longest.
+///
+/// `None` as for [`Subspace::new`].
+fn directions(kernels: &Kernels, sample: Rows<'_>, len: usize) -> Option<Vec<f32>> {
+    let dim = sample.dim();
+    if kernels.product.is_none() || len == 0 || 2 * len > dim || 2 * len > sample.len() {
+        return None;
+    }
+    // Sums of all rows: a row that is there twice does no harm.
+    let mut random = Random::new(SEED);
+    let mut coordinates: Vec<f32> = (0..sample.len() * len).map(|_| random.normal() as f32).collect();
+    let mut basis = vec![0.0; len * dim];
+    for round in 0..=ROUNDS {
+        if round > 0 {
+            coordinates = kernels.multiply(sample, Rows::new(&basis, dim)?)?;
+        }
+        for (direction, to) in basis.chunks_exact_mut(dim).enumerate() {
+            let weights: Vec<f32> = coordinates.iter().skip(direction).step_by(len).copied().collect();
+            kernels.sum_into(sample, &weights, to);
+        }
+        basis = orthonormal(Rows::new(&basis, dim)?)?;
+    }
+    Some(basis)
+}
+
+fn squares<'a>(components: impl IntoIterator<Item = &'a f32>) -> f64 {
+    components.into_iter().map(|&x| f64::from(x).powi(2)).sum()
+}
+
 impl Kernels {
+    /// The sum of all `rows`, each with its weight.
+    pub(crate) fn sum_into(&self, rows: Rows<'_>, weights: &[f32], out: &mut [f32]) {
+        let all: Vec<usize> = (0..rows.len()).collect();
+        self.weighted_sum(rows, &all, weights, out);
+    }
+
     /// The inner products of each of `rows` with each of `others`, a row for each row; `None` without a product.
     ///
     /// Components are multiplied and added in order within strips, and the strips in order, so the bits are the same

@@ -2,25 +2,59 @@
 
 mod common;
 
-use anear_kernels::{Bitmap, ByteQuery, ByteRows, ByteRun, IdSelector, Kernels, Metric, Neighbor, Rows, TopK};
+use anear_kernels::{
+    Bitmap, ByteQuery, ByteRows, ByteRun, IdSelector, Kernels, Metric, Neighbor, Rows, RowsMut, Sketcher, TopK,
+    normalize,
+};
 use common::{Random, adversarial, every_isa, oracle};
 
 const FIRST_ID: u64 = 1_000;
 
 const METRICS: [Metric; 3] = [Metric::L2, Metric::InnerProduct, Metric::Cosine];
 
+/// A sketcher that leaves out as much as it wants to.
+fn any_sketcher(kernels: &'static Kernels, rows: Rows<'_>) -> Option<Sketcher> {
+    Sketcher::on(kernels, rows, &[(rows.dim() / 4).min(rows.len() / 2)], 1.0)
+}
+
+/// Rounds the rows, then their sketches.
 fn check(kernels: &'static Kernels, metric: Metric, query: &[f32], rows: Rows<'_>, keep: &IdSelector<'_>, what: &str) {
-    let bytes = ByteRows::on(kernels, rows).unwrap();
-    let Some(prepared) = ByteQuery::on(kernels, metric, query) else {
+    if let Some(prepared) = ByteQuery::on(kernels, metric, query) {
+        let bytes = ByteRows::on(kernels, rows).unwrap();
+        check_rounded(kernels, metric, query, rows, keep, &prepared, &bytes, what);
+    }
+    let Some(sketcher) = any_sketcher(kernels, rows) else {
         return;
     };
+    if let Some(prepared) = ByteQuery::sketched_on(kernels, metric, query, &sketcher) {
+        let bytes = ByteRows::sketched_on(kernels, rows, &sketcher).unwrap();
+        let what = format!("{what}, {sketcher:?}");
+        check_rounded(kernels, metric, query, rows, keep, &prepared, &bytes, &what);
+    }
+}
+
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what is searched, what with, and what the answers come from"
+)]
+fn check_rounded(
+    kernels: &Kernels,
+    metric: Metric,
+    query: &[f32],
+    rows: Rows<'_>,
+    keep: &IdSelector<'_>,
+    prepared: &ByteQuery<'_>,
+    bytes: &ByteRows,
+    what: &str,
+) {
     let slots = rows.len() / 5..rows.len();
     let part = rows.slice(slots.clone());
     let run = ByteRun {
         slots: slots.clone(),
         first_id: FIRST_ID,
-        ..ByteRun::all(&bytes, rows)
+        ..ByteRun::all(bytes, rows)
     };
+    let run = [run];
     for k in [1, 10, 70] {
         let [mut want, mut found] = [TopK::new(k), TopK::new(k)];
         kernels.scan(metric, query, part, FIRST_ID, keep, &mut want);
@@ -96,6 +130,128 @@ fn answers_are_those_of_the_rows_on_every_instruction_set() {
     }
 }
 
+/// Searches by many queries at once through sketches; how many pairs were measured, of how many.
+fn check_batch(
+    kernels: &'static Kernels,
+    metric: Metric,
+    queries: Rows<'_>,
+    rows: Rows<'_>,
+    keep: &IdSelector<'_>,
+    sketcher: &Sketcher,
+    what: &str,
+) -> Option<usize> {
+    let bytes = ByteRows::sketched_on(kernels, rows, sketcher).unwrap();
+    let slots = rows.len() / 5..rows.len();
+    let part = rows.slice(slots.clone());
+    let run = ByteRun {
+        slots,
+        first_id: FIRST_ID,
+        ..ByteRun::all(&bytes, rows)
+    };
+    let mut measured = 0;
+    for k in [1, 10, 70] {
+        let mut found = vec![TopK::new(k); queries.len()];
+        measured += kernels.scan_batch_sketched(
+            metric,
+            queries,
+            &sketcher.sketch(metric, queries),
+            &run,
+            keep,
+            &mut found,
+        )?;
+        for (query, found) in queries.iter().zip(found) {
+            let mut want = TopK::new(k);
+            kernels.scan(metric, query, part, FIRST_ID, keep, &mut want);
+            let what = format!("{kernels:?}, {metric}, {what}, {sketcher:?}, k = {k}");
+            assert_eq!(found.into_sorted(), want.into_sorted(), "{what}");
+        }
+    }
+    Some(measured)
+}
+
+#[test]
+fn batches_find_what_single_queries_find_through_sketches() {
+    let mut random = Random(5);
+    for kernels in every_isa() {
+        for kind in 0..10 {
+            for (dim, len) in [(3, 400), (64, 900), (200, 400), (4_096, 90)] {
+                let components = adversarial(kind, &mut random, len, dim);
+                let rows = Rows::new(&components, dim).unwrap();
+                let strangers = adversarial(kind, &mut random, 20, dim);
+                let queries = [&strangers, rows.slice(0..21).as_slice()].concat();
+                let queries = Rows::new(&queries, dim).unwrap();
+                let Some(sketcher) = any_sketcher(kernels, rows) else {
+                    continue;
+                };
+                let what = format!("kind {kind}, {dim} components");
+                for metric in METRICS {
+                    check_batch(kernels, metric, queries, rows, &IdSelector::All, &sketcher, &what);
+                }
+            }
+        }
+    }
+}
+
+/// Vectors of length 1 that are long in few directions, all of them away from the origin.
+fn long_in_few_directions(random: &mut Random, len: usize, dim: usize, few: usize) -> Vec<f32> {
+    let directions = random.floats(few * dim);
+    let mut vectors = random.floats(len * dim);
+    for vector in vectors.chunks_exact_mut(dim) {
+        vector.iter_mut().for_each(|x| *x = 0.1 * *x + 1.0);
+        for direction in directions.chunks_exact(dim) {
+            let weight = random.floats(1)[0];
+            vector.iter_mut().zip(direction).for_each(|(x, y)| *x += weight * y);
+        }
+    }
+    normalize(&mut RowsMut::new(&mut vectors, dim).unwrap());
+    vectors
+}
+
+#[test]
+fn sketches_spare_most_of_what_is_long_in_few_directions() {
+    let (dim, len) = (192, 2_000);
+    let components = long_in_few_directions(&mut Random(6), len, dim, 10);
+    let rows = Rows::new(&components, dim).unwrap();
+    let queries = rows.slice(0..40);
+    for kernels in every_isa() {
+        let Some(sketcher) = Sketcher::on(kernels, rows, &[7, 31, 63], 0.1) else {
+            assert!(format!("{kernels:?}").contains("scalar"), "{kernels:?}");
+            continue;
+        };
+        assert_eq!(sketcher.sketch_dim(), 32, "ten directions want more than seven");
+        let bytes = ByteRows::sketched_on(kernels, rows, &sketcher).unwrap();
+        assert!(bytes.memory() < size_of_val(components.as_slice()) / 12);
+        for metric in METRICS {
+            let all = &IdSelector::All;
+            let mut single = 0;
+            for query in queries {
+                let prepared = ByteQuery::sketched_on(kernels, metric, query, &sketcher).unwrap();
+                single += prepared.scan(&[ByteRun::all(&bytes, rows)], all, &mut TopK::new(10));
+            }
+            assert!(single < 40 * len / 8, "{kernels:?}, {metric}: {single}");
+            let measured = check_batch(kernels, metric, queries, rows, all, &sketcher, "few directions").unwrap();
+            // For 1, 10 and 70 neighbors.
+            assert!(measured < 3 * 40 * len / 4, "{kernels:?}, {metric}: {measured}");
+        }
+    }
+}
+
+#[test]
+fn sketches_that_leave_out_too_much_are_none() {
+    let mut random = Random(7);
+    let components = random.floats(1_000 * 128);
+    let rows = Rows::new(&components, 128).unwrap();
+    let same = vec![1.5; 300 * 128];
+    let same = Rows::new(&same, 128).unwrap();
+    for kernels in every_isa() {
+        assert!(Sketcher::on(kernels, rows, &[31, 63], 0.1).is_none());
+        assert!(Sketcher::on(kernels, rows, &[], 0.1).is_none());
+        assert!(Sketcher::on(kernels, rows, &[65], 1.0).is_none());
+        // What does not differ at all has no directions.
+        assert!(Sketcher::on(kernels, same, &[31], 0.1).is_none());
+    }
+}
+
 #[test]
 fn filters_hold() {
     let mut random = Random(2);
@@ -115,6 +271,17 @@ fn filters_hold() {
         for keep in &selectors {
             for metric in METRICS {
                 check(kernels, metric, &query, rows, keep, &format!("{keep:?}"));
+                if let Some(sketcher) = Sketcher::on(kernels, rows, &[8], 1.0) {
+                    check_batch(
+                        kernels,
+                        metric,
+                        rows.slice(0..9),
+                        rows,
+                        keep,
+                        &sketcher,
+                        &format!("{keep:?}"),
+                    );
+                }
             }
         }
     }

@@ -36,10 +36,10 @@ const UNIT_TOLERANCE: f32 = 1e-3;
 /// threads and any batching of queries. A cosine index normalizes what it is given and keeps that; a zero vector stays
 /// zero, at distance 1 from everything.
 ///
-/// After some searches by one query or a few, by L2, inner product or cosine, vectors of 4 MiB to 4 GiB together are
-/// rounded to bytes as well: these prove of nearly all that they are too far away, so that a search reads a quarter as
-/// much. The answers stay the same, to the bit; [`memory`](VectorIndex::memory) grows by a quarter. Where they prove it of
-/// too few, they are dropped.
+/// After sixteen single queries, or 256 in batches, by L2, inner product or cosine, vectors of 4 MiB to 4 GiB together are
+/// rounded to bytes as well, or, where they differ in few directions, sketches of them: these prove of nearly all that they
+/// are too far away. The answers stay the same, to the bit; [`memory`](VectorIndex::memory) grows by a tenth or a quarter.
+/// Where they prove it of too few, they are dropped.
 ///
 /// ```
 /// use anear_index::{Flat, SearchRequest, VectorIndex, VectorIndexExt};

@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 use std::slice;
+use std::sync::Arc;
 
-use anear_kernels::{ByteQuery, IdSelector, Neighbor, Rows, TopK};
+use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::{BLOCK_LEN, CodeRun};
 
@@ -34,7 +35,7 @@ pub(crate) struct Tile {
 pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'_>, first_id: u64, tops: &mut [TopK]) {
     let tiles = tiles(index, queries.len(), request.pool);
     let preview = Preview::of(index, queries.len(), &request.selector, request.pool);
-    let preview = preview.as_deref();
+    let preview = preview.as_ref();
     let positions_are_ids = first_id == 0 || matches!(request.selector, IdSelector::All);
     if tiles.len() <= 1 && positions_are_ids {
         let run = CodeRun {
@@ -82,7 +83,7 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
 pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>) -> Neighbors {
     let tiles = tiles(index, queries.len(), request.pool);
     let preview = Preview::of(index, queries.len(), &request.selector, request.pool);
-    let preview = preview.as_deref();
+    let preview = preview.as_ref();
     let found = on_pool(request.pool, tiles.len(), |i| {
         let Tile {
             queries: range,
@@ -106,26 +107,26 @@ pub(super) fn within(index: &Flat, queries: Rows<'_>, request: &RangeRequest<'_>
 /// [`Quantizer::scan`](anear_quant::Quantizer::scan), by a preview where there is one; how many vectors were measured.
 fn scan(
     index: &Flat,
-    preview: Option<&Rounded>,
+    preview: Option<&Arc<Rounded>>,
     queries: Rows<'_>,
     run: &CodeRun<'_>,
     keep: &IdSelector<'_>,
     tops: &mut [TopK],
 ) -> usize {
-    let (Some(rounded), Some(rows)) = (preview, index.rows()) else {
+    let scan_all = |queries: Rows<'_>, tops: &mut [TopK]| {
         index.quantizer.scan(index.metric, queries, run, keep, tops);
-        return run.slots.len() * queries.len();
+        run.slots.len() * queries.len()
     };
-    let scan = |(i, top): (usize, &mut TopK)| match ByteQuery::new(index.metric, queries.row(i)) {
-        Some(query) => {
-            let runs = rounded.runs(rows, run.slots.clone(), run.first_id);
-            runs.map(|run| query.scan(&run, keep, top)).sum()
-        }
-        None => {
-            let (query, top) = (queries.slice(i..i + 1), slice::from_mut(top));
-            index.quantizer.scan(index.metric, query, run, keep, top);
-            run.slots.len()
-        }
+    let Some((rounded, rows)) = preview.zip(index.rows()) else {
+        return scan_all(queries, tops);
+    };
+    let runs = rounded.runs(rows, run.slots.clone(), run.first_id);
+    if let Some(measured) = rounded.scan_batch(index.metric, queries, &runs, keep, tops) {
+        return measured;
+    }
+    let scan = |(i, top): (usize, &mut TopK)| match rounded.query(index.metric, queries.row(i)) {
+        Some(query) => query.scan(&runs, keep, top),
+        None => scan_all(queries.slice(i..i + 1), slice::from_mut(top)),
     };
     tops.iter_mut().enumerate().map(scan).sum()
 }
@@ -134,27 +135,28 @@ fn scan(
 /// measured.
 fn scan_range(
     index: &Flat,
-    preview: Option<&Rounded>,
+    preview: Option<&Arc<Rounded>>,
     query: &[f32],
     run: &CodeRun<'_>,
     request: &RangeRequest<'_>,
 ) -> (Vec<Neighbor>, usize) {
     let (keep, radius) = (&request.selector, request.radius);
-    let prepared = |(rounded, rows)| Some((rounded, rows, ByteQuery::new(index.metric, query)?));
-    let Some((rounded, rows, query)) = preview.zip(index.rows()).and_then(prepared) else {
+    let rounded = preview.zip(index.rows());
+    let prepared = rounded.and_then(|(rounded, rows)| Some((rounded.query(index.metric, query)?, rounded, rows)));
+    let Some((query, rounded, rows)) = prepared else {
         let found = index.quantizer.scan_range(index.metric, query, run, keep, radius);
         return (found, run.slots.len());
     };
     let mut found = Vec::new();
     let runs = rounded.runs(rows, run.slots.clone(), run.first_id);
-    let measured = runs.map(|run| query.scan_range(&run, keep, radius, &mut found)).sum();
+    let measured = query.scan_range(&runs, keep, radius, &mut found);
     (found, measured)
 }
 
 /// Tells a preview what it was good for.
-fn weigh(index: &Flat, preview: Option<&Rounded>, queries: usize, measured: usize) {
-    if preview.is_some() {
-        index.preview.weigh(index.codes.len(), queries, measured);
+fn weigh(index: &Flat, preview: Option<&Arc<Rounded>>, queries: usize, measured: usize) {
+    if let Some(rounded) = preview {
+        index.preview.weigh(rounded, index.codes.len(), queries, measured);
     }
 }
 

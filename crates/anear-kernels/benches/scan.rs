@@ -12,7 +12,7 @@
 use std::{env, fs, slice, time::Instant};
 
 use anear_kernels::{
-    ByteQuery, ByteRows, ByteRun, IdSelector, Isa, Kernels, Metric, Random, Rows, Sketcher, TopK, isa_report,
+    ByteQuery, ByteRows, ByteRun, IdSelector, Isa, Kernels, Metric, Random, Rows, Sketcher, TopK, isa, isa_report,
 };
 
 const K: usize = 10;
@@ -35,7 +35,8 @@ fn main() {
     println!("rounded to bytes in {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
     let start = Instant::now();
     let sketched = Sketched::new(rows);
-    println!("{sketched:?} in {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
+    let sketcher = sketched.as_ref().map(|sketched| &sketched.sketcher);
+    println!("{sketcher:?} in {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
     let input = Input {
         rows,
         queries,
@@ -78,7 +79,7 @@ struct Input<'a> {
     sketched: Option<&'a Sketched>,
 }
 
-#[derive(Debug)]
+/// Sketches are made, and single queries compared with them, on the machine's own instruction set.
 struct Sketched {
     sketcher: Sketcher,
     bytes: ByteRows,
@@ -121,9 +122,9 @@ fn scan_bytes(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> O
 }
 
 fn scan_sketches(kernels: &'static Kernels, metric: Metric, input: &Input<'_>) -> Option<usize> {
-    let Sketched { sketcher, bytes } = input.sketched?;
+    let Sketched { sketcher, bytes } = input.sketched.filter(|_| kernels.isa() == isa())?;
     each(input, |query, top| {
-        let query = ByteQuery::sketched_on(kernels, metric, query, sketcher)?;
+        let query = ByteQuery::sketched(metric, query, sketcher)?;
         query.scan(&[ByteRun::all(bytes, input.rows)], &IdSelector::All, top);
         Some(())
     })

@@ -2,13 +2,16 @@
 //!
 //! Queries are transposed into panels as wide as a tile. Rows are taken in blocks that stay in L2 while every panel
 //! passes over them; a tile never leaves the registers but for one bit per pair: near enough to be measured, or not.
+//!
+//! What is multiplied are the vectors or images of them, which are shorter (`byte_rows/sketched.rs`); what is measured are
+//! the vectors.
 
 use std::ops::Range;
 
 use crate::{
     bitmap::{low_bits, ones},
     bounds::Margin,
-    byte_rows::sketched::{Probe, Sieve},
+    byte_rows::sketched::{Drift, Probe},
     kernels::Kernels,
     metric::Metric,
     nearest::transpose,
@@ -159,7 +162,7 @@ impl Kernels {
             product: self.product.as_ref().filter(|_| queries.len() >= QUERIES_MIN)?,
             margin: Margin::new(metric, queries.dim())?,
             metric,
-            sieve: None,
+            drift: None,
         })
     }
 }
@@ -171,8 +174,8 @@ pub(crate) struct Batch<'a> {
     /// Of products of images.
     pub(crate) margin: Margin,
     pub(crate) metric: Metric,
-    /// Where images are not the vectors themselves: what they hide.
-    pub(crate) sieve: Option<Sieve<'a>>,
+    /// Where images are rounded sketches: what they hide.
+    pub(crate) drift: Option<&'a Drift>,
 }
 
 /// Queries, and what is multiplied in their place.
@@ -180,7 +183,7 @@ pub(crate) struct Queries<'a> {
     pub(crate) vectors: Rows<'a>,
     pub(crate) images: Rows<'a>,
     /// Of queries that are compared by their sketches.
-    pub(crate) probes: &'a [Probe],
+    pub(crate) probes: Option<&'a [Probe]>,
 }
 
 impl<'a> Queries<'a> {
@@ -188,7 +191,7 @@ impl<'a> Queries<'a> {
         Self {
             vectors,
             images: vectors,
-            probes: &[],
+            probes: None,
         }
     }
 
@@ -196,7 +199,7 @@ impl<'a> Queries<'a> {
         Self {
             vectors: self.vectors.slice(range.clone()),
             images: self.images.slice(range.clone()),
-            probes: self.probes.get(range).unwrap_or_default(),
+            probes: self.probes.map(|probes| &probes[range]),
         }
     }
 }
@@ -270,7 +273,7 @@ impl Batch<'_> {
 
     fn pass_all(&self, panels: &mut [Panel<'_>], block: &Block<'_>) {
         for panel in panels {
-            // A query without any bound so far, which can have one: not by cosine, and not of NaN.
+            // A query without any bound so far, which can have one: not by the cosine of vectors, and not of NaN.
             if panel.offset.contains(&f32::NEG_INFINITY) {
                 self.limit(panel, block);
             }
@@ -311,9 +314,9 @@ impl Batch<'_> {
     /// Adapts the bound of query `q` to its threshold.
     fn tighten(&self, panel: &mut Panel<'_>, q: usize) {
         let threshold = panel.tops[q].threshold().min(panel.limits[q]);
-        let threshold = match &self.sieve {
-            Some(sieve) => sieve.raised(self.metric, &panel.probes[q], threshold),
-            None => threshold,
+        let threshold = match (self.drift, panel.probes) {
+            (Some(drift), Some(probes)) => drift.raised_by_rounding(self.metric, &probes[q], threshold),
+            _ => threshold,
         };
         (panel.slope[q], panel.offset[q]) = self.margin.query(panel.norms[q], threshold);
     }
@@ -347,8 +350,9 @@ impl Batch<'_> {
             values.clear();
             values.extend(least.chunks_exact(width).map(|least| least[q]).zip(0..));
             let (nearer, value, _) = values.select_nth_unstable_by(k - 1, |(a, _), (b, _)| a.total_cmp(b));
-            let limit = match self.sieve {
+            let limit = match self.drift {
                 Some(_) => {
+                    panel.measured += k * size;
                     let tiles = nearer.iter().chain([&*value]).map(|(_, tile)| *tile);
                     self.limit_of(panel.queries.row(q), k, tiles, block)
                 }
@@ -363,8 +367,8 @@ impl Batch<'_> {
     fn limit_of(&self, query: &[f32], k: usize, tiles: impl Iterator<Item = usize>, block: &Block<'_>) -> f32 {
         let size = self.product.rows;
         let rows = tiles.flat_map(|tile| &block.vectors[tile * size..(tile + 1) * size]);
-        let mut distances: Vec<f32> = rows.map(|row| self.kernels.distance(self.metric, query, row)).collect();
-        // NaN comes last.
+        let distance = |row: &&[f32]| Some(self.kernels.distance(self.metric, query, row)).filter(|x| !x.is_nan());
+        let mut distances: Vec<f32> = rows.map(|row| distance(row).unwrap_or(f32::INFINITY)).collect();
         *distances.select_nth_unstable_by(k - 1, f32::total_cmp).1
     }
 
@@ -400,7 +404,7 @@ impl Batch<'_> {
 /// As many queries as a tile is wide, transposed.
 struct Panel<'q> {
     queries: Rows<'q>,
-    probes: &'q [Probe],
+    probes: Option<&'q [Probe]>,
     tops: &'q mut [TopK],
     columns: Vec<f32>,
     norms: Vec<f32>,

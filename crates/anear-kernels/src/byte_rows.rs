@@ -111,7 +111,7 @@ pub(crate) struct Whole {
 pub struct ByteRows {
     /// Components of the rows.
     dim: usize,
-    /// What is rounded are sketches of the rows.
+    /// Where sketches of the rows were rounded: what they hide.
     drift: Option<Drift>,
     /// Components of what is rounded, and the bytes that they take.
     width: usize,
@@ -194,6 +194,26 @@ impl ByteRows {
             &mut self.errors,
             &mut self.reaches,
         ]
+    }
+
+    /// How far what is trusted may be from what was rounded.
+    fn largest_error(&self) -> f64 {
+        let trusted = self.errors.iter().zip(&self.norms).filter(|(_, norm)| !norm.is_nan());
+        trusted.map(|(error, _)| f64::from(*error)).fold(0.0, f64::max)
+    }
+
+    /// What the bytes of some rows stand for, to the bit; NaN where that is not to be trusted.
+    fn decoded(&self, slots: Range<usize>) -> Vec<f32> {
+        let mut decoded = Vec::with_capacity(slots.len() * self.width);
+        for slot in slots {
+            let (low, step) = match self.norms[slot].is_nan() {
+                true => (f32::NAN, f32::NAN),
+                false => (self.lows[slot], self.steps[slot]),
+            };
+            let code = &self.codes[slot * self.stride..][..self.width];
+            decoded.extend(code.iter().map(|byte| low + step * f32::from(*byte)));
+        }
+        decoded
     }
 
     /// How many rows there are.
@@ -305,13 +325,14 @@ impl<'a> ByteQuery<'a> {
     /// If the rows are not those that were rounded or not as long as the query, or there are fewer than are meant.
     pub fn scan(&self, runs: &[ByteRun<'_>], keep: &IdSelector<'_>, top: &mut TopK) -> usize {
         let seen = self.look(runs, keep);
-        let limit = self.limit(runs, &seen, top.k());
+        let (limit, measured) = self.limit(runs, &seen, top.k());
         let threshold = |top: &TopK| top.threshold().min(limit);
-        self.visit(runs, &seen, top, threshold, |neighbor, top| {
+        let found = |neighbor: Neighbor, top: &mut TopK| {
             if neighbor.distance <= top.threshold() {
                 top.push(neighbor);
             }
-        })
+        };
+        measured + self.visit(runs, &seen, top, threshold, found)
     }
 
     /// As [`scan_range`](crate::scan_range) for the rows of some runs; see [`scan`](Self::scan).
@@ -339,6 +360,11 @@ impl<'a> ByteQuery<'a> {
         let mut seen = Vec::new();
         for (number, run) in runs.iter().enumerate() {
             run.check(self.query.len());
+            assert_eq!(
+                (run.bytes.drift.is_some(), run.bytes.stride),
+                (self.probe.is_some(), self.image.numbers.len()),
+                "a query by the sketches that were rounded, if these were"
+            );
             for (id, wanted) in keep.words_in(run.first_id..run.first_id + run.slots.len() as u64) {
                 let start = run.slots.start + (id - run.first_id) as usize;
                 let len = BLOCK.min(run.slots.end - start);
@@ -358,8 +384,9 @@ impl<'a> ByteQuery<'a> {
         seen
     }
 
-    /// No neighbor among the `k` nearest is beyond this: so far are those that seem to be the nearest.
-    fn limit(&self, runs: &[ByteRun<'_>], seen: &[Seen], k: usize) -> f32 {
+    /// No neighbor among the `k` nearest is beyond this: so far are those that seem to be the nearest. And how many were
+    /// measured for it.
+    fn limit(&self, runs: &[ByteRun<'_>], seen: &[Seen], k: usize) -> (f32, usize) {
         let mut promising = TopK::new(k);
         for (number, seen) in seen.iter().enumerate() {
             for (bit, &distance) in seen.values.iter().enumerate() {
@@ -370,20 +397,16 @@ impl<'a> ByteQuery<'a> {
             }
         }
         if promising.len() < k {
-            return f32::INFINITY;
+            return (f32::INFINITY, 0);
         }
         let distance = |neighbor: Neighbor| {
             let (seen, bit) = (&seen[neighbor.id as usize / BLOCK], neighbor.id as usize % BLOCK);
             let row = runs[seen.run].rows.row(seen.start + bit);
-            self.kernels.distance(self.metric, self.query, row)
+            let distance = self.kernels.distance(self.metric, self.query, row);
+            if distance.is_nan() { f32::INFINITY } else { distance }
         };
-        let largest = |a: f32, b: f32| if a >= b { a } else { b };
-        let limit = promising
-            .into_sorted()
-            .into_iter()
-            .map(distance)
-            .fold(f32::NEG_INFINITY, largest);
-        if limit.is_nan() { f32::INFINITY } else { limit }
+        let distances = promising.into_sorted().into_iter().map(distance);
+        (distances.fold(f32::NEG_INFINITY, f32::max), k)
     }
 
     /// Hands the wanted rows that may be within the threshold to `found`, ascending by id; returns how many they are.
@@ -418,6 +441,7 @@ impl<'a> ByteQuery<'a> {
     fn near(&self, rows: &ByteRows, seen: &Seen, threshold: f32) -> u64 {
         let threshold = match (&rows.drift, &self.probe) {
             (Some(drift), Some(probe)) => drift.raised(self.metric, probe, threshold),
+            // Bytes of the rows themselves hide nothing but their errors.
             _ => threshold,
         };
         let values = &seen.values[..seen.len];
@@ -443,8 +467,9 @@ impl Image {
     fn new(kernels: &Kernels, metric: Metric, query: &[f32], dim: usize) -> Option<Self> {
         let squared_norm = squared_norm(query);
         let least = match metric {
-            Metric::L2 | Metric::InnerProduct => f64::MIN_POSITIVE,
-            Metric::Cosine => (*SAFE_SQUARED_NORM.start()).into(),
+            Metric::L2 => f64::MIN_POSITIVE,
+            // Terms of a smaller query lose digits to underflow that nothing else makes up for.
+            Metric::InnerProduct | Metric::Cosine => (*SAFE_SQUARED_NORM.start()).into(),
             _ => return None,
         };
         let is_trusted = squared_norm >= least && squared_norm * dim as f64 <= f64::from(*SAFE_SQUARED_NORM.end());
@@ -484,23 +509,23 @@ impl Image {
         // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
         unsafe { (kernels.bytes.products)(&self.numbers, codes, products) };
         match self.metric {
-            Metric::L2 => self.squares(rows, start, products, values),
-            _ => self.products(rows, start, products, values),
+            Metric::L2 => self.values_by_l2(rows, start, products, values),
+            _ => self.values_by_product(rows, start, products, values),
         }
     }
 
-    fn squares(&self, rows: &ByteRows, start: usize, products: &[i32], values: &mut [f32]) {
+    fn values_by_l2(&self, rows: &ByteRows, start: usize, products: &[i32], values: &mut [f32]) {
         let norm = (self.squared_norm * (1.0 - self.slack)) as f32;
         let (of_low, of_step) = ((2.0 * self.scale * self.sum) as f32, (2.0 * self.scale) as f32);
         let [lows, steps, norms] =
             [&rows.lows, &rows.steps, &rows.norms].map(|facts| &facts[start..][..products.len()]);
         for (i, (value, product)) in values.iter_mut().zip(products).enumerate() {
-            let twice = of_low * lows[i] + of_step * steps[i] * *product as f32;
+            let twice = of_low * lows[i] + of_step * *product as f32 * steps[i];
             *value = norm + norms[i] - twice;
         }
     }
 
-    fn products(&self, rows: &ByteRows, start: usize, products: &[i32], values: &mut [f32]) {
+    fn values_by_product(&self, rows: &ByteRows, start: usize, products: &[i32], values: &mut [f32]) {
         let slack = self.slack;
         let (of_low, of_step) = ((self.scale * self.sum) as f32, self.scale as f32);
         let (of_error, of_reach) = (
@@ -510,7 +535,7 @@ impl Image {
         let [lows, steps, norms, errors, reaches] = [&rows.lows, &rows.steps, &rows.norms, &rows.errors, &rows.reaches]
             .map(|facts| &facts[start..][..products.len()]);
         for (i, (value, product)) in values.iter_mut().zip(products).enumerate() {
-            let rounded = of_low * lows[i] + of_step * steps[i] * *product as f32;
+            let rounded = of_low * lows[i] + of_step * *product as f32 * steps[i];
             *value = -(rounded + of_error * errors[i] + of_reach * reaches[i] + 0.0 * norms[i]);
         }
     }
@@ -563,7 +588,7 @@ impl Image {
 }
 
 /// `|x|^2`.
-fn squared_norm(x: &[f32]) -> f64 {
+pub(crate) fn squared_norm(x: &[f32]) -> f64 {
     x.iter().map(|x| f64::from(*x).powi(2)).sum()
 }
 

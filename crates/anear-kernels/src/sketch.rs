@@ -4,7 +4,7 @@
 //! For the parts of `x` and `c` outside of the subspace, `<x, c>` is at most `|x| |c|` (Cauchy and Schwarz). So the product
 //! of two sketches is no smaller than that of the vectors, but for rounding, and what it rules out is out.
 //!
-//! With `B` the basis, `delta` the Frobenius norm of `B B^T - I` and `kappa` what rounding may do to the coordinates,
+//! Coordinates are sums in strips, those of a few vectors sums in the canonical order. With `B` the basis, `delta` the Frobenius norm of `B B^T - I` and `kappa` what rounding may do to the coordinates,
 //! relative to the vector: the product of coordinates is off from that of the projections by at most
 //! `(2.1 kappa + 1.2 delta) |x| |c|`, as long as both are small; and the squared length of a projection is at least the
 //! squared length of its coordinates less `(2.2 kappa + 1.1 delta) |x|^2`. `error` is `2.2 (kappa + delta)`, and some roundings.
@@ -14,6 +14,7 @@ use std::{fmt, ops::Range};
 use crate::{
     bitmap::ones,
     bounds::{Margin, U, gamma},
+    byte_rows::squared_norm,
     kernels::Kernels,
     metric::Metric,
     nearest::transpose,
@@ -27,7 +28,8 @@ pub struct Subspace {
     kernels: &'static Kernels,
     dim: usize,
     basis: Vec<f32>,
-    /// How far the product of two sketches may be below that of the vectors, relative to their norms.
+    /// How far the product of two sketches may be below that of the vectors, relative to their norms, and how much more
+    /// than the squared norm of a vector that of a sketch may be, but for three roundings of norms.
     error: f64,
 }
 
@@ -43,14 +45,15 @@ pub struct Sketches {
 // Components that are multiplied and added up before the next are begun: it keeps the rounding of coordinates small.
 const STRIP: usize = 64;
 
-// Rounds of the power method: the first turns random vectors into the subspace, the second cleans it.
+// Rounds of the power method after sums at random: the first turns these into the subspace, the second cleans it.
 const ROUNDS: usize = 2;
 
 // Fewer vectors than this are multiplied with the basis one by one. Reasoned, not tuned.
 const FEW: usize = 8;
 
-/// The random numbers that subspaces are begun with and mixed by.
-const SEED: u64 = 1;
+/// What subspaces are begun with, and what they are mixed by: any numbers do, and so all get the same.
+const SUMS_SEED: u64 = 1;
+const MIX_SEED: u64 = 2;
 
 impl Subspace {
     /// About the `len` directions that matter most to `sample`, by subspace iteration.
@@ -68,24 +71,22 @@ impl Subspace {
 
     /// How much of the squared lengths of `sample` the directions leave out.
     pub(crate) fn left_out(&self, sample: Rows<'_>) -> f64 {
-        let length = squares(sample.as_slice());
-        (length - squares(&self.coordinates(sample))) / length
+        let length = squared_norm(sample.as_slice());
+        (length - squared_norm(&self.coordinates(sample))) / length
     }
 
     /// The same by directions of which none matters more than another: coordinates are about equally large.
     pub(crate) fn mixed(self) -> Option<Self> {
         let basis = Rows::new(&self.basis, self.dim)?;
-        let mut random = Random::new(SEED);
-        let mut mixed = vec![0.0; self.basis.len()];
-        for to in mixed.chunks_exact_mut(self.dim) {
-            let weights: Vec<f32> = (0..basis.len()).map(|_| random.normal() as f32).collect();
-            self.kernels.sum_into(basis, &weights, to);
-        }
-        Self::spanned_by(self.kernels, orthonormal(Rows::new(&mixed, self.dim)?)?, self.dim)
+        let mut random = Random::new(MIX_SEED);
+        let weights: Vec<f32> = (0..basis.len().pow(2)).map(|_| random.normal() as f32).collect();
+        let mixed = sums(self.kernels, basis, &weights, basis.len())?;
+        Self::spanned_by(self.kernels, mixed, self.dim)
     }
 
     fn spanned_by(kernels: &'static Kernels, basis: Vec<f32>, dim: usize) -> Option<Self> {
-        let kappa = ((basis.len() / dim) as f64).sqrt() * gamma(STRIP + dim / STRIP + 2);
+        let roundings = (STRIP + dim / STRIP + 2).max(dim / 32 + 9);
+        let kappa = ((basis.len() / dim) as f64).sqrt() * gamma(roundings);
         let error = 2.2 * (kappa + defect(Rows::new(&basis, dim)?)) + 16.0 * U;
         (error < 0.01).then_some(Self {
             kernels,
@@ -95,13 +96,21 @@ impl Subspace {
         })
     }
 
-    /// Components of a sketch.
-    pub fn sketch_dim(&self) -> usize {
-        self.basis.len() / self.dim + 1
+    pub(crate) fn kernels(&self) -> &'static Kernels {
+        self.kernels
     }
 
-    /// How far the product of two sketches may be below that of the vectors, relative to their norms, and how much more
-    /// than the squared norm of a vector that of a sketch may be, but for three roundings of norms.
+    /// Components of a sketch.
+    pub(crate) fn sketch_dim(&self) -> usize {
+        self.len() + 1
+    }
+
+    /// How many directions there are.
+    fn len(&self) -> usize {
+        self.basis.len() / self.dim
+    }
+
+    /// See the field.
     pub(crate) fn error(&self) -> f64 {
         self.error
     }
@@ -116,7 +125,7 @@ impl Subspace {
             self.dim,
             "the vectors must have the dimension of the subspace"
         );
-        let len = self.sketch_dim() - 1;
+        let len = self.len();
         let coordinates = self.coordinates(vectors);
         let squared_norms: Vec<f32> = vectors.iter().map(|vector| self.kernels.squared_norm(vector)).collect();
         let mut rows = Vec::with_capacity(vectors.len() * (len + 1));
@@ -146,15 +155,15 @@ impl Subspace {
     }
 
     /// The length of what the coordinates leave out, rounded up.
-    fn rest(&self, coordinates: &[f32], squared_norm: f32) -> f32 {
-        let rest = f64::from(squared_norm) * (1.0 + gamma(self.dim / 32 + 9) + self.error) - squares(coordinates);
+    fn rest(&self, coordinates: &[f32], norm: f32) -> f32 {
+        let rest = f64::from(norm) * (1.0 + gamma(self.dim / 32 + 9) + self.error) - squared_norm(coordinates);
         (rest.max(0.0).sqrt() as f32).next_up()
     }
 }
 
 impl fmt::Debug for Subspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Subspace({} of {} directions)", self.sketch_dim() - 1, self.dim)
+        write!(f, "Subspace({} of {} directions)", self.len(), self.dim)
     }
 }
 
@@ -337,33 +346,28 @@ fn directions(kernels: &Kernels, sample: Rows<'_>, len: usize) -> Option<Vec<f32
         return None;
     }
     // Sums of all rows: a row that is there twice does no harm.
-    let mut random = Random::new(SEED);
-    let mut coordinates: Vec<f32> = (0..sample.len() * len).map(|_| random.normal() as f32).collect();
-    let mut basis = vec![0.0; len * dim];
-    for round in 0..=ROUNDS {
-        if round > 0 {
-            coordinates = kernels.multiply(sample, Rows::new(&basis, dim)?)?;
-        }
-        for (direction, to) in basis.chunks_exact_mut(dim).enumerate() {
-            let weights: Vec<f32> = coordinates.iter().skip(direction).step_by(len).copied().collect();
-            kernels.sum_into(sample, &weights, to);
-        }
-        basis = orthonormal(Rows::new(&basis, dim)?)?;
+    let mut random = Random::new(SUMS_SEED);
+    let weights: Vec<f32> = (0..sample.len() * len).map(|_| random.normal() as f32).collect();
+    let mut basis = sums(kernels, sample, &weights, len)?;
+    for _ in 0..ROUNDS {
+        let coordinates = kernels.multiply(sample, Rows::new(&basis, dim)?)?;
+        basis = sums(kernels, sample, &coordinates, len)?;
     }
     Some(basis)
 }
 
-fn squares<'a>(components: impl IntoIterator<Item = &'a f32>) -> f64 {
-    components.into_iter().map(|&x| f64::from(x).powi(2)).sum()
+/// The sums of all `rows`, each with its weight for each of `len` sums, made orthonormal.
+fn sums(kernels: &Kernels, rows: Rows<'_>, weights: &[f32], len: usize) -> Option<Vec<f32>> {
+    let everywhere: Vec<usize> = (0..rows.len()).collect();
+    let mut sums = vec![0.0; len * rows.dim()];
+    for (direction, to) in sums.chunks_exact_mut(rows.dim()).enumerate() {
+        let weights: Vec<f32> = weights.iter().skip(direction).step_by(len).copied().collect();
+        kernels.weighted_sum(rows, &everywhere, &weights, to);
+    }
+    orthonormal(Rows::new(&sums, rows.dim())?)
 }
 
 impl Kernels {
-    /// The sum of all `rows`, each with its weight.
-    pub(crate) fn sum_into(&self, rows: Rows<'_>, weights: &[f32], out: &mut [f32]) {
-        let all: Vec<usize> = (0..rows.len()).collect();
-        self.weighted_sum(rows, &all, weights, out);
-    }
-
     /// The inner products of each of `rows` with each of `others`, a row for each row; `None` without a product.
     ///
     /// Components are multiplied and added in order within strips, and the strips in order, so the bits are the same

@@ -38,7 +38,7 @@ const UNIT_TOLERANCE: f32 = 1e-3;
 ///
 /// After sixteen single queries, or 256 in batches, by L2, inner product or cosine, vectors of 4 MiB to 4 GiB together are
 /// rounded to bytes as well, or, where they differ in few directions, sketches of them: these prove of nearly all that they
-/// are too far away. The answers stay the same, to the bit; [`memory`](VectorIndex::memory) grows by a tenth or a quarter.
+/// are too far away. The answers stay the same, to the bit; [`memory`](VectorIndex::memory) grows by up to a quarter.
 /// Where they prove it of too few, they are dropped.
 ///
 /// ```

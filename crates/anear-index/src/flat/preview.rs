@@ -1,8 +1,8 @@
 //! Vectors rounded to bytes, which prove of nearly all of them that they are too far away: searches read a small part of the
 //! memory, and the answers stay those of the vectors themselves.
 //!
-//! Where a few directions hold most of what tells the vectors apart, their sketches are rounded (a tenth to a third of the
-//! bytes, for single queries and for batches); elsewhere the vectors (a quarter, for single queries).
+//! Where vectors differ in few directions, sketches of them are rounded (a thirtieth to a seventh of the bytes, for single
+//! queries and for batches); elsewhere the vectors (a quarter, for single queries).
 //!
 //! Sizes and shares below are reasoned from what a scan reads, but for those with figures, which are in
 //! `docs/notes/0009-exact-search-by-rounded-vectors.md`.
@@ -45,16 +45,17 @@ const PART: usize = 1 << 14;
 /// Vectors from which the directions of sketches are learned.
 const SAMPLE: usize = 2048;
 
-/// Directions of sketches: with the length of the rest, they fill pieces of 32 bytes. Each is tried; more of them between
-/// would spare less reading than they take to try.
+/// Directions of sketches, tried in turn: with the length of the rest, they fill pieces of 32 bytes. More of them between would
+/// spare less reading than they take to try.
 const DIRECTIONS: [usize; 4] = [31, 95, 191, 255];
 
 /// How much of the spread of the vectors sketches may leave out: more directions take longer to read than they spare.
 const REST_MAX: f64 = 0.1;
 
-/// How many rows must be proven too far away for one that is measured all the same: it lies somewhere in memory, and beside
-/// sketches, all others were as good as free.
+/// How many rows must be proven too far away for one that is measured all the same.
 const PRICE: i64 = 2;
+
+/// The same for sketches, beside which a row that lies somewhere in memory takes longer.
 const PRICE_OF_SKETCHES: i64 = 8;
 
 /// The rounded vectors of one state of an index, from some searches on, as long as they are of use.
@@ -63,10 +64,8 @@ pub(super) struct Preview {
     searches: AtomicUsize,
     batched: AtomicUsize,
     rounded: RwLock<Option<Arc<Rounded>>>,
-    /// Whether sketches are of no use.
-    plain: AtomicBool,
-    /// Rows that were spared, less the price of those that were not; at most as many as the index has.
-    spared: AtomicI64,
+    /// Vectors differ in too many directions, or sketches spared too little.
+    sketches_are_useless: AtomicBool,
 }
 
 /// Rounded vectors or their sketches, [`PART`] in each piece but the last.
@@ -74,6 +73,8 @@ pub(super) struct Preview {
 pub(super) struct Rounded {
     sketcher: Option<Sketcher>,
     pieces: Vec<ByteRows>,
+    /// Rows that were spared, less the price of those that were not; at most as many as the index has.
+    spared: AtomicI64,
 }
 
 impl Preview {
@@ -109,34 +110,39 @@ impl Preview {
 
     /// Sketches where they are of use; else the vectors, if not for a batch.
     fn round(&self, rows: Rows<'_>, is_batch: bool, pool: Option<&Pool>) -> Option<Rounded> {
-        let sketcher = match self.plain.load(Ordering::Relaxed) {
+        let sketcher = match self.sketches_are_useless.load(Ordering::Relaxed) {
             true => None,
             false => sketcher(rows),
         };
-        self.plain.store(sketcher.is_none(), Ordering::Relaxed);
-        (sketcher.is_some() || !is_batch).then(|| Rounded::new(rows, sketcher, pool))?
+        if sketcher.is_none() {
+            self.sketches_are_useless.store(true, Ordering::Relaxed);
+            if is_batch {
+                return None;
+            }
+        }
+        Rounded::new(rows, sketcher, pool)
     }
 
     /// Learns how many of the vectors, `len` for each of so many queries, had to be measured; where that is most of them
     /// again and again, there is no such preview any more.
     pub(super) fn weigh(&self, rounded: &Arc<Rounded>, len: usize, queries: usize, measured: usize) {
         let (len, queries, measured) = (len as i64, queries as i64, measured as i64);
-        let gain = len * queries - rounded.price() * measured;
+        // No search alone decides.
+        let gain = (len * queries - rounded.price() * measured).max(-len);
         let add = |spared: i64| Some((spared + gain).min(len));
-        let before = self.spared.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let before = rounded.spared.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
         if before.is_ok_and(|before| before + gain < -2 * len) {
-            self.drop(rounded);
+            self.discard(rounded);
         }
     }
 
     /// Vectors may be of use where their sketches were not.
-    fn drop(&self, rounded: &Arc<Rounded>) {
+    fn discard(&self, rounded: &Arc<Rounded>) {
         let mut there = self.rounded.write().unwrap_or_else(PoisonError::into_inner);
         if there.as_ref().is_some_and(|there| Arc::ptr_eq(there, rounded)) {
             *there = None;
-            self.spared.store(0, Ordering::Relaxed);
             if rounded.sketcher.is_some() {
-                self.plain.store(true, Ordering::Relaxed);
+                self.sketches_are_useless.store(true, Ordering::Relaxed);
                 self.searches.store(0, Ordering::Relaxed);
             }
         }
@@ -165,7 +171,11 @@ impl Rounded {
             }
         });
         let pieces = pieces.into_iter().collect::<Option<_>>()?;
-        Some(Self { sketcher, pieces })
+        Some(Self {
+            sketcher,
+            pieces,
+            spared: AtomicI64::new(0),
+        })
     }
 
     /// A query prepared for what was rounded; nothing if it has no bound.
@@ -176,8 +186,8 @@ impl Rounded {
         }
     }
 
-    /// Pushes the nearest of `rows` in `slots` to many queries; how many pairs were measured. Nothing where there are no
-    /// sketches or the queries are few.
+    /// Pushes the nearest of the runs to many queries; how many pairs were measured. Nothing where there are no sketches, or
+    /// the queries are few.
     pub(super) fn scan_batch(
         &self,
         metric: Metric,
@@ -218,8 +228,8 @@ impl Rounded {
 
 /// The directions in which vectors differ, where these are few.
 fn sketcher(rows: Rows<'_>) -> Option<Sketcher> {
-    // At random: what comes in turns has no turn.
-    let sample = Random::new(rows.len() as u64).sorted_sample(rows.len(), SAMPLE);
+    // At random, since every so many-th row may be of one kind; any seed does.
+    let sample = Random::new(0).sorted_sample(rows.len(), SAMPLE);
     let sample = rows.gathered(sample.into_iter());
     Sketcher::learn(Rows::new(&sample, rows.dim())?, &DIRECTIONS, REST_MAX)
 }
@@ -260,7 +270,8 @@ mod tests {
         Rows::new(numbers, DIM).unwrap()
     }
 
-    /// Searches query by query, and compares with what all of them find in one call, where there is no preview.
+    /// Searches query by query, and compares with what all of them find in one call, where there is no preview: vectors at
+    /// random have no sketches.
     fn check(index: &Flat, queries: Rows<'_>) {
         assert!(queries.len() > QUERIES_MAX);
         let third: Vec<u64> = (0..index.len() as u64).step_by(3).collect();
@@ -335,7 +346,7 @@ mod tests {
     }
 
     const LONG: usize = 128;
-    const FEW: usize = BYTES_MIN / (LONG * 4) + 300;
+    const LONG_LEN: usize = BYTES_MIN / (LONG * 4) + 300;
 
     /// Vectors that differ in few directions.
     fn alike(seed: u64, len: usize) -> Vec<f32> {
@@ -344,9 +355,9 @@ mod tests {
         let directions: Vec<f32> = (0..9 * LONG).map(|_| directions.unit() as f32 - 0.5).collect();
         let vector = |_| {
             let weights: Vec<f32> = (0..9).map(|_| random.unit() as f32).collect();
-            let noise = 0.05 * random.unit() as f32;
-            let at = |i: usize| (0..9).map(|j| weights[j] * directions[j * LONG + i]).sum::<f32>() + noise;
-            (0..LONG).map(at).collect::<Vec<_>>()
+            let at = |i: usize| (0..9).map(|j| weights[j] * directions[j * LONG + i]).sum::<f32>();
+            let component = |i| at(i) + 0.05 * random.unit() as f32;
+            (0..LONG).map(component).collect::<Vec<_>>()
         };
         (0..len).flat_map(vector).collect()
     }
@@ -363,10 +374,10 @@ mod tests {
 
     #[test]
     fn sketches_are_rounded_where_vectors_differ_in_few_directions() {
-        let (base, queries) = (alike(1, FEW), alike(2, BATCHED_MIN - 1));
+        let (base, queries) = (alike(1, LONG_LEN), alike(2, BATCHED_MIN - 1));
         let base = Rows::new(&base, LONG).unwrap();
         let queries = Rows::new(&queries, LONG).unwrap();
-        let most: Vec<u64> = (0..FEW as u64).filter(|id| id % 3 != 1).collect();
+        let most: Vec<u64> = (0..LONG_LEN as u64).filter(|id| id % 3 != 1).collect();
         for metric in [Metric::L2, Metric::InnerProduct, Metric::Cosine] {
             for selector in [IdSelector::All, IdSelector::Sorted(&most)] {
                 let want = answers(base, metric, queries, &selector);
@@ -398,7 +409,7 @@ mod tests {
 
     #[test]
     fn where_sketches_spare_too_little_vectors_are_rounded() {
-        let (base, queries) = (alike(1, FEW), alike(2, SEARCHES_MIN));
+        let (base, queries) = (alike(1, LONG_LEN), alike(2, SEARCHES_MIN));
         let base = Rows::new(&base, LONG).unwrap();
         let queries = Rows::new(&queries, LONG).unwrap();
         let mut index = Flat::new(LONG, Metric::L2).unwrap();
@@ -411,7 +422,7 @@ mod tests {
         each(&index, 1);
         assert!(index.preview.get().unwrap().sketcher.is_some());
         // A third of all are the nearest.
-        each(&index, FEW / 3);
+        each(&index, LONG_LEN / 3);
         assert!(index.preview.get().is_none_or(|rounded| rounded.sketcher.is_none()));
         each(&index, 1);
         assert!(index.preview.get().unwrap().sketcher.is_none());

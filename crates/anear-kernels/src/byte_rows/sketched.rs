@@ -8,11 +8,23 @@
 //! * `|x'|^2 <= |s(x')|^2 <= |x'|^2 (1 + a + 3 g)`.
 //! * so, for `q' = q - mean`, `|s(q') - s(x')|^2 <= |q - x|^2 + (2 a + 3 g) (|q'|^2 + |x'|^2)`.
 //!
-//! Subtracting the mean rounds each component by at most a part of what it becomes, and takes six roundings more of the
-//! same norms. So who looks for what is within `t` of a vector has to look for sketches within a threshold that is larger by
-//! that: [`Drift::raised`]. The other metrics are inner products, `<q, x> = <q, x'> + <q, mean>`.
+//! Subtracting the mean rounds each component by at most `U` of what it becomes. That moves `q' - x'` by at most
+//! `U (|q'| + |x'|)`, its square by at most `2 U (|q'| + |x'|)^2` and a little, so by less than `6 U (|q'|^2 + |x'|^2)`; and
+//! an inner product with `x'` by at most `U |q| |x'|`.
+//!
+//! Who looks for what is within `t` of a vector looks for sketches within a threshold that is larger by all that:
+//!
+//! * L2: `t` and `(2 a + 3 g + 6 U) (|q'|^2 + max |x'|^2)`.
+//! * inner product: `<q, x> = <q, x'> + <q, mean>`. So it is `t + <q, mean>` and `(a + U) |q| max |x'|`, and what the canonical
+//!   sum may be off, a part of `|q| |x|`, for `x` and for the mean.
+//! * cosine `c = 1 - t` at least: an inner product of at least `c |q| |x|`, where `|x|` is the shortest row if `c` is positive,
+//!   and the longest if not. Rows of zeros are at the distance 1: if `c` is positive, they are too far away, too, and need not
+//!   count as the shortest.
+//!
+//! Rounding adds at most `E`, the error of the bytes. Where many queries share a bound, with the largest `E` of all rows:
+//! `|s(q') - y| <= |s(q') - s(x')| + E`, and `<s(q), y> >= <s(q), s(x')> - |s(q)| E`.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
 use super::{ByteQuery, ByteRows, ByteRun, Image, slack, squared_norm};
 use crate::{
@@ -25,6 +37,13 @@ use crate::{
     selector::IdSelector,
     sketch::{Sketches, Subspace},
 };
+
+/// If so many directions hold no more than this many times what as many of vectors that differ in all directions would,
+/// more of them will not do.
+const PROMISE: f64 = 2.0;
+
+/// Rows that are sketched at a time, so that what they become on the way stays in the cache.
+const STRETCH: usize = 512;
 
 /// The few directions in which vectors differ, by which rows and queries are sketched.
 ///
@@ -49,13 +68,6 @@ pub struct Sketcher {
     subspace: Subspace,
 }
 
-/// If so many directions hold no more than this many times what as many of vectors that differ in all directions would,
-/// more of them will not do.
-const PROMISE: f64 = 2.0;
-
-/// Rows that are sketched at a time, so that what they become on the way stays in the cache.
-const STRETCH: usize = 512;
-
 impl Sketcher {
     /// The first of the numbers of directions that leaves out at most `rest` of the spread of `sample` around its mean.
     ///
@@ -67,8 +79,14 @@ impl Sketcher {
     /// As [`learn`](Self::learn), on the instruction set of `kernels`.
     #[doc(hidden)]
     pub fn on(kernels: &'static Kernels, sample: Rows<'_>, lens: &[usize], rest: f64) -> Option<Self> {
+        let everywhere: Vec<usize> = (0..sample.len()).collect();
         let mut mean = vec![0.0; sample.dim()];
-        kernels.sum_into(sample, &vec![1.0 / sample.len() as f32; sample.len()], &mut mean);
+        kernels.weighted_sum(
+            sample,
+            &everywhere,
+            &vec![1.0 / sample.len() as f32; sample.len()],
+            &mut mean,
+        );
         let centered = centered(sample, &mean);
         let centered = Rows::new(&centered, sample.dim())?;
         for &len in lens {
@@ -90,13 +108,13 @@ impl Sketcher {
         self.subspace.sketch_dim()
     }
 
-    /// The sketches of rows.
-    fn sketch_rows(&self, kernels: &Kernels, rows: Rows<'_>, drift: &mut Drift) -> Sketches {
+    /// The sketches of rows; `drift` learns of them.
+    fn sketch_rows(&self, rows: Rows<'_>, drift: &mut Drift) -> Sketches {
         let centered = centered(rows, &self.mean);
         let centered = Rows::new(&centered, rows.dim()).expect("whole rows");
         let mut sketches = self.subspace.sketch(centered);
         for (i, (row, centered)) in rows.iter().zip(centered).enumerate() {
-            let (squared_norm, spread) = (kernels.squared_norm(row), sketches.squared_norm(i));
+            let (squared_norm, spread) = (self.subspace.kernels().squared_norm(row), sketches.squared_norm(i));
             if is_trusted(row, squared_norm) && is_trusted(centered, spread) {
                 drift.add(squared_norm.into(), spread.into());
             } else {
@@ -127,13 +145,17 @@ impl Sketcher {
         }
         let probe = |(query, squared_norm)| Probe {
             squared_norm,
-            along: match metric {
+            with_mean: match metric {
                 Metric::L2 => 0.0,
                 _ => dot(query, &self.mean),
             },
         };
         let probes = queries.iter().zip(squared_norms).map(probe).collect();
-        SketchedQueries { sketches, probes }
+        SketchedQueries {
+            metric,
+            sketches,
+            probes,
+        }
     }
 }
 
@@ -143,25 +165,10 @@ impl fmt::Debug for Sketcher {
     }
 }
 
-fn centered(rows: Rows<'_>, mean: &[f32]) -> Vec<f32> {
-    let mut centered = rows.as_slice().to_vec();
-    for row in centered.chunks_exact_mut(rows.dim()) {
-        row.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean);
-    }
-    centered
-}
-
-fn norms(rows: Rows<'_>) -> Vec<f64> {
-    rows.iter().map(squared_norm).collect()
-}
-
-fn dot(x: &[f32], y: &[f32]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
-}
-
 /// Queries by their sketches, with what is to be known of each.
 #[derive(Debug)]
 pub struct SketchedQueries {
+    metric: Metric,
     sketches: Sketches,
     probes: Vec<Probe>,
 }
@@ -172,86 +179,44 @@ pub(crate) struct Probe {
     /// Of what was sketched.
     squared_norm: f64,
     /// By inner product: that with the mean.
-    along: f64,
+    with_mean: f64,
 }
 
-/// What sketches may hide of distances, at most.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Drift {
-    dim: usize,
-    error: f64,
-    /// The length of the mean.
-    mean: f64,
-    /// The largest squared norm of what was sketched.
-    spread: f64,
-    /// The smallest and the largest squared norm of a row that is not zero.
-    least: f64,
-    largest: f64,
-}
-
-impl Drift {
-    fn new(sketcher: &Sketcher) -> Self {
-        Self {
-            dim: sketcher.mean.len(),
-            error: sketcher.subspace.error(),
-            mean: squared_norm(&sketcher.mean).sqrt(),
-            spread: 0.0,
-            least: f64::INFINITY,
-            largest: 0.0,
-        }
-    }
-
-    /// How sketches are compared for vectors that are compared by `metric`.
-    fn metric(metric: Metric) -> Metric {
-        match metric {
-            Metric::Cosine => Metric::InnerProduct,
-            _ => metric,
-        }
-    }
-
-    /// The threshold for sketches of vectors that are within `threshold` of a query.
-    pub(crate) fn raised(&self, metric: Metric, query: &Probe, threshold: f32) -> f32 {
-        let (threshold, slack) = (f64::from(threshold), slack(self.dim));
-        if metric == Metric::L2 {
-            let relative = 2.0 * self.error + 3.0 * gamma(self.dim / 32 + 9) + 6.0 * U;
-            return up(threshold + relative * (query.squared_norm + self.spread));
-        }
-        let length = query.squared_norm.sqrt();
-        let least = match metric {
-            Metric::InnerProduct => -threshold,
-            _ => self.least_product(1.0 - threshold - slack, length),
-        };
-        let hidden = (self.error + U) * self.spread.sqrt() + slack * (self.largest.sqrt() + self.mean);
-        up(query.along - least + length * hidden)
-    }
-
-    /// The least inner product of a query of this length with a row, if they have such a cosine.
-    fn least_product(&self, cosine: f64, length: f64) -> f64 {
-        let slack = slack(self.dim).copysign(cosine);
-        let row = if cosine >= 0.0 { self.least } else { self.largest };
-        cosine * length * row.sqrt() * (1.0 - slack)
-    }
-}
-
-/// What rounded sketches may hide of distances, at most, where many queries are compared with them at once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sieve<'a> {
-    drift: &'a Drift,
-    /// How far a rounded sketch may be from the sketch.
-    error: f64,
-}
-
-impl Sieve<'_> {
-    /// The threshold for rounded sketches of vectors that are within `threshold` of a query.
+impl<'a> ByteQuery<'a> {
+    /// A query prepared to be compared with rows that were [`sketched`](ByteRows::sketched) by the same sketcher. `None` where
+    /// the metric or the query has no bound that is of use.
     ///
-    /// With the error `E`: `|s(q') - y| <= |s(q') - s(x')| + E`, and `<s(q), y> >= <s(q), s(x')> - |s(q)| E`.
-    pub(crate) fn raised(&self, metric: Metric, query: &Probe, threshold: f32) -> f32 {
-        let slack = slack(self.drift.dim);
-        let raised: f64 = self.drift.raised(metric, query, threshold).into();
-        up(match metric {
-            Metric::L2 => ((raised * (1.0 + slack)).sqrt() + self.error).powi(2),
-            _ => raised + query.squared_norm.sqrt() * self.error * (1.0 + self.drift.error + slack),
+    /// # Panics
+    /// If the query is not as long as the vectors of the sketcher's sample.
+    pub fn sketched(metric: Metric, query: &'a [f32], sketcher: &Sketcher) -> Option<Self> {
+        let sketched = sketcher.sketch(metric, Rows::new(query, query.len())?);
+        let (kernels, sketch) = (sketcher.subspace.kernels(), sketched.sketches.all().row(0));
+        Some(Self {
+            kernels,
+            metric,
+            query,
+            image: Image::new(kernels, metric_of_sketches(metric), sketch, query.len())?,
+            probe: Some(sketched.probes[0]),
         })
+    }
+}
+
+impl ByteRows {
+    /// Rounds the sketches of rows. `None` if memory is short.
+    ///
+    /// # Panics
+    /// If the rows are not as long as the vectors of the sketcher's sample.
+    pub fn sketched(rows: Rows<'_>, sketcher: &Sketcher) -> Option<Self> {
+        let mut drift = Drift::new(sketcher);
+        let mut bytes = Self::with_capacity(rows.len(), sketcher.sketch_dim())?;
+        for start in (0..rows.len()).step_by(STRETCH) {
+            let rows = rows.slice(start..rows.len().min(start + STRETCH));
+            let sketches = sketcher.sketch_rows(rows, &mut drift);
+            bytes.extend(sketcher.subspace.kernels(), sketches.all());
+        }
+        drift.rounding = bytes.largest_error();
+        (bytes.dim, bytes.drift) = (rows.dim(), Some(drift));
+        Some(bytes)
     }
 }
 
@@ -288,22 +253,20 @@ impl Kernels {
             queries.len() == tops.len() && queries.len() == sketched.probes.len(),
             "a sketch and a top-k per query"
         );
+        assert_eq!(metric, sketched.metric, "the metric that queries were sketched for");
         let batch = Batch {
             kernels: self,
             product: self.product.as_ref()?,
-            margin: Margin::new(Drift::metric(metric), queries.dim())?,
+            margin: Margin::new(metric_of_sketches(metric), queries.dim())?,
             metric,
-            sieve: Some(Sieve {
-                drift: run.bytes.drift.as_ref().expect("rows that were sketched"),
-                error: run.bytes.largest_error(),
-            }),
+            drift: Some(run.bytes.drift.as_ref().expect("rows that were sketched")),
         };
         let rounded = run.bytes.decoded(run.slots.clone());
         let images = Rows::new(&rounded, run.bytes.width).expect("whole rows");
         let queries = Queries {
             vectors: queries,
             images: sketched.sketches.all(),
-            probes: &sketched.probes,
+            probes: Some(&sketched.probes),
         };
         let ids = run.first_id..run.first_id + run.slots.len() as u64;
         Some(batch.scan_all(&queries, tops, || {
@@ -319,91 +282,106 @@ impl Kernels {
     }
 }
 
-impl ByteRows {
-    /// Rounds the sketches of rows. `None` if memory is short.
-    ///
-    /// # Panics
-    /// If the rows are not as long as the vectors of the sketcher's sample.
-    pub fn sketched(rows: Rows<'_>, sketcher: &Sketcher) -> Option<Self> {
-        Self::sketched_on(Kernels::get(), rows, sketcher)
-    }
-
-    /// As [`sketched`](Self::sketched), on the instruction set of `kernels`.
-    #[doc(hidden)]
-    pub fn sketched_on(kernels: &Kernels, rows: Rows<'_>, sketcher: &Sketcher) -> Option<Self> {
-        let mut drift = Drift::new(sketcher);
-        let mut bytes = Self::with_capacity(rows.len(), sketcher.sketch_dim())?;
-        for start in (0..rows.len()).step_by(STRETCH) {
-            let rows = rows.slice(start..rows.len().min(start + STRETCH));
-            bytes.extend(kernels, sketcher.sketch_rows(kernels, rows, &mut drift).all());
-        }
-        (bytes.dim, bytes.drift) = (rows.dim(), Some(drift));
-        Some(bytes)
-    }
-
-    /// How far what is trusted may be from what was rounded.
-    fn largest_error(&self) -> f64 {
-        let trusted = self.errors.iter().zip(&self.norms).filter(|(_, norm)| !norm.is_nan());
-        trusted.map(|(error, _)| f64::from(*error)).fold(0.0, f64::max)
-    }
-
-    /// What the bytes of some rows stand for, to the bit; NaN where that is not to be trusted.
-    fn decoded(&self, slots: Range<usize>) -> Vec<f32> {
-        let mut decoded = Vec::with_capacity(slots.len() * self.width);
-        for slot in slots {
-            let (low, step) = match self.norms[slot].is_nan() {
-                true => (f32::NAN, f32::NAN),
-                false => (self.lows[slot], self.steps[slot]),
-            };
-            let code = &self.codes[slot * self.stride..][..self.width];
-            decoded.extend(code.iter().map(|byte| low + step * f32::from(*byte)));
-        }
-        decoded
+/// How sketches are compared for vectors that are compared by `metric`: a cosine of vectors is an inner product of sketches.
+fn metric_of_sketches(metric: Metric) -> Metric {
+    match metric {
+        Metric::Cosine => Metric::InnerProduct,
+        _ => metric,
     }
 }
 
+/// What sketches may hide of distances, at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drift {
+    dim: usize,
+    /// That of the subspace.
+    error: f64,
+    mean_length: f64,
+    /// The largest squared norm of what was sketched.
+    spread: f64,
+    /// The smallest squared norm of a row that is not zero, and the largest.
+    squared_norm_min: f64,
+    squared_norm_max: f64,
+    /// How far a rounded sketch may be from the sketch.
+    rounding: f64,
+}
+
 impl Drift {
+    /// Of no row yet.
+    fn new(sketcher: &Sketcher) -> Self {
+        Self {
+            dim: sketcher.mean.len(),
+            error: sketcher.subspace.error(),
+            mean_length: squared_norm(&sketcher.mean).sqrt(),
+            spread: 0.0,
+            squared_norm_min: f64::INFINITY,
+            squared_norm_max: 0.0,
+            rounding: 0.0,
+        }
+    }
+
     /// Takes a row into account.
     fn add(&mut self, squared_norm: f64, spread: f64) {
         if squared_norm > 0.0 {
-            self.least = self.least.min(squared_norm);
+            self.squared_norm_min = self.squared_norm_min.min(squared_norm);
         }
-        self.largest = self.largest.max(squared_norm);
+        self.squared_norm_max = self.squared_norm_max.max(squared_norm);
         self.spread = self.spread.max(spread * (1.0 + slack(self.dim)));
     }
+
+    /// The threshold for sketches of vectors that are within `threshold` of a query.
+    pub(crate) fn raised(&self, metric: Metric, query: &Probe, threshold: f32) -> f32 {
+        let (threshold, slack) = (f64::from(threshold), slack(self.dim));
+        if metric == Metric::L2 {
+            let relative = 2.0 * self.error + 3.0 * gamma(self.dim / 32 + 9) + 6.0 * U;
+            return up(threshold + relative * (query.squared_norm + self.spread));
+        }
+        let length = query.squared_norm.sqrt();
+        let least = match metric {
+            Metric::InnerProduct => -threshold,
+            _ => self.least_product(1.0 - threshold - slack, length),
+        };
+        let of_sketches = (self.error + U) * self.spread.sqrt();
+        let of_sums = slack * (self.squared_norm_max.sqrt() + self.mean_length);
+        up(query.with_mean - least + length * (of_sketches + of_sums))
+    }
+
+    /// The least inner product of a query of this length with a row, if they have such a cosine.
+    fn least_product(&self, cosine: f64, length: f64) -> f64 {
+        let squared_norm = match cosine >= 0.0 {
+            true => self.squared_norm_min,
+            false => self.squared_norm_max,
+        };
+        cosine * length * squared_norm.sqrt() * (1.0 - slack(self.dim).copysign(cosine))
+    }
+
+    /// The threshold for rounded sketches of vectors that are within `threshold` of a query.
+    pub(crate) fn raised_by_rounding(&self, metric: Metric, query: &Probe, threshold: f32) -> f32 {
+        let (raised, slack) = (f64::from(self.raised(metric, query, threshold)), slack(self.dim));
+        up(match metric {
+            Metric::L2 => ((raised * (1.0 + slack)).sqrt() + self.rounding).powi(2),
+            _ => raised + query.squared_norm.sqrt() * self.rounding * (1.0 + self.error + slack),
+        })
+    }
+}
+
+fn centered(rows: Rows<'_>, mean: &[f32]) -> Vec<f32> {
+    let mut centered = rows.as_slice().to_vec();
+    for row in centered.chunks_exact_mut(rows.dim()) {
+        row.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean);
+    }
+    centered
+}
+
+fn norms(rows: Rows<'_>) -> Vec<f64> {
+    rows.iter().map(squared_norm).collect()
+}
+
+fn dot(x: &[f32], y: &[f32]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
 }
 
 /// Whether the computed norm is that of the vector, but for roundings.
 fn is_trusted(vector: &[f32], squared_norm: f32) -> bool {
     SAFE_SQUARED_NORM.contains(&squared_norm) || vector.iter().all(|x| *x == 0.0)
-}
-
-impl<'a> ByteQuery<'a> {
-    /// A query prepared to be compared with rows that were [`sketched`](ByteRows::sketched). `None` where the metric or the
-    /// query has no bound that is of use.
-    ///
-    /// # Panics
-    /// If the query is not as long as the vectors of the sketcher's sample.
-    pub fn sketched(metric: Metric, query: &'a [f32], sketcher: &Sketcher) -> Option<Self> {
-        Self::sketched_on(Kernels::get(), metric, query, sketcher)
-    }
-
-    /// As [`sketched`](Self::sketched), on the instruction set of `kernels`.
-    #[doc(hidden)]
-    pub fn sketched_on(
-        kernels: &'static Kernels,
-        metric: Metric,
-        query: &'a [f32],
-        sketcher: &Sketcher,
-    ) -> Option<Self> {
-        let sketched = sketcher.sketch(metric, Rows::new(query, query.len())?);
-        let image = sketched.sketches.all().row(0);
-        Some(Self {
-            kernels,
-            metric,
-            query,
-            image: Image::new(kernels, Drift::metric(metric), image, query.len())?,
-            probe: Some(sketched.probes[0]),
-        })
-    }
 }

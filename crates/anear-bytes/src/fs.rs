@@ -11,7 +11,7 @@ use std::path::Path;
 pub use real::RealFs;
 pub(crate) use real::open_regular;
 
-use crate::{Error, Result};
+use crate::{Contents, Error, Result};
 
 /// Files are read and written in pieces of about this many bytes.
 pub(crate) const PIECE_LEN: usize = 1 << 20;
@@ -51,6 +51,14 @@ pub trait Fs: Debug + Send + Sync {
     /// [`Error::Io`], [`Error::NotAFile`] for a link, folder, pipe or device, [`Error::TooLong`],
     /// [`Error::OutOfMemory`].
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>>;
+
+    /// The whole file, if it has at most `limit` bytes, mapped where this file system can do that and read where it cannot.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn map(&self, path: &Path, limit: u64) -> Result<Contents> {
+        Ok(Contents::Read(self.read(path, limit)?))
+    }
 
     /// Hands the file to `take` piece by piece, as long as it is at that moment, and gives its length. On a real disk it is
     /// never in memory as a whole.

@@ -28,7 +28,7 @@ use std::path::Path;
 
 use folder::Folder;
 
-use crate::{Error, Fs, Result};
+use crate::{Access, Contents, Error, Fs, Result};
 
 /// How often a load begins anew because the store was saved while it was read.
 const ATTEMPTS: usize = 10;
@@ -78,7 +78,7 @@ pub enum Loaded {
         /// The JSON that was given to the save, to the letter.
         meta: String,
         /// Every file by its final name.
-        files: BTreeMap<String, Vec<u8>>,
+        files: BTreeMap<String, Contents>,
     },
     /// Files named after the store without a manifest of ours: another program's.
     ///
@@ -112,9 +112,9 @@ pub enum Loaded {
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path();
 /// save_generation(&RealFs, dir, "index", vec![Payload::bytes("index.faiss", b"...")], r#"{"dim": 2}"#)?;
-/// let Loaded::Committed { meta, files } = load_generation(&RealFs, dir, "index")? else { panic!() };
+/// let Loaded::Committed { meta, files } = load_generation(&RealFs, dir, "index", Access::Read)? else { panic!() };
 /// assert_eq!(meta, r#"{"dim": 2}"#);
-/// assert_eq!(files["index.faiss"], b"...");
+/// assert_eq!(*files["index.faiss"], *b"...");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn save_generation(fs: &dyn Fs, dir: &Path, stem: &str, payloads: Vec<Payload<'_>>, meta: &str) -> Result<()> {
@@ -138,13 +138,14 @@ pub fn save_generation(fs: &dyn Fs, dir: &Path, stem: &str, payloads: Vec<Payloa
 
 /// Reads the store `stem` in the folder `dir`: the version committed last, whole, every byte verified.
 ///
-/// May run beside a save, of this process or another: it gives the version before or the one after.
+/// May run beside a save, of this process or another: it gives the version before or the one after. Files that are mapped
+/// stay what they are when they are replaced, where the system lets mapped files be replaced (Windows does not).
 ///
 /// # Errors
 /// [`Error::Name`]; [`Error::DamagedManifest`] and [`Error::DamagedFile`] for what is not as it was saved,
 /// [`Error::NewerVersion`] for a manifest of a later anear; [`Error::Busy`] when one save after the other
 /// replaced the store meanwhile; those of the file system.
-pub fn load_generation(fs: &dyn Fs, dir: &Path, stem: &str) -> Result<Loaded> {
+pub fn load_generation(fs: &dyn Fs, dir: &Path, stem: &str, access: Access) -> Result<Loaded> {
     let folder = Folder::new(fs, dir, stem)?;
     let mut failed_with = None;
     for _ in 0..ATTEMPTS {
@@ -156,7 +157,7 @@ pub fn load_generation(fs: &dyn Fs, dir: &Path, stem: &str) -> Result<Loaded> {
             }
             return Ok(found);
         };
-        match folder.load(&text) {
+        match folder.load(&text, access) {
             // Not the files that the manifest names: damage, unless a save just replaced both.
             Err(Error::DamagedFile { .. }) if failed_with.as_ref() != Some(&text) => failed_with = Some(text),
             other => return other,

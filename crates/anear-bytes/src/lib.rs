@@ -4,7 +4,7 @@
 //! Nothing here knows of vectors or documents, and nothing here is async.
 //!
 //! * [`AlignedBytes`]: a growing buffer that can be viewed as numbers of any width, or a piece of a [`Mapping`].
-//! * [`Mapping`]: a file that is in memory only where it is looked at; the one `unsafe` of this crate beside the advice to
+//! * [`Mapping`]: a file that is in memory only where it is looked at, and [`Contents`], which are or are not; the one `unsafe` of this crate beside the advice to
 //!   the system of [`try_reserve_large`].
 //! * [`Container`] and [`ContainerWriter`]: anear's own file format, in which every flipped bit is seen.
 //! * [`Cursor`]: reads files that others wrote, never past their end, never allocating on their word.
@@ -15,6 +15,7 @@
 
 mod aligned;
 mod container;
+mod contents;
 mod cursor;
 pub mod digest;
 mod error;
@@ -28,6 +29,7 @@ pub mod testing;
 
 pub use aligned::{ALIGNMENT, AlignedBytes};
 pub use container::{Container, ContainerWriter, FORMAT_VERSION, Verify};
+pub use contents::{Access, Contents};
 pub use cursor::Cursor;
 pub use error::{Error, Result};
 pub use fs::{Entry, FileWriter, Fs, Lock, RealFs};

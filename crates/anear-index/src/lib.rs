@@ -77,7 +77,7 @@ pub use memory::Memory;
 pub use near::{Near, NearShape};
 pub use neighbors::{Neighbors, NeighborsMut, faiss_value};
 pub use nsg::Nsg;
-pub use persist::{from_bytes, is_container, open, open_mapped, to_bytes};
+pub use persist::{from_bytes, from_mapping, is_container, open, open_mapped, to_bytes};
 pub use request::{Knob, KnobValues, Knobs, RangeRequest, SearchRequest};
 pub use spec::{HnswSpec, IdMapKind, IndexSpec, IvfSpec, NsgSpec};
 

@@ -126,8 +126,15 @@ pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn VectorIndex>> {
 /// # Errors
 /// Those of [`open`].
 pub fn open_mapped(path: impl AsRef<Path>, verify: Verify) -> Result<Box<dyn VectorIndex>> {
-    let mapping = Mapping::open(path.as_ref())?;
-    load(&Container::parse_mapped(&mapping, verify, KIND, SECTIONS)?)
+    from_mapping(&Mapping::open(path.as_ref())?, verify)
+}
+
+/// As [`open_mapped`], of a file that is mapped already.
+///
+/// # Errors
+/// Those of [`from_bytes`].
+pub fn from_mapping(file: &Mapping, verify: Verify) -> Result<Box<dyn VectorIndex>> {
+    load(&Container::parse_mapped(file, verify, KIND, SECTIONS)?)
 }
 
 /// The index in a section, as [`to_bytes`] wrote it.

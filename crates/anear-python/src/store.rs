@@ -341,7 +341,7 @@ impl Store {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (folder, name, *, metric = None, normalize_l2 = None, model = String::new()))]
+    #[pyo3(signature = (folder, name, *, metric = None, normalize_l2 = None, model = String::new(), mapped = false))]
     fn load(
         py: Python<'_>,
         folder: PathBuf,
@@ -349,16 +349,18 @@ impl Store {
         metric: Option<&str>,
         normalize_l2: Option<bool>,
         model: String,
+        mapped: bool,
     ) -> PyResult<Self> {
         guarded(|| {
-            let loading = builder(metric, normalize_l2, model)?.load_local(folder, name);
+            let builder = builder(metric, normalize_l2, model)?.mapped(mapped);
+            let loading = builder.load_local(folder, name);
             let store = block(py, async { loading.await.map_err(raise) })?;
             Ok(Self { store })
         })
     }
 
     #[staticmethod]
-    #[pyo3(signature = (folder, name, *, metric = None, normalize_l2 = None, model = String::new()))]
+    #[pyo3(signature = (folder, name, *, metric = None, normalize_l2 = None, model = String::new(), mapped = false))]
     fn aload<'py>(
         py: Python<'py>,
         folder: PathBuf,
@@ -366,9 +368,10 @@ impl Store {
         metric: Option<&str>,
         normalize_l2: Option<bool>,
         model: String,
+        mapped: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         guarded(|| {
-            let builder = builder(metric, normalize_l2, model)?;
+            let builder = builder(metric, normalize_l2, model)?.mapped(mapped);
             let loading = async move { builder.load_local(folder, &name).await.map_err(raise) };
             awaitable(py, loading, wrapped)
         })

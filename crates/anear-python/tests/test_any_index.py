@@ -340,3 +340,19 @@ def test_a_near_index_is_searched_by():
     assert (db._store.index, db.index.recall) == ("NearLists", 0.8)
     db.add_texts(TEXTS, METADATAS, IDS)
     assert found(db, k=20) == found(made(None), k=20)
+
+
+@pytest.mark.parametrize("index", ["auto", "IVF8,SQ8"])
+def test_a_store_stays_in_its_folder_where_faiss_would_map_it(tmp_path, index):
+    db = made(index)
+    db.save_local(str(tmp_path))
+    load = functools.partial(FAISS.load_local, str(tmp_path), MODEL)
+    mapped = load(io_flags=anear_faiss.IO_FLAG_MMAP)
+    (vectors, _), (in_memory, _) = mapped._store.memory(), load(io_flags=anear_faiss.IO_FLAG_READ_ONLY)._store.memory()
+    assert vectors < in_memory
+    assert found(mapped) == found(db)
+    mapped.add_texts(["new"], ids=["new"])
+    mapped.delete(["7"])
+    db.add_texts(["new"], ids=["new"])
+    db.delete(["7"])
+    assert found(mapped) == found(db)

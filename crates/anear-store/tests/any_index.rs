@@ -506,3 +506,51 @@ fn what_is_said_after_a_trained_index_counts() {
         assert!(flat.view().knob("ef_search").is_none());
     });
 }
+
+/// Indexes whose codes lie in their files as searches want them.
+const STAYING: [&str; 5] = ["auto", "SQ8", "IVF8,Flat", "IVF8,SQ8", "RR,IVF8,Flat"];
+
+#[tokio::test]
+async fn a_mapped_store_answers_changes_and_is_saved_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (index, _) in INDEXES {
+        let store = builder(index, Metric::L2)
+            .from_documents(documents(0..FIRST))
+            .await
+            .unwrap();
+        store.save_local(folder, "index").await.unwrap();
+        let mapped = builder(index, Metric::L2)
+            .mapped(true)
+            .load_local(folder, "index")
+            .await
+            .unwrap();
+        if STAYING.contains(&index) {
+            assert!(mapped.view().memory().mapped > 0, "{index}");
+        }
+        let few = Filter::lt("n", 30);
+        let check = async |mapped: &LocalStore| {
+            for request in [nearest("text 7"), nearest("text 7").filter(few.clone())] {
+                let want = ids(&store, request.clone()).await;
+                assert_eq!(ids(mapped, request).await, want, "{index}");
+            }
+        };
+        check(&mapped).await;
+        for store in [&store, &mapped] {
+            store.add_documents(documents(FIRST..FIRST + 20)).await.unwrap();
+            store.delete(Deletion::Ids(vec!["3".into(), "7".into()])).await.unwrap();
+        }
+        check(&mapped).await;
+        // A system may refuse to replace what is mapped.
+        if cfg!(unix) {
+            mapped.save_local(folder, "index").await.unwrap();
+            check(&mapped).await;
+            check(
+                &LocalStore::load_local(folder, "index", FakeEmbeddings::new(DIM))
+                    .await
+                    .unwrap(),
+            )
+            .await;
+        }
+    }
+}

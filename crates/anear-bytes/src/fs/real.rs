@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::{Entry, FileWriter, Fs, Lock, PIECE_LEN};
-use crate::{Error, Result};
+use crate::{Contents, Error, Mapping, Result};
 
 /// The disk of this machine.
 ///
@@ -24,13 +24,7 @@ impl Fs for RealFs {
 
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>> {
         let (file, len) = open_regular(path)?;
-        if len > limit {
-            return Err(Error::TooLong {
-                path: path.into(),
-                len,
-                limit,
-            });
-        }
+        check_len(path, len, limit)?;
         let capacity = usize::try_from(len).map_err(|_| Error::OutOfMemory { len: usize::MAX })?;
         let mut bytes = Vec::new();
         bytes
@@ -39,6 +33,12 @@ impl Fs for RealFs {
         let read = file.take(len).read_to_end(&mut bytes);
         read.map_err(|source| Error::io("read", path, source))?;
         Ok(bytes)
+    }
+
+    fn map(&self, path: &Path, limit: u64) -> Result<Contents> {
+        let mapping = Mapping::open(path)?;
+        check_len(path, mapping.as_slice().len() as u64, limit)?;
+        Ok(Contents::Mapped(mapping))
     }
 
     fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {
@@ -148,6 +148,17 @@ fn in_pieces(file: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
         file.consume(read);
         done += read as u64;
     }
+}
+
+fn check_len(path: &Path, len: u64, limit: u64) -> Result<()> {
+    if len <= limit {
+        return Ok(());
+    }
+    Err(Error::TooLong {
+        path: path.into(),
+        len,
+        limit,
+    })
 }
 
 /// A regular file to read, and its length.

@@ -10,7 +10,7 @@ use super::manifest::{self, FileEntry, Manifest};
 use super::{Content, Loaded, Payload};
 use crate::digest::{self, Hasher};
 use crate::fs::{PIECE_LEN, parent};
-use crate::{Entry, Error, FileWriter, Fs, Lock, Result, name};
+use crate::{Access, Contents, Entry, Error, FileWriter, Fs, Lock, Result, name};
 
 /// The longest extension of a payload, so that staged names stay below the 255 bytes of a file name.
 const EXTENSION_MAX: usize = 32;
@@ -34,7 +34,7 @@ pub(super) enum Previous {
 
 /// What is at the place of a file.
 enum Found {
-    Same(Vec<u8>),
+    Same(Contents),
     Other(String),
     Nothing,
 }
@@ -147,23 +147,23 @@ impl<'a> Folder<'a> {
         Ok(manifest)
     }
 
-    pub(super) fn load(&self, text: &[u8]) -> Result<Loaded> {
+    pub(super) fn load(&self, text: &[u8], access: Access) -> Result<Loaded> {
         let manifest = self.parse(text)?;
         let files = manifest
             .files
             .iter()
-            .map(|file| Ok((file.name.clone(), self.load_file(file)?)));
+            .map(|file| Ok((file.name.clone(), self.load_file(file, access)?)));
         Ok(Loaded::Committed {
             files: files.collect::<Result<_>>()?,
             meta: manifest.meta.get().into(),
         })
     }
 
-    fn load_file(&self, file: &FileEntry) -> Result<Vec<u8>> {
+    fn load_file(&self, file: &FileEntry, access: Access) -> Result<Contents> {
         let mut first = None;
         // The final place is asked again: a save may have moved the file there since.
         for path in [self.final_path(file), self.staged(file), self.final_path(file)] {
-            match self.look(&path, file)? {
+            match self.look(&path, file, access)? {
                 Found::Same(bytes) => return Ok(bytes),
                 other => first.get_or_insert(other),
             };
@@ -182,8 +182,12 @@ impl<'a> Folder<'a> {
     }
 
     /// Whether the file at `path` is the one that the manifest means.
-    fn look(&self, path: &Path, file: &FileEntry) -> Result<Found> {
-        let bytes = match self.fs.read(path, file.len) {
+    fn look(&self, path: &Path, file: &FileEntry, access: Access) -> Result<Found> {
+        let found = match access {
+            Access::Read => self.fs.read(path, file.len).map(Contents::Read),
+            Access::Map => self.fs.map(path, file.len),
+        };
+        let bytes = match found {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => return Ok(Found::Nothing),
             Err(Error::TooLong { len, .. }) => return Ok(Found::Other(describe(len, None))),

@@ -78,7 +78,7 @@ fn watch(disks: &[CrashFs], at: Vec<usize>) -> State {
         calls: AtomicUsize::new(0),
     };
     match load_with(&movie).unwrap() {
-        Loaded::Committed { meta, files } => State::Saved(Version { meta, files }),
+        Loaded::Committed { meta, files } => State::Saved(Version::loaded(meta, files)),
         Loaded::Foreign => State::Foreign(visible(&disks[0])),
         Loaded::Missing => State::Missing,
     }

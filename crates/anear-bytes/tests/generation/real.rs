@@ -4,23 +4,50 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anear_bytes::{
-    Entry, Error, FileWriter, Fs, Loaded, Lock, Payload, RealFs, Result, load_generation, save_generation,
+    Access, Entry, Error, FileWriter, Fs, Loaded, Lock, Payload, RealFs, Result, load_generation, save_generation,
 };
 
 use super::scene::{STEM, Version, first, second};
 
-fn load(dir: &Path) -> Result<Version> {
-    match load_generation(&RealFs, dir, STEM)? {
-        Loaded::Committed { meta, files } => Ok(Version { meta, files }),
+fn load_by(dir: &Path, access: Access) -> Result<Version> {
+    match load_generation(&RealFs, dir, STEM, access)? {
+        Loaded::Committed { meta, files } => {
+            let is_mapped = access == Access::Map;
+            assert!(files.values().all(|file| file.mapping().is_some() == is_mapped));
+            Ok(Version::loaded(meta, files))
+        }
         other => panic!("{other:?}"),
     }
+}
+
+/// By both ways of access.
+fn load(dir: &Path) -> Result<Version> {
+    let read = load_by(dir, Access::Read)?;
+    assert_eq!(load_by(dir, Access::Map)?, read);
+    Ok(read)
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_mapped_stays_what_it_is_when_it_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    first().save(&RealFs, dir.path()).unwrap();
+    let Loaded::Committed { meta, files } = load_generation(&RealFs, dir.path(), STEM, Access::Map).unwrap() else {
+        panic!("it was saved")
+    };
+    second().save(&RealFs, dir.path()).unwrap();
+    assert_eq!(Version::loaded(meta, files), first());
+    assert_eq!(load(dir.path()).unwrap(), second());
 }
 
 #[test]
 fn saves_and_loads_in_a_new_folder_in_a_new_folder() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("a/b");
-    assert_eq!(load_generation(&RealFs, &dir, STEM).unwrap(), Loaded::Missing);
+    assert_eq!(
+        load_generation(&RealFs, &dir, STEM, Access::Read).unwrap(),
+        Loaded::Missing
+    );
     for version in [first(), second(), first()] {
         version.save(&RealFs, &dir).unwrap();
         assert_eq!(load(&dir).unwrap(), version);
@@ -160,7 +187,8 @@ fn readers_beside_a_writer_see_one_version() {
                 scope.spawn(|| {
                     let mut readings = 0;
                     while !done.load(Relaxed) {
-                        match load(dir.path()) {
+                        let access = if readings % 2 == 0 { Access::Read } else { Access::Map };
+                        match load_by(dir.path(), access) {
                             Ok(seen) => assert!(seen == first() || seen == second(), "{seen:?}"),
                             Err(Error::Busy { .. }) => {}
                             Err(error) => panic!("{error}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anear_bytes::testing::CrashFs;
-use anear_bytes::{Error, Fs, Loaded, Payload, load_generation, save_generation};
+use anear_bytes::{Access, Contents, Error, Fs, Loaded, Payload, load_generation, save_generation};
 
 /// Its folder does not exist at first.
 pub(crate) const DIR: &str = "/store";
@@ -35,6 +35,14 @@ impl Version {
         Self {
             meta: meta.into(),
             files,
+        }
+    }
+
+    pub(crate) fn loaded(meta: String, files: BTreeMap<String, Contents>) -> Self {
+        let files = files.into_iter().map(|(name, bytes)| (name, bytes.to_vec()));
+        Self {
+            meta,
+            files: files.collect(),
         }
     }
 
@@ -113,14 +121,14 @@ pub(crate) fn save(disk: &dyn Fs, version: &Version) -> Result<(), Error> {
 /// What a program that opens the folder finds.
 pub(crate) fn load(disk: &CrashFs) -> Result<State, Error> {
     Ok(match load_with(disk)? {
-        Loaded::Committed { meta, files } => State::Saved(Version { meta, files }),
+        Loaded::Committed { meta, files } => State::Saved(Version::loaded(meta, files)),
         Loaded::Foreign => State::Foreign(visible(disk)),
         Loaded::Missing => State::Missing,
     })
 }
 
 pub(crate) fn load_with(fs: &dyn Fs) -> Result<Loaded, Error> {
-    load_generation(fs, Path::new(DIR), STEM)
+    load_generation(fs, Path::new(DIR), STEM, Access::Read)
 }
 
 /// The files that a person sees in the folder.

@@ -267,9 +267,25 @@ class Store:
                 index: str | VectorIndex | None = None, model: str = "") -> Store:
         """`index`: a factory string, or an index that has learned what it must and whose vectors do not count."""
     @staticmethod
-    def load(folder: Path, name: str, *, metric: str | None = None, normalize_l2: bool | None = None, model: str = "") -> Store: ...
+    def load(
+        folder: Path,
+        name: str,
+        *,
+        metric: str | None = None,
+        normalize_l2: bool | None = None,
+        model: str = "",
+        mapped: bool = False,
+    ) -> Store: ...
     @staticmethod
-    def aload(folder: Path, name: str, *, metric: str | None = None, normalize_l2: bool | None = None, model: str = "") -> Future[Store]: ...
+    def aload(
+        folder: Path,
+        name: str,
+        *,
+        metric: str | None = None,
+        normalize_l2: bool | None = None,
+        model: str = "",
+        mapped: bool = False,
+    ) -> Future[Store]: ...
     @staticmethod
     def from_bytes(data: bytes, *, metric: str | None = None, normalize_l2: bool | None = None, model: str = "") -> Store: ...
     @staticmethod

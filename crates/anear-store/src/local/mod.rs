@@ -18,7 +18,7 @@ mod write;
 
 use std::sync::Arc;
 
-use anear_bytes::{Fs, RealFs};
+use anear_bytes::{Access, Fs, RealFs};
 use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
 use anear_index::{Flat, IndexSpec, Knobs, Training, VectorIndex};
@@ -163,6 +163,7 @@ pub struct LocalStoreBuilder {
     saved_model: Option<String>,
     pool: Pool,
     fs: Arc<dyn Fs>,
+    access: Access,
 }
 
 impl LocalStoreBuilder {
@@ -309,6 +310,35 @@ impl LocalStoreBuilder {
         self
     }
 
+    /// Leaves what is loaded from a folder in its file, as far as it can stay there (Faiss: `IO_FLAG_MMAP`; default: off): codes
+    /// and vectors are in memory only where searches look at them, and [`memory`](LocalStore::memory) tells how much that is.
+    ///
+    /// That is of use for indexes that look at a small part of a set that is larger than memory: `auto`, and inverted
+    /// files. Vectors of other indexes in Faiss's files rarely lie at multiples of four bytes and are read all the same; so are
+    /// documents, and the files of a folder that another program saved. Loading reads every file once in any case, to see
+    /// that nothing is damaged.
+    ///
+    /// Nobody may change or cut the files meanwhile: who looks at what was cut is ended by the system. What anear saves
+    /// replaces files, which is allowed (but not on Windows, where a mapped store can only be saved elsewhere).
+    ///
+    /// ```
+    /// # use anear_store::{LocalStore, VectorStoreExt};
+    /// # use anear_embeddings::FakeEmbeddings;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let folder = folder.path();
+    /// # futures::executor::block_on(async {
+    /// let store = LocalStore::builder(FakeEmbeddings::new(8)).index("auto")?.from_texts(["foo", "bar"]).await?;
+    /// store.save_local(folder, "index").await?;
+    /// let again = LocalStore::builder(FakeEmbeddings::new(8)).mapped(true).load_local(folder, "index").await?;
+    /// assert!(again.view().memory().mapped > 0);
+    /// assert_eq!(again.similarity_search("foo").await?[0].page_content, "foo");
+    /// # Ok::<(), anear_store::Error>(()) }).unwrap();
+    /// ```
+    pub fn mapped(self, mapped: bool) -> Self {
+        let access = if mapped { Access::Map } else { Access::Read };
+        Self { access, ..self }
+    }
+
     /// Saves and loads through `fs` (default: the operating system's files). Tests bring one that fails.
     #[doc(hidden)]
     pub fn fs(mut self, fs: impl Fs + 'static) -> Self {
@@ -398,6 +428,7 @@ impl LocalStore {
             saved_model: None,
             pool: Pool::global().clone(),
             fs: Arc::new(RealFs),
+            access: Access::Read,
         }
     }
 

@@ -310,11 +310,11 @@ def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[
         RuntimeError: there is no file, or none that anear reads.
     """
     reader = _reader(source)
-    if not isinstance(reader, FileIOReader) or (reader is source and not _maps(io_flags)):
+    if not isinstance(reader, FileIOReader) or (reader is source and not maps(io_flags)):
         index: Index = reader._first(_beginning)
         return index
     folder = os.path.dirname(reader.name) if ondisk_dir is None else os.fspath(ondisk_dir)
-    if _maps(io_flags):
+    if maps(io_flags):
         # Links are followed, as in Faiss.
         path = os.path.realpath(reader.name)
         data = np.memmap(path, np.uint8, "r") if os.path.getsize(path) else np.empty(0, np.uint8)
@@ -325,7 +325,8 @@ def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[
     return _whole(np.frombuffer(reader.read(), np.uint8), folder)
 
 
-def _maps(io_flags: int) -> bool:
+def maps(io_flags: int) -> bool:
+    """Whether these flags ask for a mapped file."""
     return bool(io_flags & IO_FLAG_MMAP_IFC) or io_flags & IO_FLAG_MMAP == IO_FLAG_MMAP
 
 

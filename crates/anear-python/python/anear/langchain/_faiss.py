@@ -600,7 +600,9 @@ class FAISS(Searches):
             embeddings: the model that the store was made with; warns where both say that it is another.
             index_name: the name it was saved under.
             allow_dangerous_deserialization: accepted without effect, there is no danger.
-            io_flags: accepted without effect.
+            io_flags: with Faiss's `IO_FLAG_MMAP` or `IO_FLAG_MMAP_IFC`, codes and vectors of an index such as `auto` or
+                `IVF1024,SQ8` that was saved here stay in their file and are in memory only where searches look at them; nobody
+                may change or cut the file meanwhile, only replace it. Other flags are accepted without effect.
             **kwargs: the constructor's. The distance strategy and normalization are saved; files of LangChain lack
                 them, so say them again here.
 
@@ -608,7 +610,8 @@ class FAISS(Searches):
             ValueError: the files are damaged, or contradict the arguments.
         """
         settings = cls.__settings(embeddings, allow_dangerous_deserialization, kwargs)
-        return cls.__opened(_native.Store.load(folder_path, index_name, **settings), embeddings, kwargs)
+        store = _native.Store.load(folder_path, index_name, mapped=_maps(io_flags), **settings)
+        return cls.__opened(store, embeddings, kwargs)
 
     @classmethod
     async def aload_local(
@@ -623,7 +626,8 @@ class FAISS(Searches):
     ) -> Self:
         """Opens a store that was saved. See `load_local`."""
         settings = cls.__settings(embeddings, allow_dangerous_deserialization, kwargs)
-        return cls.__opened(await _native.Store.aload(folder_path, index_name, **settings), embeddings, kwargs)
+        store = await _native.Store.aload(folder_path, index_name, mapped=_maps(io_flags), **settings)
+        return cls.__opened(store, embeddings, kwargs)
 
     def serialize_to_bytes(self) -> bytes:
         """The whole store as bytes, which LangChain can open too."""
@@ -715,6 +719,15 @@ def dependable_faiss_import(no_avx2: bool | None = None) -> Any:
             "Could not import faiss python package; `pip install faiss-cpu` installs it. anear.langchain.FAISS works "
             "without it."
         ) from error
+
+
+def _maps(io_flags: int) -> bool:
+    """Whether Faiss's flags ask for a mapped file; without any, what knows them is not imported."""
+    if not io_flags:
+        return False
+    from ..faiss._io import maps
+
+    return maps(io_flags)
 
 
 def _behavior_of(compat: str | None) -> Behavior:

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anear_bytes::{Fs, Loaded, Payload, load_generation, save_generation};
+use anear_bytes::{Access, Contents, Fs, Loaded, Payload, Verify, load_generation, save_generation};
 use anear_index::VectorIndex;
-use anear_index::compat::faiss::{read_index, write_index};
+use anear_index::compat::faiss::{read_index, read_index_mapped, write_index};
 
 use super::meta::Meta;
 use super::{Opened, Saved, seal};
@@ -39,14 +39,15 @@ fn written(name: &str, index: &dyn VectorIndex) -> Result<(String, Vec<u8>)> {
     }
 }
 
-pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
-    match load_generation(fs, folder, name)? {
+/// Another program's files are read whatever `access` says: it may write them where they are.
+pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str, access: Access) -> Result<Opened> {
+    match load_generation(fs, folder, name, access)? {
         Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
         Loaded::Missing => Err(nothing(folder, &file_names(name).0)),
         Loaded::Foreign => {
             let opened = foreign(fs, folder, name);
             // A first save of ours may have come while the other program's files were read.
-            match load_generation(fs, folder, name)? {
+            match load_generation(fs, folder, name, access)? {
                 Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
                 _ => opened,
             }
@@ -54,12 +55,12 @@ pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {
     }
 }
 
-fn committed(folder: &Path, name: &str, meta: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<Opened> {
+fn committed(folder: &Path, name: &str, meta: &str, files: &BTreeMap<String, Contents>) -> Result<Opened> {
     let (index_name, pickle_name) = file_names(name);
     let pickle = files.get(&pickle_name).ok_or_else(|| nothing(folder, &pickle_name))?;
     let (own_name, manifest) = (own_file_name(name), format!("{name}.anear.json"));
-    let theirs = files.get(&index_name).map(|file| (&index_name, read_index(file)));
-    let ours = || Some((&own_name, anear_index::from_bytes(files.get(&own_name)?)));
+    let theirs = files.get(&index_name).map(|file| (&index_name, from_faiss(file)));
+    let ours = || Some((&own_name, from_container(files.get(&own_name)?)));
     let index = theirs.or_else(ours);
     let index = index.map(|(file, index)| index.map_err(|error| in_file(folder, file, error.into())));
     let index = index.transpose()?;
@@ -68,6 +69,22 @@ fn committed(folder: &Path, name: &str, meta: &str, files: &BTreeMap<String, Vec
         meta: Some(meta),
         ..opened(folder, name, index, pickle)?
     })
+}
+
+/// The index in Faiss's file.
+fn from_faiss(file: &Contents) -> anear_index::Result<Box<dyn VectorIndex>> {
+    match file.mapping() {
+        Some(mapping) => read_index_mapped(mapping),
+        None => read_index(file),
+    }
+}
+
+/// The index in a file of ours, whose digest was compared with the manifest's.
+fn from_container(file: &Contents) -> anear_index::Result<Box<dyn VectorIndex>> {
+    match file.mapping() {
+        Some(mapping) => anear_index::from_mapping(mapping, Verify::Structure),
+        None => anear_index::from_bytes(file),
+    }
 }
 
 fn foreign(fs: &dyn Fs, folder: &Path, name: &str) -> Result<Opened> {

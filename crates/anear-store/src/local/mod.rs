@@ -311,7 +311,7 @@ impl LocalStoreBuilder {
     }
 
     /// Leaves what is loaded from a folder in its file, as far as it can stay there (Faiss: `IO_FLAG_MMAP`; default: off): codes
-    /// and vectors are in memory only where searches look at them, and [`memory`](LocalStore::memory) tells how much that is.
+    /// and vectors are in memory only where searches look at them, and [`memory`](View::memory) tells how much that is.
     ///
     /// That is of use for indexes that look at a small part of a set that is larger than memory: `auto`, and inverted
     /// files. Vectors of other indexes in Faiss's files rarely lie at multiples of four bytes and are read all the same; so are

@@ -422,6 +422,12 @@ mod tests {
         each(&index, 1);
         assert!(index.preview.get().unwrap().sketcher.is_some());
         // A third of all are the nearest.
+        let wide = SearchRequest::new(LONG_LEN / 3);
+        index.search(queries.slice(0..1), &wide).unwrap();
+        assert!(
+            index.preview.get().unwrap().sketcher.is_some(),
+            "one such search is no reason"
+        );
         each(&index, LONG_LEN / 3);
         assert!(index.preview.get().is_none_or(|rounded| rounded.sketcher.is_none()));
         each(&index, 1);

@@ -4,16 +4,6 @@ use std::ops::Deref;
 
 use crate::Mapping;
 
-/// How the bytes of a file are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Access {
-    /// In memory.
-    #[default]
-    Read,
-    /// In memory only where they are looked at, where the file system can do that; see [`Mapping`] for what it asks for.
-    Map,
-}
-
 /// The bytes of a file: read, or mapped.
 #[derive(Clone, Debug)]
 pub enum Contents {

@@ -28,7 +28,9 @@ use std::path::Path;
 
 use folder::Folder;
 
-use crate::{Access, Contents, Error, Fs, Result};
+#[cfg(doc)]
+use crate::Mapping;
+use crate::{Contents, Error, Fs, Result};
 
 /// How often a load begins anew because the store was saved while it was read.
 const ATTEMPTS: usize = 10;
@@ -112,7 +114,7 @@ pub enum Loaded {
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path();
 /// save_generation(&RealFs, dir, "index", vec![Payload::bytes("index.faiss", b"...")], r#"{"dim": 2}"#)?;
-/// let Loaded::Committed { meta, files } = load_generation(&RealFs, dir, "index", Access::Read)? else { panic!() };
+/// let Loaded::Committed { meta, files } = load_generation(&RealFs, dir, "index", &[])? else { panic!() };
 /// assert_eq!(meta, r#"{"dim": 2}"#);
 /// assert_eq!(*files["index.faiss"], *b"...");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -138,14 +140,17 @@ pub fn save_generation(fs: &dyn Fs, dir: &Path, stem: &str, payloads: Vec<Payloa
 
 /// Reads the store `stem` in the folder `dir`: the version committed last, whole, every byte verified.
 ///
-/// May run beside a save, of this process or another: it gives the version before or the one after. Files that are mapped
-/// stay what they are when they are replaced, where the system lets mapped files be replaced (Windows does not).
+/// May run beside a save, of this process or another: it gives the version before or the one after.
+///
+/// The files whose names are in `map` are [mapped](Mapping) where the file system can do that, after every byte was looked
+/// at once; the others are read. On a local disk they stay what they are when a later save replaces them; Windows lets
+/// nobody replace what is mapped.
 ///
 /// # Errors
 /// [`Error::Name`]; [`Error::DamagedManifest`] and [`Error::DamagedFile`] for what is not as it was saved,
 /// [`Error::NewerVersion`] for a manifest of a later anear; [`Error::Busy`] when one save after the other
 /// replaced the store meanwhile; those of the file system.
-pub fn load_generation(fs: &dyn Fs, dir: &Path, stem: &str, access: Access) -> Result<Loaded> {
+pub fn load_generation(fs: &dyn Fs, dir: &Path, stem: &str, map: &[&str]) -> Result<Loaded> {
     let folder = Folder::new(fs, dir, stem)?;
     let mut failed_with = None;
     for _ in 0..ATTEMPTS {
@@ -157,7 +162,7 @@ pub fn load_generation(fs: &dyn Fs, dir: &Path, stem: &str, access: Access) -> R
             }
             return Ok(found);
         };
-        match folder.load(&text, access) {
+        match folder.load(&text, map) {
             // Not the files that the manifest names: damage, unless a save just replaced both.
             Err(Error::DamagedFile { .. }) if failed_with.as_ref() != Some(&text) => failed_with = Some(text),
             other => return other,

@@ -4,8 +4,8 @@
 //! Nothing here knows of vectors or documents, and nothing here is async.
 //!
 //! * [`AlignedBytes`]: a growing buffer that can be viewed as numbers of any width, or a piece of a [`Mapping`].
-//! * [`Mapping`]: a file that is in memory only where it is looked at, and [`Contents`], which are or are not; the one `unsafe` of this crate beside the advice to
-//!   the system of [`try_reserve_large`].
+//! * [`Mapping`]: a file that is in memory only where it is looked at; its promise is the one `unsafe` of this crate beside
+//!   the advice to the system of [`try_reserve_large`]. [`Contents`] are mapped or in memory.
 //! * [`Container`] and [`ContainerWriter`]: anear's own file format, in which every flipped bit is seen.
 //! * [`Cursor`]: reads files that others wrote, never past their end, never allocating on their word.
 //! * [`Fs`]: the one way to files, so that every fault of a disk is an ordinary test (feature `testing`).
@@ -29,7 +29,7 @@ pub mod testing;
 
 pub use aligned::{ALIGNMENT, AlignedBytes};
 pub use container::{Container, ContainerWriter, FORMAT_VERSION, Verify};
-pub use contents::{Access, Contents};
+pub use contents::Contents;
 pub use cursor::Cursor;
 pub use error::{Error, Result};
 pub use fs::{Entry, FileWriter, Fs, Lock, RealFs};

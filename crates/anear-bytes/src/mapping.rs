@@ -1,6 +1,8 @@
 //! A file whose bytes are in memory only where they are looked at.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,8 +14,8 @@ use crate::{Error, Result};
 /// A file that is mapped into memory, to be read.
 ///
 /// Its bytes are read when they are looked at, and are the system's to forget: they are shared with every process that
-/// maps the file, and no part of this one's own memory. The file goes on to exist for as long as the mapping or a clone
-/// of it does, whatever becomes of its name.
+/// maps the file, and no part of this one's own memory. On a local disk, the file goes on to exist for as long as the mapping
+/// or a clone of it does, whatever becomes of its name.
 ///
 /// **Nobody may change or cut the file meanwhile.** One that is cut ends the process (on Unix by the signal `SIGBUS`) at
 /// the first look at what is gone, and changed bytes are seen at any moment or never. Map files that are replaced by
@@ -42,14 +44,19 @@ impl Mapping {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::NotAFile`] for a link, folder, pipe or device.
-    #[expect(unsafe_code, reason = "the promise that nobody changes the file is the caller's")]
     pub fn open(path: &Path) -> Result<Self> {
         let (file, _) = open_regular(path)?;
+        Self::of(&file).map_err(|source| Error::io("map", path, source))
+    }
+
+    /// Maps an open file.
+    #[expect(unsafe_code, reason = "the promise that nobody changes the file is the caller's")]
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
         // SAFETY: the pages can only be read, and stay until the last clone is dropped: a slice of them is sound as long
         // as nobody changes the file. No system lets a reader make sure of that; it is what whoever opens a mapping
         // promises, above.
-        let map = unsafe { Mmap::map(&file) };
-        Ok(Self(Arc::new(map.map_err(|source| Error::io("map", path, source))?)))
+        let map = unsafe { Mmap::map(file) }?;
+        Ok(Self(Arc::new(map)))
     }
 
     /// The whole file; the first byte is at the beginning of a page.

@@ -36,9 +36,13 @@ impl Fs for RealFs {
     }
 
     fn map(&self, path: &Path, limit: u64) -> Result<Contents> {
-        let mapping = Mapping::open(path)?;
-        check_len(path, mapping.as_slice().len() as u64, limit)?;
-        Ok(Contents::Mapped(mapping))
+        let (file, len) = open_regular(path)?;
+        check_len(path, len, limit)?;
+        match Mapping::of(&file) {
+            Ok(mapping) => check_len(path, mapping.as_slice().len() as u64, limit).map(|()| Contents::Mapped(mapping)),
+            // Some file systems map nothing.
+            Err(_) => self.read(path, limit).map(Contents::Read),
+        }
     }
 
     fn read_pieces(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<u64> {

@@ -10,7 +10,7 @@ use super::manifest::{self, FileEntry, Manifest};
 use super::{Content, Loaded, Payload};
 use crate::digest::{self, Hasher};
 use crate::fs::{PIECE_LEN, parent};
-use crate::{Access, Contents, Entry, Error, FileWriter, Fs, Lock, Result, name};
+use crate::{Contents, Entry, Error, FileWriter, Fs, Lock, Result, name};
 
 /// The longest extension of a payload, so that staged names stay below the 255 bytes of a file name.
 const EXTENSION_MAX: usize = 32;
@@ -147,23 +147,23 @@ impl<'a> Folder<'a> {
         Ok(manifest)
     }
 
-    pub(super) fn load(&self, text: &[u8], access: Access) -> Result<Loaded> {
+    pub(super) fn load(&self, text: &[u8], map: &[&str]) -> Result<Loaded> {
         let manifest = self.parse(text)?;
         let files = manifest
             .files
             .iter()
-            .map(|file| Ok((file.name.clone(), self.load_file(file, access)?)));
+            .map(|file| Ok((file.name.clone(), self.load_file(file, map.contains(&&*file.name))?)));
         Ok(Loaded::Committed {
             files: files.collect::<Result<_>>()?,
             meta: manifest.meta.get().into(),
         })
     }
 
-    fn load_file(&self, file: &FileEntry, access: Access) -> Result<Contents> {
+    fn load_file(&self, file: &FileEntry, mapped: bool) -> Result<Contents> {
         let mut first = None;
         // The final place is asked again: a save may have moved the file there since.
         for path in [self.final_path(file), self.staged(file), self.final_path(file)] {
-            match self.look(&path, file, access)? {
+            match self.look(&path, file, mapped)? {
                 Found::Same(bytes) => return Ok(bytes),
                 other => first.get_or_insert(other),
             };
@@ -182,10 +182,10 @@ impl<'a> Folder<'a> {
     }
 
     /// Whether the file at `path` is the one that the manifest means.
-    fn look(&self, path: &Path, file: &FileEntry, access: Access) -> Result<Found> {
-        let found = match access {
-            Access::Read => self.fs.read(path, file.len).map(Contents::Read),
-            Access::Map => self.fs.map(path, file.len),
+    fn look(&self, path: &Path, file: &FileEntry, mapped: bool) -> Result<Found> {
+        let found = match mapped {
+            true => self.fs.map(path, file.len),
+            false => self.fs.read(path, file.len).map(Contents::Read),
         };
         let bytes = match found {
             Ok(bytes) => bytes,

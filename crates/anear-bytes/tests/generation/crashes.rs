@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anear_bytes::testing::CrashFs;
-use anear_bytes::{Access, Fs, Loaded, load_generation};
+use anear_bytes::{Fs, Loaded, load_generation};
 
 use super::scene::{DIR, STEM, State, Version, boxed, check_alone, check_tidy, first, load, save, scenes, second};
 
@@ -85,7 +85,7 @@ fn a_power_cut_after_a_save_keeps_the_folders_that_were_made_for_it() {
     first().save(&disk, dir).unwrap();
     for image in disk.crash_images() {
         assert!(matches!(
-            load_generation(&image, dir, STEM, Access::Map).unwrap(),
+            load_generation(&image, dir, STEM, &[]).unwrap(),
             Loaded::Committed { .. }
         ));
     }

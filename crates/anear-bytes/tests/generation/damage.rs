@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anear_bytes::testing::CrashFs;
-use anear_bytes::{Access, Error, Fs, Loaded, Payload, load_generation, save_generation};
+use anear_bytes::{Error, Fs, Loaded, Payload, load_generation, save_generation};
 
 use super::scene::{DIR, STEM, State, boxed, check_alone, check_tidy, durable, first, load, save, saved, second};
 
@@ -188,13 +188,13 @@ fn stores_of_different_names_share_a_folder() {
         save_generation(&disk, dir, stem, vec![Payload::bytes(&name, stem.as_bytes())], &meta).unwrap();
     }
     for stem in stems {
-        let Loaded::Committed { meta, files } = load_generation(&disk, dir, stem, Access::Read).unwrap() else {
+        let Loaded::Committed { meta, files } = load_generation(&disk, dir, stem, &[]).unwrap() else {
             panic!("{stem}")
         };
         assert_eq!(meta, format!("\"{stem}\""));
         assert_eq!(*files[&format!("{stem}.faiss")], *stem.as_bytes());
     }
-    assert_eq!(load_generation(&disk, dir, "b", Access::Read).unwrap(), Loaded::Missing);
+    assert_eq!(load_generation(&disk, dir, "b", &[]).unwrap(), Loaded::Missing);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn names_that_leave_the_folder_touch_nothing() {
         let error = save_generation(&disk, dir, stem, vec![], "{}").unwrap_err();
         assert!(matches!(error, Error::Name { .. }), "{error}");
         assert!(matches!(
-            load_generation(&disk, dir, stem, Access::Read),
+            load_generation(&disk, dir, stem, &[]),
             Err(Error::Name { .. })
         ));
     }

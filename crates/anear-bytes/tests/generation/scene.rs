@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anear_bytes::testing::CrashFs;
-use anear_bytes::{Access, Contents, Error, Fs, Loaded, Payload, load_generation, save_generation};
+use anear_bytes::{Contents, Error, Fs, Loaded, Payload, load_generation, save_generation};
 
 /// Its folder does not exist at first.
 pub(crate) const DIR: &str = "/store";
@@ -128,7 +128,7 @@ pub(crate) fn load(disk: &CrashFs) -> Result<State, Error> {
 }
 
 pub(crate) fn load_with(fs: &dyn Fs) -> Result<Loaded, Error> {
-    load_generation(fs, Path::new(DIR), STEM, Access::Read)
+    load_generation(fs, Path::new(DIR), STEM, &[])
 }
 
 /// The files that a person sees in the folder.

@@ -18,7 +18,7 @@ mod write;
 
 use std::sync::Arc;
 
-use anear_bytes::{Access, Fs, RealFs};
+use anear_bytes::{Fs, RealFs};
 use anear_documents::{Document, DocumentFilter, DocumentId};
 use anear_embeddings::Embeddings;
 use anear_index::{Flat, IndexSpec, Knobs, Training, VectorIndex};
@@ -163,7 +163,7 @@ pub struct LocalStoreBuilder {
     saved_model: Option<String>,
     pool: Pool,
     fs: Arc<dyn Fs>,
-    access: Access,
+    mapped: bool,
 }
 
 impl LocalStoreBuilder {
@@ -315,11 +315,13 @@ impl LocalStoreBuilder {
     ///
     /// That is of use for indexes that look at a small part of a set that is larger than memory: `auto`, and inverted
     /// files. Vectors of other indexes in Faiss's files rarely lie at multiples of four bytes and are read all the same; so are
-    /// documents, and the files of a folder that another program saved. Loading reads every file once in any case, to see
-    /// that nothing is damaged.
+    /// documents, and the files of a folder that another program saved. Loading looks at every byte once in any case, to see
+    /// that nothing is damaged. Changes bring what they touch into memory, at the latest when parts of the store are merged,
+    /// and saving makes the new file in memory: this is for stores that are read.
     ///
-    /// Nobody may change or cut the files meanwhile: who looks at what was cut is ended by the system. What anear saves
-    /// replaces files, which is allowed (but not on Windows, where a mapped store can only be saved elsewhere).
+    /// Nobody may change or cut the files meanwhile: who looks at what was cut is ended by the system. LangChain's
+    /// `save_local` into the same folder does cut them. What anear saves replaces files, which is allowed on a local disk
+    /// (but on Windows a folder that anyone has mapped cannot be saved to).
     ///
     /// ```
     /// # use anear_store::{LocalStore, VectorStoreExt};
@@ -335,8 +337,7 @@ impl LocalStoreBuilder {
     /// # Ok::<(), anear_store::Error>(()) }).unwrap();
     /// ```
     pub fn mapped(self, mapped: bool) -> Self {
-        let access = if mapped { Access::Map } else { Access::Read };
-        Self { access, ..self }
+        Self { mapped, ..self }
     }
 
     /// Saves and loads through `fs` (default: the operating system's files). Tests bring one that fails.
@@ -428,7 +429,7 @@ impl LocalStore {
             saved_model: None,
             pool: Pool::global().clone(),
             fs: Arc::new(RealFs),
-            access: Access::Read,
+            mapped: false,
         }
     }
 

@@ -601,8 +601,9 @@ class FAISS(Searches):
             index_name: the name it was saved under.
             allow_dangerous_deserialization: accepted without effect, there is no danger.
             io_flags: with Faiss's `IO_FLAG_MMAP` or `IO_FLAG_MMAP_IFC`, codes and vectors of an index such as `auto` or
-                `IVF1024,SQ8` that was saved here stay in their file and are in memory only where searches look at them; nobody
-                may change or cut the file meanwhile, only replace it. Other flags are accepted without effect.
+                `IVF1024,SQ8` that was saved here stay in their file and are in memory only where searches look at them, after
+                all was looked at once. Nobody may change or cut the file meanwhile, as LangChain's `save_local` into the
+                same folder would: the system ends who looks at it then. Other flags are accepted without effect.
             **kwargs: the constructor's. The distance strategy and normalization are saved; files of LangChain lack
                 them, so say them again here.
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anear_bytes::{Access, Contents, Fs, Loaded, Payload, Verify, load_generation, save_generation};
+use anear_bytes::{Contents, Fs, Loaded, Payload, Verify, load_generation, save_generation};
 use anear_index::VectorIndex;
 use anear_index::compat::faiss::{read_index, read_index_mapped, write_index};
 
@@ -39,15 +39,17 @@ fn written(name: &str, index: &dyn VectorIndex) -> Result<(String, Vec<u8>)> {
     }
 }
 
-/// Another program's files are read whatever `access` says: it may write them where they are.
-pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str, access: Access) -> Result<Opened> {
-    match load_generation(fs, folder, name, access)? {
+/// Maps the index, if so wanted; but not another program's, which may write its files where they are.
+pub(super) fn load(fs: &dyn Fs, folder: &Path, name: &str, mapped: bool) -> Result<Opened> {
+    let index_names = [file_names(name).0, own_file_name(name)];
+    let map: Vec<&str> = index_names.iter().filter(|_| mapped).map(String::as_str).collect();
+    match load_generation(fs, folder, name, &map)? {
         Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
         Loaded::Missing => Err(nothing(folder, &file_names(name).0)),
         Loaded::Foreign => {
             let opened = foreign(fs, folder, name);
             // A first save of ours may have come while the other program's files were read.
-            match load_generation(fs, folder, name, access)? {
+            match load_generation(fs, folder, name, &map)? {
                 Loaded::Committed { meta, files } => committed(folder, name, &meta, &files),
                 _ => opened,
             }

@@ -200,7 +200,7 @@ impl LocalStoreBuilder {
     /// the builder contradicts what was saved.
     pub async fn load_local(self, folder: impl AsRef<Path>, index_name: &str) -> Result<LocalStore> {
         let (folder, name) = (folder.as_ref().to_owned(), index_name.to_owned());
-        self.open(move |builder| folder::load(&*builder.fs, &folder, &name, builder.access))
+        self.open(move |builder| folder::load(&*builder.fs, &folder, &name, builder.mapped))
             .await
     }
 

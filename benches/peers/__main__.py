@@ -191,13 +191,16 @@ def draw(path, results):
     except ImportError:
         print("no picture: matplotlib is not installed", file=sys.stderr)
         return
+    pairs = pyplot.get_cmap("tab20").colors
+    colors = pairs[::2] + pairs[1::2]
     figure, panels = pyplot.subplots(1, len(results), figsize=(7 * len(results), 5.5), squeeze=False)
     for panel, (name, rows) in zip(panels[0], results.items()):
         for number, (engine, _, points, _) in enumerate(rows):
             kept = [point for point in frontier(points) if point["recall"] >= 0.8]
             style = {"linewidth": 2.4, "zorder": 3} if engine.startswith("anear") else {"linewidth": 1.2, "linestyle": "--"}
             places = [-math.log10(max(1 - point["recall"], 1e-4)) for point in kept]
-            panel.plot(places, [point["qps"] for point in kept], marker="o", markersize=3, label=engine, **style)
+            style |= {"marker": "o", "markersize": 3, "color": colors[number % len(colors)]}
+            panel.plot(places, [point["qps"] for point in kept], label=engine, **style)
         ticks = [0.8, 0.9, 0.95, 0.98, 0.99, 0.999]
         panel.set_xticks([-math.log10(1 - tick) for tick in ticks], [str(tick) for tick in ticks])
         panel.set(yscale="log", title=name, xlabel=f"recall@{K}", ylabel="queries per second, one by one")

@@ -28,8 +28,6 @@ use std::path::Path;
 
 use folder::Folder;
 
-#[cfg(doc)]
-use crate::Mapping;
 use crate::{Contents, Error, Fs, Result};
 
 /// How often a load begins anew because the store was saved while it was read.
@@ -142,7 +140,7 @@ pub fn save_generation(fs: &dyn Fs, dir: &Path, stem: &str, payloads: Vec<Payloa
 ///
 /// May run beside a save, of this process or another: it gives the version before or the one after.
 ///
-/// The files whose names are in `map` are [mapped](Mapping) where the file system can do that, after every byte was looked
+/// The files whose names are in `map` are [mapped](crate::Mapping) where the file system can do that, after every byte was looked
 /// at once; the others are read. On a local disk they stay what they are when a later save replaces them; Windows lets
 /// nobody replace what is mapped.
 ///

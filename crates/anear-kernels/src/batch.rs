@@ -230,7 +230,7 @@ impl Batch<'_> {
         tops: &mut [TopK],
         candidates: impl Fn() -> C,
     ) -> usize {
-        let panels = PANELS_BYTES / (self.product.queries * (queries.images.dim() * size_of::<f32>()));
+        let panels = PANELS_BYTES / (self.product.queries * queries.images.dim() * size_of::<f32>());
         let pass = panels.max(1) * self.product.queries;
         let passes = (0..).step_by(pass).zip(tops.chunks_mut(pass));
         let scan = |(start, tops): (usize, &mut [TopK])| {
@@ -367,8 +367,8 @@ impl Batch<'_> {
     fn limit_of(&self, query: &[f32], k: usize, tiles: impl Iterator<Item = usize>, block: &Block<'_>) -> f32 {
         let size = self.product.rows;
         let rows = tiles.flat_map(|tile| &block.vectors[tile * size..(tile + 1) * size]);
-        let distance = |row: &&[f32]| Some(self.kernels.distance(self.metric, query, row)).filter(|x| !x.is_nan());
-        let mut distances: Vec<f32> = rows.map(|row| distance(row).unwrap_or(f32::INFINITY)).collect();
+        let distance = |row: &&[f32]| self.kernels.distance_or_infinity(self.metric, query, row);
+        let mut distances: Vec<f32> = rows.map(distance).collect();
         *distances.select_nth_unstable_by(k - 1, f32::total_cmp).1
     }
 

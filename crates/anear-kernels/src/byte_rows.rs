@@ -402,8 +402,7 @@ impl<'a> ByteQuery<'a> {
         let distance = |neighbor: Neighbor| {
             let (seen, bit) = (&seen[neighbor.id as usize / BLOCK], neighbor.id as usize % BLOCK);
             let row = runs[seen.run].rows.row(seen.start + bit);
-            let distance = self.kernels.distance(self.metric, self.query, row);
-            if distance.is_nan() { f32::INFINITY } else { distance }
+            self.kernels.distance_or_infinity(self.metric, self.query, row)
         };
         let distances = promising.into_sorted().into_iter().map(distance);
         (distances.fold(f32::NEG_INFINITY, f32::max), k)

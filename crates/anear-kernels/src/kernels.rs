@@ -96,6 +96,12 @@ impl Kernels {
         unsafe { (self.entry(metric).pair)(metric.parameter(), x, y) }
     }
 
+    /// The same, and infinity where it is NaN: no pair is farther.
+    pub(crate) fn distance_or_infinity(&self, metric: Metric, x: &[f32], y: &[f32]) -> f32 {
+        let distance = self.distance(metric, x, y);
+        if distance.is_nan() { f32::INFINITY } else { distance }
+    }
+
     /// The distances of `query` to each of `rows`, into `out`.
     ///
     /// # Panics

@@ -45,6 +45,9 @@ const LEVELS: f32 = 255.0;
 /// Bytes of a row are a multiple of this, so that no instruction set has a rest to care for.
 pub(crate) const CHUNK: usize = 32;
 
+/// How many rows ahead in a list memory is fetched.
+const AHEAD: usize = 8;
+
 /// Rows whose products are taken at a time: the ids in a selector's word.
 const BLOCK: usize = 64;
 
@@ -66,13 +69,19 @@ pub(crate) struct Entry {
     /// The products of a query's numbers with the bytes of rows, as many as there are places. Lengths are multiples of
     /// [`CHUNK`].
     pub(crate) products: unsafe fn(&[i16], &[u8], &mut [i32]),
+    /// The squared distances of a row's bytes to those of the rows at some positions, as many as there are places.
+    pub(crate) squares_at: SquaresAt,
 }
+
+/// See [`Entry::squares_at`].
+type SquaresAt = unsafe fn(&[u8], &[u8], &[u32], &mut [i32]);
 
 /// The [`Entry`] of plain functions.
 pub(crate) static SCALAR: Entry = Entry {
     round,
     numbers: to_numbers,
     products,
+    squares_at,
 };
 
 /// What rounding made of a row.
@@ -697,6 +706,20 @@ pub(crate) fn products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
             .map(|(number, byte)| i32::from(*number) * i32::from(*byte));
         *out = products.sum();
     }
+}
+
+pub(crate) fn squares_at(own: &[u8], codes: &[u8], positions: &[u32], out: &mut [i32]) {
+    for (position, out) in positions.iter().zip(out) {
+        let code = code_at(codes, own.len(), *position);
+        let squares = own.iter().zip(code).map(|(a, b)| i32::from(a.abs_diff(*b)).pow(2));
+        *out = squares.sum();
+    }
+}
+
+/// Of rows of so many bytes, the one at a position.
+#[inline(always)]
+fn code_at(codes: &[u8], len: usize, position: u32) -> &[u8] {
+    &codes[position as usize * len..][..len]
 }
 
 #[cfg(test)]

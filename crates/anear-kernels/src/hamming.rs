@@ -11,6 +11,7 @@ use crate::{
     bitmap::ones,
     isa::Isa,
     kernels::Kernels,
+    prefetch::{self, prefetch},
     rows::Bits,
     select::{Neighbor, TopK},
     selector::IdSelector,
@@ -143,7 +144,7 @@ fn run_of<const LEN: usize>(query: &[u8], codes: Bits<'_>, out: &mut [u32]) -> u
 #[inline(always)]
 fn list(query: &[u8], codes: Bits<'_>, positions: &[u32], out: &mut [u32]) -> u32 {
     for &position in positions {
-        prefetch(codes.row(position as usize).as_ptr());
+        prefetch::line(codes.row(position as usize).as_ptr());
     }
     measure(out, positions.iter(), |&position| {
         differing(query, codes.row(position as usize))
@@ -165,17 +166,6 @@ fn differing(x: &[u8], y: &[u8]) -> u32 {
     let differ = |(x, y): (&[u8; 8], &[u8; 8])| (u64::from_ne_bytes(*x) ^ u64::from_ne_bytes(*y)).count_ones();
     let rest = x_rest.iter().zip(y_rest).map(|(x, y)| (x ^ y).count_ones());
     x.iter().zip(y).map(differ).sum::<u32>() + rest.sum::<u32>()
-}
-
-/// Fetches one cache line.
-#[inline(always)]
-fn prefetch(_at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: part of every x86-64, and a hint may name any address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(_at.cast());
-    }
 }
 
 /// Codes per call of a kernel: the ids in a selector's word, which fixes it.
@@ -228,7 +218,7 @@ impl<'a> Block<'a> {
         let block_len = self.codes.as_slice().len();
         let start = (self.first_id - first_id) as usize * codes.dim() + block_len.max(AHEAD);
         if let (None, Some(next)) = (&self.list, codes.as_slice().get(start..start + block_len)) {
-            next.chunks(64).for_each(|line| prefetch(line.as_ptr()));
+            prefetch(next);
         }
     }
 

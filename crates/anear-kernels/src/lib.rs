@@ -63,7 +63,7 @@ pub use bitmap::Bitmap;
 pub use byte_rows::{
     ByteQuery, ByteRows, ByteRun,
     matrix::ByteMatrix,
-    pairs::{BytePairs, PairMemory},
+    pairs::BytePairs,
     sketched::{SketchedQueries, Sketcher, scan_batch_sketched},
 };
 pub use codes::{

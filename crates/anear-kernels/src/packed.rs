@@ -11,6 +11,7 @@
 use crate::{
     isa::{scalar::Scalar, simd::WIDE, widen::Widen},
     kernels::Kernels,
+    prefetch::{self, prefetch},
 };
 
 /// How the numbers of a code are packed. Lower bits and bytes come first, and a code ends at a byte.
@@ -330,10 +331,7 @@ pub(crate) fn run<S: Widen, N: Numbers, T: Term>(simd: S, query: &PackedQuery, c
     let mut groups = codes.chunks_exact(TOGETHER * code_len);
     let (pairs, rest) = out.as_chunks_mut::<TOGETHER>();
     for (group, out) in groups.by_ref().zip(pairs) {
-        let ahead = group.as_ptr().wrapping_add(AHEAD_BYTES);
-        (0..group.len())
-            .step_by(64)
-            .for_each(|at| simd.prefetch_line(ahead.wrapping_add(at)));
+        prefetch::bytes_at(group.as_ptr().wrapping_add(AHEAD_BYTES), group.len());
         *out = fold::<S, N, T, TOGETHER>(simd, query, std::array::from_fn(|i| &group[i * code_len..][..code_len]));
     }
     for (code, out) in groups.remainder().chunks_exact(code_len).zip(rest) {
@@ -354,10 +352,7 @@ pub(crate) fn list<S: Widen, N: Numbers, T: Term>(
     let codes_ahead = (AHEAD_BYTES / query.code_len).clamp(1, 8);
     for (n, (out, &position)) in out.iter_mut().zip(list).enumerate() {
         if let Some(&position) = list.get(n + codes_ahead) {
-            let ahead = code(position);
-            (0..ahead.len())
-                .step_by(64)
-                .for_each(|at| simd.prefetch_line(ahead[at..].as_ptr()));
+            prefetch(code(position));
         }
         [*out] = fold::<S, N, T, 1>(simd, query, [code(position)]);
     }

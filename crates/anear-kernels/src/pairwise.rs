@@ -3,6 +3,7 @@
 use crate::{
     isa::simd::{Simd, WIDE},
     metric::{Measure, inner_product::InnerProduct},
+    prefetch::{self, prefetch},
     rows::Rows,
 };
 
@@ -28,9 +29,7 @@ pub(crate) fn run<S: Simd, M: Measure>(simd: S, parameter: f32, query: &[f32], r
     let prepared = M::prepare(simd, parameter, query);
     for (distance, row) in out.iter_mut().zip(rows) {
         let ahead = row.as_ptr().wrapping_byte_add(AHEAD_BYTES);
-        *distance = fold::<S, M>(simd, prepared, query, row, |i| {
-            simd.prefetch(ahead.wrapping_add(i * WIDE))
-        });
+        *distance = fold::<S, M>(simd, prepared, query, row, |i| fetch(ahead, i));
     }
 }
 
@@ -47,10 +46,7 @@ pub(crate) fn list<S: Simd, M: Measure>(
     let prepared = M::prepare(simd, parameter, query);
     let rows_ahead = (AHEAD_BYTES / size_of_val(query).max(1)).clamp(1, 8);
     for &position in list.iter().take(rows_ahead) {
-        let row = rows.row(position).as_ptr();
-        (0..rows.dim())
-            .step_by(WIDE)
-            .for_each(|i| simd.prefetch(row.wrapping_add(i)));
+        prefetch(rows.row(position));
     }
     for (n, (distance, &position)) in out.iter_mut().zip(list).enumerate() {
         let row = rows.row(position);
@@ -58,10 +54,14 @@ pub(crate) fn list<S: Simd, M: Measure>(
             .get(n + rows_ahead)
             .map_or(row, |&position| rows.row(position))
             .as_ptr();
-        *distance = fold::<S, M>(simd, prepared, query, row, |i| {
-            simd.prefetch(ahead.wrapping_add(i * WIDE))
-        });
+        *distance = fold::<S, M>(simd, prepared, query, row, |i| fetch(ahead, i));
     }
+}
+
+/// Fetches a chunk of 32 components.
+#[inline(always)]
+fn fetch(row: *const f32, chunk: usize) {
+    prefetch::bytes_at(row.wrapping_add(chunk * WIDE).cast(), size_of::<[f32; WIDE]>());
 }
 
 /// One distance in the canonical order. `fetch` is told the number of each chunk of 32 components.

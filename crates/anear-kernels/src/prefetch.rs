@@ -11,20 +11,27 @@ const LINE: usize = 64;
 /// ```
 #[inline]
 pub fn prefetch<T>(data: &[T]) {
-    let start: *const u8 = data.as_ptr().cast();
-    for offset in (0..size_of_val(data)).step_by(LINE) {
+    bytes_at(data.as_ptr().cast(), size_of_val(data));
+}
+
+/// As [`prefetch`], at any address.
+#[inline(always)]
+pub(crate) fn bytes_at(start: *const u8, len: usize) {
+    for offset in (0..len).step_by(LINE) {
         line(start.wrapping_add(offset));
     }
 }
 
+/// Into the second cache: few lines at a time are on their way to the first, and where a row has more, everything else
+/// waits. Walks over rows of 2.4 and 4 kB take 0.85 and 0.75 times as long as where they are fetched into the first (Zen 5).
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn line(at: *const u8) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+pub(crate) fn line(at: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
     // SAFETY: part of every x86-64, and a hint may name any address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn line(_at: *const u8) {}
+pub(crate) fn line(_at: *const u8) {}

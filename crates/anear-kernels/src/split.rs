@@ -6,6 +6,7 @@
 use crate::{
     isa::{simd::WIDE, widen::Widen},
     kernels::Kernels,
+    prefetch::{self, prefetch},
 };
 
 /// A query prepared for codes of split numbers (RaBitQ's).
@@ -112,7 +113,7 @@ const AHEAD_BYTES: usize = 4096;
 #[inline(always)]
 pub(crate) fn run<S: Widen>(simd: S, query: &SplitQuery, codes: &[u8], out: &mut [f32]) {
     for (code, out) in codes.chunks_exact(query.code_len).zip(out) {
-        simd.prefetch_line(code.as_ptr().wrapping_add(AHEAD_BYTES));
+        prefetch::line(code.as_ptr().wrapping_add(AHEAD_BYTES));
         *out = fold(simd, query, code);
     }
 }
@@ -124,10 +125,7 @@ pub(crate) fn list<S: Widen>(simd: S, query: &SplitQuery, codes: &[u8], list: &[
     let codes_ahead = (AHEAD_BYTES / query.code_len).clamp(1, 8);
     for (n, (out, &position)) in out.iter_mut().zip(list).enumerate() {
         if let Some(&position) = list.get(n + codes_ahead) {
-            let ahead = code(position);
-            (0..ahead.len())
-                .step_by(64)
-                .for_each(|at| simd.prefetch_line(ahead[at..].as_ptr()));
+            prefetch(code(position));
         }
         *out = fold(simd, query, code(position));
     }

@@ -1,10 +1,6 @@
 //! Weighted sums of rows: how centroids are made.
 
-use crate::{
-    isa::simd::{Registers, WIDE},
-    kernels::Kernels,
-    rows::Rows,
-};
+use crate::{isa::simd::Registers, kernels::Kernels, prefetch::prefetch, rows::Rows};
 
 /// Writes the sum of the rows at the positions of `list`, each times its weight, to `out`.
 ///
@@ -50,7 +46,7 @@ pub(crate) fn sum<S: Registers>(simd: S, rows: Rows<'_>, list: &[usize], weights
     let (four_weights, rest_weights) = weights.as_chunks::<ABREAST>();
     for (i, (&four, &weights)) in fours.iter().zip(four_weights).enumerate() {
         for &position in list.iter().skip(i * ABREAST + AHEAD).take(ABREAST) {
-            fetch(simd, rows.row(position));
+            fetch(rows.row(position));
         }
         add(simd, four.map(|position| rows.row(position)), weights, out);
     }
@@ -61,10 +57,8 @@ pub(crate) fn sum<S: Registers>(simd: S, rows: Rows<'_>, list: &[usize], weights
 
 /// Fetches what a row begins with; the processor's own prefetching does the rest.
 #[inline(always)]
-fn fetch<S: Registers>(simd: S, row: &[f32]) {
-    for chunk in row.chunks(WIDE).take(FETCHED_BYTES / size_of::<[f32; WIDE]>()) {
-        simd.prefetch(chunk.as_ptr());
-    }
+fn fetch(row: &[f32]) {
+    prefetch(&row[..row.len().min(FETCHED_BYTES / size_of::<f32>())]);
 }
 
 /// Adds each of `rows`, in order.

@@ -2,13 +2,12 @@
 
 mod common;
 
-use anear_kernels::{BytePairs, Metric, PairMemory, Rows};
+use anear_kernels::{BytePairs, Metric, Rows};
 use common::{Random, adversarial, every_isa, oracle};
 
 #[test]
 fn distances_are_near_exact_ones_and_the_same_on_every_instruction_set() {
     let mut random = Random(1);
-    let mut memory = PairMemory::default();
     for kind in 0..10 {
         for (len, dim) in [(2, 1), (40, 3), (33, 32), (50, 100), (21, 784), (12, 4_096)] {
             let components = adversarial(kind, &mut random, len, dim);
@@ -30,7 +29,7 @@ fn distances_are_near_exact_ones_and_the_same_on_every_instruction_set() {
             let mut first = Vec::new();
             for kernels in every_isa() {
                 let mut distances = vec![f32::NAN; others.len()];
-                pairs.squared_distances_on(kernels, 1, &others, &mut memory, &mut distances);
+                pairs.squared_distances_on(kernels, 1, &others, &mut distances);
                 for (distance, other) in distances.iter().zip(&others) {
                     // Either end is off by half a step in each component.
                     let exact = oracle(Metric::L2, rows.row(1), rows.row(*other as usize)).sqrt();
@@ -52,7 +51,7 @@ fn whole_numbers_are_exact() {
     let components = [0.0, 255.0, 7.0, 100.0, 13.0, 13.0, 255.0, 0.0];
     let pairs = BytePairs::new(Rows::new(&components, 2).unwrap(), &[3, 0, 1, 2]);
     let mut distances = [0.0; 3];
-    pairs.squared_distances(1, &[1, 2, 3], &mut PairMemory::default(), &mut distances);
+    pairs.squared_distances(1, &[1, 2, 3], &mut distances);
     assert_eq!(distances, [0.0, 7.0 * 7.0 + 155.0 * 155.0, 13.0 * 13.0 + 242.0 * 242.0]);
 }
 
@@ -64,7 +63,7 @@ fn no_number_of_components_is_too_large_to_add_up() {
         let pairs = BytePairs::new(Rows::new(&components, dim).unwrap(), &[0, 1, 2]);
         for kernels in every_isa() {
             let mut distances = [f32::NAN; 2];
-            pairs.squared_distances_on(kernels, 1, &[0, 2], &mut PairMemory::default(), &mut distances);
+            pairs.squared_distances_on(kernels, 1, &[0, 2], &mut distances);
             assert!(
                 (distances[0] - dim as f32).abs() < 0.001 * dim as f32,
                 "{dim}: {distances:?}"
@@ -78,6 +77,6 @@ fn no_number_of_components_is_too_large_to_add_up() {
 fn rows_that_are_all_alike_are_no_distance_apart() {
     let rows = Rows::new(&[5.0; 12], 4).unwrap();
     let mut distances = [1.0; 2];
-    BytePairs::new(rows, &[0, 1, 2]).squared_distances(0, &[1, 2], &mut PairMemory::default(), &mut distances);
+    BytePairs::new(rows, &[0, 1, 2]).squared_distances(0, &[1, 2], &mut distances);
     assert_eq!(distances, [0.0; 2]);
 }

@@ -43,6 +43,9 @@ const WALKS: usize = 256;
 /// Links back that are looked at beside a vector's own; more are very rare, but for a few middles of everything.
 const BACK_MAX: usize = 64;
 
+/// Links that a neighbor is compared with at a time: often one of the first leads to it.
+const TOGETHER: usize = 16;
+
 /// A link is left out where another leads this much nearer to its end: squared, as distances are.
 const ALPHA: f32 = 1.07 * 1.07;
 
@@ -243,18 +246,19 @@ pub(super) fn pruned(
     degree: usize,
     mut distances: impl FnMut(u32, &[Reached], &mut Vec<f32>),
 ) -> Vec<Reached> {
-    let mut kept: Vec<Reached> = Vec::with_capacity(degree);
-    let (mut left, mut from_kept) = (neighbors.to_vec(), Vec::new());
-    while kept.len() < degree && !left.is_empty() {
-        let nearest = left.remove(0);
-        kept.push(nearest);
-        distances(nearest.slot(), &left, &mut from_kept);
-        let mut from_kept = from_kept.iter();
-        // Vectors that are the same lead to each other, and not all of them are needed.
-        left.retain(|other| {
-            let between = from_kept.next().expect("a distance for each");
-            !leads_to(*between, other.distance())
-        });
+    let (mut kept, mut between): (Vec<Reached>, _) = (Vec::with_capacity(degree), Vec::new());
+    for neighbor in neighbors {
+        if kept.len() == degree {
+            break;
+        }
+        let mut leads = |some: &[Reached]| {
+            distances(neighbor.slot(), some, &mut between);
+            // Vectors that are the same lead to each other, and not all of them are needed.
+            between.iter().any(|between| leads_to(*between, neighbor.distance()))
+        };
+        if !kept.chunks(TOGETHER).any(&mut leads) {
+            kept.push(*neighbor);
+        }
     }
     kept
 }

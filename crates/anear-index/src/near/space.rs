@@ -4,7 +4,7 @@
 //! a query is what has the larger inner product (Bachrach et al., *Speeding up the Xbox recommender system*, 2014). What is
 //! much longer than most is left out when that length is found, and lacks nothing.
 
-use anear_kernels::{BytePairs, IdSelector, Metric, PairMemory, Rows, TopK, scan_batch};
+use anear_kernels::{BytePairs, IdSelector, Metric, Rows, TopK, scan_batch};
 use anear_quant::TransformCode;
 
 use crate::graph::walk::Reached;
@@ -57,7 +57,6 @@ impl<'a> Space<'a> {
     pub(super) fn measure(&self) -> Measure<'_> {
         Measure {
             space: self,
-            memory: PairMemory::default(),
             slots: Vec::new(),
             positions: Vec::new(),
         }
@@ -79,7 +78,6 @@ fn distance_of_neighbors(rows: Rows<'_>) -> f32 {
 /// Measures distances in a [`Space`].
 pub(super) struct Measure<'a> {
     space: &'a Space<'a>,
-    memory: PairMemory,
     slots: Vec<u32>,
     positions: Vec<usize>,
 }
@@ -94,7 +92,7 @@ impl Measure<'_> {
             Some(bytes) => {
                 self.slots.clear();
                 self.slots.extend(others.iter().map(|other| other.slot()));
-                bytes.squared_distances(slot, &self.slots, &mut self.memory, out);
+                bytes.squared_distances(slot, &self.slots, out);
             }
             None => {
                 let row_of = |slot: u32| space.order[slot as usize] as usize;

@@ -1,7 +1,10 @@
 //! Distances between rows that are rounded to bytes of the same step.
 
-use super::{CHUNK, LEVELS};
+use super::{CHUNK, LEVELS, code_at};
 use crate::{kernels::Kernels, rows::Rows};
+
+/// Rows whose distances are taken at a time.
+const BLOCK: usize = 256;
 
 /// Rows for being compared with each other many times, where distances need not be exact: a quarter of the memory, and whole
 /// numbers, of which a processor multiplies and adds up more at a time.
@@ -10,12 +13,12 @@ use crate::{kernels::Kernels, rows::Rows};
 /// rows apart is for [`error`](Self::error) to say. Distances are the same on every instruction set.
 ///
 /// ```
-/// use anear_kernels::{BytePairs, PairMemory, Rows};
+/// use anear_kernels::{BytePairs, Rows};
 ///
 /// let rows = Rows::new(&[0.0, 0.0, 3.0, 4.0, 6.0, 8.0], 2).expect("three rows");
 /// let pairs = BytePairs::new(rows, &[2, 1, 0]);
 /// let mut distances = [0.0; 2];
-/// pairs.squared_distances(0, &[1, 2], &mut PairMemory::default(), &mut distances);
+/// pairs.squared_distances(0, &[1, 2], &mut distances);
 /// assert!((distances[0] - 25.0).abs() < 0.5 && (distances[1] - 100.0).abs() < 0.5);
 /// assert!(pairs.error() < 0.001);
 /// ```
@@ -24,17 +27,7 @@ pub struct BytePairs {
     dim: usize,
     stride: usize,
     codes: Vec<u8>,
-    /// The squared length of each row in steps.
-    squares: Vec<i64>,
     step: f64,
-}
-
-/// Memory to work in, used again.
-#[derive(Clone, Debug, Default)]
-pub struct PairMemory {
-    numbers: Vec<i16>,
-    codes: Vec<u8>,
-    products: Vec<i32>,
 }
 
 impl BytePairs {
@@ -44,7 +37,7 @@ impl BytePairs {
     /// When there is no row, or none at a position of `order`.
     pub fn new(rows: Rows<'_>, order: &[u32]) -> Self {
         let dim = rows.dim();
-        // No sum of products is beyond 32 bits then.
+        // No sum of squares is beyond 32 bits then.
         let levels = LEVELS.min((i32::MAX as usize / dim).isqrt() as f32);
         let (lows, range) = ranges(rows);
         let step = range / levels;
@@ -53,7 +46,6 @@ impl BytePairs {
             dim,
             stride: dim.next_multiple_of(CHUNK),
             codes: Vec::new(),
-            squares: Vec::with_capacity(order.len()),
             step: f64::from(step),
         };
         pairs.codes.reserve_exact(order.len() * pairs.stride);
@@ -65,10 +57,6 @@ impl BytePairs {
                 .map(|(x, low)| ((x - low) * per_step + 0.5).min(levels) as u8);
             pairs.codes.extend(rounded);
             pairs.codes.resize(start + pairs.stride, 0);
-            let square = pairs.codes[start..]
-                .iter()
-                .map(|byte| i64::from(*byte) * i64::from(*byte));
-            pairs.squares.push(square.sum());
         }
         pairs
     }
@@ -83,46 +71,24 @@ impl BytePairs {
     ///
     /// # Panics
     /// When there is no such row, or there are not as many others as places.
-    pub fn squared_distances(&self, row: u32, others: &[u32], memory: &mut PairMemory, out: &mut [f32]) {
-        self.squared_distances_on(Kernels::get(), row, others, memory, out);
+    pub fn squared_distances(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        self.squared_distances_on(Kernels::get(), row, others, out);
     }
 
     /// As [`squared_distances`](Self::squared_distances), on the instruction set of `kernels`.
     #[doc(hidden)]
-    pub fn squared_distances_on(
-        &self,
-        kernels: &Kernels,
-        row: u32,
-        others: &[u32],
-        memory: &mut PairMemory,
-        out: &mut [f32],
-    ) {
+    pub fn squared_distances_on(&self, kernels: &Kernels, row: u32, others: &[u32], out: &mut [f32]) {
         assert_eq!(others.len(), out.len(), "a distance for each");
-        let PairMemory {
-            numbers,
-            codes,
-            products,
-        } = memory;
-        numbers.clear();
-        numbers.extend(self.code(row).iter().map(|byte| i16::from(*byte)));
-        // Side by side they are multiplied several at a time, which is worth copying them.
-        codes.clear();
-        others
-            .iter()
-            .for_each(|other| codes.extend_from_slice(self.code(*other)));
-        products.clear();
-        products.resize(others.len(), 0);
-        // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
-        unsafe { (kernels.bytes.products)(numbers, codes, products) };
-        let (own, unit) = (self.squares[row as usize], self.step * self.step);
-        for ((distance, product), other) in out.iter_mut().zip(products).zip(others) {
-            let steps = own + self.squares[*other as usize] - 2 * i64::from(*product);
-            *distance = (steps as f64 * unit) as f32;
+        let (own, unit) = (code_at(&self.codes, self.stride, row), self.step * self.step);
+        let mut squares = [0; BLOCK];
+        for (others, out) in others.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            let squares = &mut squares[..others.len()];
+            // SAFETY: `for_isa` hands out kernels only where their instruction set is available.
+            unsafe { (kernels.bytes.squares_at)(own, &self.codes, others, squares) };
+            for (distance, square) in out.iter_mut().zip(squares) {
+                *distance = (f64::from(*square) * unit) as f32;
+            }
         }
-    }
-
-    fn code(&self, row: u32) -> &[u8] {
-        &self.codes[row as usize * self.stride..][..self.stride]
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         round: round_row,
         numbers: to_numbers,
         products: byte_rows::avx2::products,
+        squares_at: byte_rows::avx2::squares_at,
     },
     split: split::Entry {
         run: split_run,
@@ -270,16 +271,6 @@ impl Registers for Avx2 {
                 _mm256_extracti128_si256::<1>(a),
             ))
         }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, at: *const f32) {
-        prefetch(at);
-    }
-
-    #[inline(always)]
-    fn prefetch_line(self, at: *const u8) {
-        prefetch_line(at);
     }
 }
 
@@ -494,18 +485,4 @@ pub(super) fn largest(four: __m128i) -> f32 {
     let two = _mm_max_epi32(four, _mm_shuffle_epi32::<0b11_10>(four));
     let one = _mm_max_epi32(two, _mm_shuffle_epi32::<0b01>(two));
     _mm_cvtss_f32(_mm_castsi128_ps(one))
-}
-
-/// Fetches the two cache lines of 32 floats.
-#[inline(always)]
-pub(super) fn prefetch(at: *const f32) {
-    prefetch_line(at.cast());
-    prefetch_line(at.wrapping_byte_add(64).cast());
-}
-
-/// Fetches a cache line.
-#[inline(always)]
-pub(super) fn prefetch_line(at: *const u8) {
-    // SAFETY: part of every x86-64, and a hint may name any address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
 }

@@ -64,6 +64,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         round: round_row,
         numbers: to_numbers,
         products: byte_rows::avx512::products,
+        squares_at: byte_rows::avx512::squares_at,
     },
     split: split::Entry {
         run: split_run,
@@ -328,16 +329,6 @@ impl Registers for Avx512 {
                 _mm256_extracti128_si256::<1>(eight),
             ))
         }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, at: *const f32) {
-        avx2::prefetch(at);
-    }
-
-    #[inline(always)]
-    fn prefetch_line(self, at: *const u8) {
-        avx2::prefetch_line(at);
     }
 }
 

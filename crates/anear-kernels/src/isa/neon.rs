@@ -58,6 +58,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
         round: round_row,
         numbers: to_numbers,
         products: byte_products,
+        squares_at: byte_squares_at,
     },
     split: split::Entry {
         run: split_run,
@@ -120,6 +121,11 @@ fn to_numbers(query: &[f32], numbers: &mut [i16]) -> Whole {
 #[target_feature(enable = "neon")]
 fn byte_products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
     byte_rows::products(numbers, codes, out);
+}
+
+#[target_feature(enable = "neon")]
+fn byte_squares_at(own: &[u8], codes: &[u8], positions: &[u32], out: &mut [i32]) {
+    byte_rows::squares_at(own, codes, positions, out);
 }
 
 #[target_feature(enable = "neon")]

@@ -39,10 +39,6 @@ pub(crate) trait Registers: Copy {
     fn sum(self, a: Self::Reg) -> f32;
     /// The largest lane, in the sense of `max_magnitude`.
     fn largest(self, a: Self::Reg) -> f32;
-    /// Hints that the 32 floats at `at`, any address, are needed soon.
-    fn prefetch(self, _at: *const f32) {}
-    /// Hints that the cache line of the byte at `at`, any address, is needed soon.
-    fn prefetch_line(self, _at: *const u8) {}
 }
 
 /// Registers that multiply and add as fast as they multiply, for products that need not be canonical.
@@ -78,10 +74,6 @@ pub(crate) trait Simd: Copy {
     fn sum(self, a: Self::Wide) -> f32;
     /// The largest of 32 floats without sign; NaN is larger than any number.
     fn largest(self, a: Self::Wide) -> f32;
-    /// Hints that the 32 floats at `at`, any address, are needed soon.
-    fn prefetch(self, at: *const f32);
-    /// Hints that the cache line of the byte at `at`, any address, is needed soon.
-    fn prefetch_line(self, at: *const u8);
 }
 
 impl<R: Registers> Simd for R {
@@ -167,16 +159,6 @@ impl<R: Registers> Simd for R {
     #[inline(always)]
     fn largest(self, a: R::Wide) -> f32 {
         Registers::largest(self, fold::<R>(self, a, R::max_magnitude))
-    }
-
-    #[inline(always)]
-    fn prefetch(self, at: *const f32) {
-        Registers::prefetch(self, at);
-    }
-
-    #[inline(always)]
-    fn prefetch_line(self, at: *const u8) {
-        Registers::prefetch_line(self, at);
     }
 }
 

@@ -264,7 +264,7 @@ impl Built {
         }
         drop(near);
         let Some((_, draft)) = best else { return Ok(()) };
-        let links = draft.improved(&material, pool)?;
+        let links = draft.improved(&material, pool);
         let walk = probes.measure(self.trail(Some(&links)), pool);
         // Where walks do not reach what lists do, a graph is of no use.
         if shape == NearShape::Graph || walk[0].effort(RECALL).is_some() || effort.is_none() {

@@ -53,6 +53,7 @@ pub trait Fs: Debug + Send + Sync {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>>;
 
     /// The whole file, if it has at most `limit` bytes, mapped where this file system can do that and read where it cannot.
+    /// A mapped one was read once: where the disk does not give all of it, that is an error.
     ///
     /// # Errors
     /// As [`read`](Self::read).

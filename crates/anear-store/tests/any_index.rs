@@ -508,19 +508,28 @@ fn what_is_said_after_a_trained_index_counts() {
 }
 
 /// Indexes whose codes lie in their files as searches want them.
-const STAYING: [&str; 5] = ["auto", "SQ8", "IVF8,Flat", "IVF8,SQ8", "RR,IVF8,Flat"];
+const STAYING: [&str; 6] = ["auto", "NearGraph", "SQ8", "IVF8,Flat", "IVF8,SQ8", "RR,IVF8,Flat"];
+
+/// So many vectors that `auto` learns codes and lists.
+const LEARNED: usize = 2100;
 
 #[tokio::test]
 async fn a_mapped_store_answers_changes_and_is_saved_as_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for (index, _) in INDEXES {
-        let store = builder(index, Metric::L2)
-            .from_documents(documents(0..FIRST))
+    let all = INDEXES.map(|(index, _)| (index, Metric::L2, FIRST));
+    let others = [
+        ("auto", Metric::L2, LEARNED),
+        ("NearGraph", Metric::InnerProduct, LEARNED),
+        ("SQ8", Metric::InnerProduct, FIRST),
+    ];
+    for (index, metric, first) in all.into_iter().chain(others) {
+        let store = builder(index, metric)
+            .from_documents(documents(0..first))
             .await
             .unwrap();
         store.save_local(folder, "index").await.unwrap();
-        let mapped = builder(index, Metric::L2)
+        let mapped = builder(index, metric)
             .mapped(true)
             .load_local(folder, "index")
             .await
@@ -537,7 +546,7 @@ async fn a_mapped_store_answers_changes_and_is_saved_as_any_other() {
         };
         check(&mapped).await;
         for store in [&store, &mapped] {
-            store.add_documents(documents(FIRST..FIRST + 20)).await.unwrap();
+            store.add_documents(documents(first..first + 20)).await.unwrap();
             store.delete(Deletion::Ids(vec!["3".into(), "7".into()])).await.unwrap();
         }
         check(&mapped).await;

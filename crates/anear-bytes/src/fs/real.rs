@@ -38,6 +38,8 @@ impl Fs for RealFs {
     fn map(&self, path: &Path, limit: u64) -> Result<Contents> {
         let (file, len) = open_regular(path)?;
         check_len(path, len, limit)?;
+        // What cannot be read is an error here; when it is looked at in a mapping, it is the end of the process.
+        in_pieces((&file).take(len), &mut |_| ()).map_err(|source| Error::io("read", path, source))?;
         match Mapping::of(&file) {
             Ok(mapping) => check_len(path, mapping.as_slice().len() as u64, limit).map(|()| Contents::Mapped(mapping)),
             // Some file systems map nothing.

@@ -787,12 +787,12 @@ impl Store {
         })
     }
 
-    /// Bytes of the vectors, and about as many bytes of the documents.
-    fn memory(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
+    /// Bytes of the vectors in memory, of those in a mapped file, and about as many bytes of the documents.
+    fn memory(&self, py: Python<'_>) -> PyResult<(usize, usize, usize)> {
         guarded(|| {
             let view = self.store.view();
             let memory = py.detach(|| view.memory());
-            Ok((memory.vectors, memory.documents))
+            Ok((memory.vectors, memory.mapped, memory.documents))
         })
     }
 

@@ -348,8 +348,9 @@ def test_a_store_stays_in_its_folder_where_faiss_would_map_it(tmp_path, index):
     db.save_local(str(tmp_path))
     load = functools.partial(FAISS.load_local, str(tmp_path), MODEL)
     mapped = load(io_flags=anear_faiss.IO_FLAG_MMAP)
-    (vectors, _), (in_memory, _) = mapped._store.memory(), load(io_flags=anear_faiss.IO_FLAG_READ_ONLY)._store.memory()
-    assert vectors < in_memory
+    (vectors, in_file, _), (all_vectors, nothing, _) = mapped._store.memory(), load(io_flags=anear_faiss.IO_FLAG_READ_ONLY)._store.memory()
+    assert (vectors + in_file, nothing) == (all_vectors, 0)
+    assert in_file and "in their file" in mapped._repr_html_()
     assert found(mapped) == found(db)
     mapped.add_texts(["new"], ids=["new"])
     mapped.delete(["7"])

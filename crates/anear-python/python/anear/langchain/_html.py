@@ -9,12 +9,13 @@ from .. import _native
 
 def table(title: str, store: _native.Store, distance: str, model: str) -> str:
     """A small table of what a store holds; everything in it is escaped."""
-    vectors, documents = store.memory()
+    vectors, mapped, documents = store.memory()
+    in_file = f", {_size(mapped)} in their file" if mapped else ""
     rows = [
         ("Documents", f"{len(store):,}"),
         ("Dimension", f"{store.dim:,}" if store.dim else "from the first document"),
         ("Distance", distance + (", unit length" if store.normalize_l2 else "")),
-        ("Memory", f"{_size(vectors)} vectors, about {_size(documents)} documents"),
+        ("Memory", f"{_size(vectors)} vectors{in_file}, about {_size(documents)} documents"),
         ("Embeddings", model),
     ]
     rows += [(f"Field {name}", _types(types)) for name, types in store.metadata_fields().items()]

@@ -335,3 +335,18 @@ def test_files_are_written_whole(tmp_path: Any) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["index.faiss"]
     with pytest.raises(RuntimeError, match="no such file"):
         anear.read_index(str(tmp_path / "nothing"))
+    with pytest.raises(RuntimeError, match="it is no file"):
+        anear.read_index(str(tmp_path))
+
+
+def test_what_is_no_id_or_parameter_is_refused() -> None:
+    index = filled(anear, "IVF16,Flat")
+    _, xq = data()
+    with pytest.raises(TypeError, match="SearchParametersIVF.*got dict"):
+        index.search(xq, K, params={"nprobe": 2})
+    with pytest.raises(TypeError, match="got dict"):
+        index.range_search(xq, 1.0, params={"nprobe": 2})
+    with pytest.raises(AssertionError, match="whole numbers, got 1.5"):
+        index.add_with_ids(xq[:2], np.array([1.0, 1.5]))
+    index.add_with_ids(xq[:2], np.array([7000.0, 8000.0]))
+    assert set(index.search(xq[:1], 2)[1][0]) >= {7000}

@@ -53,9 +53,12 @@ def ids_for(ids: Any, count: int) -> Ids:
     """One id per vector.
 
     Raises:
-        AssertionError: there are not as many.
+        AssertionError: there are not as many, or one is no whole number.
     """
-    array: Ids = np.ascontiguousarray(ids, dtype=np.int64)
+    given = np.asarray(ids)
+    array: Ids = np.ascontiguousarray(given, dtype=np.int64)
+    if given.dtype.kind == "f" and (array != given).any():
+        raise AssertionError(f"ids are whole numbers, got {given[array != given].flat[0]}")
     assert array.shape == (count,), f"not same nb of vectors as ids: {count} vectors, ids of shape {array.shape}"
     return array
 

@@ -18,7 +18,7 @@ from ._index import Index
 from ._known import Known
 from ._lists import DirectMap, Listed
 from ._named import GONE, Named
-from ._params import SearchParameters, SearchParametersHNSW, SearchParametersIVF
+from ._params import SearchParameters, SearchParametersHNSW, SearchParametersIVF, checked
 from ._selectors import IDSelector, selector_of
 
 Self = TypeVar("Self", bound="IndexBinary")
@@ -129,13 +129,14 @@ class IndexBinary(Known):
         Raises:
             AssertionError: `x` has another width, or `k` is not positive.
             RuntimeError: the index is not trained.
+            TypeError: `params` are no search parameters.
         """
         queries, count = bytes_rows(x, self.code_size), count_of(k)
         self._check_trained()
         distances = output(D, (len(queries), count), np.int32)
         labels = output(I, (len(queries), count), np.int64)
         if len(queries):
-            self._search(queries, params, distances, labels)
+            self._search(queries, checked(params), distances, labels)
         return distances, labels
 
     def range_search(self, x: Any, thresh: float, *, params: SearchParameters | None = None) -> Range:
@@ -144,7 +145,7 @@ class IndexBinary(Known):
         self._check_trained()
         if not len(queries):
             return np.zeros(1, np.uint64), np.empty(0, np.float32), np.empty(0, np.int64)
-        return self._range_search(queries, float(thresh), params)
+        return self._range_search(queries, float(thresh), checked(params))
 
     def assign(self, x: Any, k: SupportsIndex = 1, labels: Array | None = None) -> Ids:
         """The ids of the `k` nearest to each row of `x`."""

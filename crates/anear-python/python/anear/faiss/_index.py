@@ -25,7 +25,7 @@ from ._constants import (
     metric_number,
 )
 from ._known import Known
-from ._params import SearchParameters
+from ._params import SearchParameters, checked
 from ._raw import Raw
 from ._selectors import IDSelector, IDSelectorAll, selector_of
 
@@ -117,13 +117,14 @@ class Index(Raw, Known):
         Raises:
             AssertionError: `x` has another width, or `k` is not positive.
             RuntimeError: the index is not trained, or the parameters are of another kind of index.
+            TypeError: `params` are no search parameters.
         """
         queries, count = rows(x, self.d), count_of(k)
         self._check_trained("search")
         distances = output(D, (len(queries), count), np.float32)
         labels = output(I, (len(queries), count), np.int64)
         if len(queries):
-            self._search(queries, params, distances, labels)
+            self._search(queries, checked(params), distances, labels)
         return distances, labels
 
     def range_search(self, x: Any, thresh: float, *, params: SearchParameters | None = None) -> Range:
@@ -132,12 +133,13 @@ class Index(Raw, Known):
         Raises:
             AssertionError: `x` has another width.
             RuntimeError: the index is not trained, or the parameters are of another kind of index.
+            TypeError: `params` are no search parameters.
         """
         queries = rows(x, self.d)
         self._check_trained("range_search")
         if not len(queries):
             return np.zeros(1, np.uint64), np.empty(0, np.float32), np.empty(0, np.int64)
-        return self._range_search(queries, float(thresh), params)
+        return self._range_search(queries, float(thresh), checked(params))
 
     def assign(self, x: Any, k: SupportsIndex = 1, labels: Array | None = None) -> Ids:
         """The ids of the `k` nearest to each row of `x`."""

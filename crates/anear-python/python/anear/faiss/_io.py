@@ -160,7 +160,8 @@ class FileIOReader(IOReader):
         self.name = os.fspath(name)
         self._is_read = False
         if not Path(self.name).is_file():
-            raise RuntimeError(f"could not open {self.name} for reading: no such file")
+            what = "it is no file" if Path(self.name).exists() else "no such file"
+            raise RuntimeError(f"could not open {self.name} for reading: {what}")
 
     def read(self) -> bytes:
         """Everything, once."""

@@ -45,6 +45,18 @@ class SearchParameters:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
+def checked(params: SearchParameters | None) -> SearchParameters | None:
+    """What a search is told, if it is one of these classes.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if isinstance(params, SearchParameters | None):
+        return params
+    kind = type(params).__name__
+    raise TypeError(f"'params' must be search parameters as SearchParametersIVF(nprobe=16), got {kind}")
+
+
 class SearchParametersIVF(SearchParameters):
     """Parameters of inverted files."""
 

@@ -193,7 +193,7 @@ def draw(path, results):
         return
     pairs = pyplot.get_cmap("tab20").colors
     colors = pairs[::2] + pairs[1::2]
-    figure, panels = pyplot.subplots(1, len(results), figsize=(7 * len(results), 5.5), squeeze=False)
+    figure, panels = pyplot.subplots(1, len(results), figsize=(9 * len(results), 5.5), squeeze=False)
     for panel, (name, rows) in zip(panels[0], results.items()):
         for number, (engine, _, points, _) in enumerate(rows):
             kept = [point for point in frontier(points) if point["recall"] >= 0.8]
@@ -205,7 +205,7 @@ def draw(path, results):
         panel.set_xticks([-math.log10(1 - tick) for tick in ticks], [str(tick) for tick in ticks])
         panel.set(yscale="log", title=name, xlabel=f"recall@{K}", ylabel="queries per second, one by one")
         panel.grid(True, alpha=0.3)
-        panel.legend(fontsize=7)
+        panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
     figure.tight_layout()
     figure.savefig(path)
 

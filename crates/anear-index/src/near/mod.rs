@@ -242,8 +242,12 @@ impl Near {
         let Some(learned) = &self.learned else {
             return format!("all {} vectors are compared: they are few", self.len());
         };
+        let since = match self.ids.slots() - learned.lists.listed() {
+            0 => String::new(),
+            since => format!(" ({since} came since)"),
+        };
         let code = format!(
-            "{} vectors in {} lists, with codes of {} bytes for {} of {} components, kept in {} bytes",
+            "{} vectors in {} lists{since}, with codes of {} bytes for {} of {} components, kept in {} bytes",
             self.len(),
             learned.lists.len(),
             learned.code.code_len(),

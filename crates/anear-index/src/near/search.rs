@@ -29,14 +29,16 @@ enum Way<'a> {
     Walk(&'a Learned, Effort, Option<Among>),
 }
 
-/// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most.
-fn effort_for(curves: &Curves, k: usize, recall: f64) -> Option<Effort> {
+/// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most; of
+/// candidates more by the growth since then, as so many more are about as near.
+fn effort_for(curves: &Curves, k: usize, recall: f64, growth: f64) -> Option<Effort> {
     let of = measured_for(k);
     let effort = curves[of].effort(recall)?;
     let times = k.div_ceil(NEIGHBORS[of]).max(1);
+    let candidates = (effort.candidates as f64 * growth).ceil() as usize;
     Some(Effort {
         visits: effort.visits.saturating_mul(times),
-        candidates: effort.candidates.saturating_mul(times).max(k),
+        candidates: candidates.saturating_mul(times).max(k),
         ..effort
     })
 }
@@ -116,7 +118,7 @@ impl Near {
                 _ => among.anywhere(),
             }
         });
-        let effort_of = |curves: &Curves| asked(effort_for(curves, request.k, recall));
+        let effort_of = |curves: &Curves| asked(effort_for(curves, request.k, recall, self.growth(learned)));
         Ok(match (selected as f32) < MOSTLY * self.len() as f32 {
             true => match effort_of(&learned.read) {
                 Some(effort) => self.way_to_selected(learned, effort, selected, among),
@@ -170,9 +172,15 @@ impl Near {
     /// Which way as many neighbors as are measured for are found with a recall, and how far it goes; none where no effort that
     /// was measured reached it.
     pub(super) fn measured(&self, recall: f64) -> Option<(Trail<'_>, Effort)> {
-        let trails = self.trails(self.learned.as_ref()?).into_iter().flatten();
-        let mut known = trails.filter_map(|(trail, curves)| Some((trail, effort_for(curves, NEIGHBORS[0], recall)?)));
-        known.next()
+        let learned = self.learned.as_ref()?;
+        let growth = self.growth(learned);
+        let mut trails = self.trails(learned).into_iter().flatten();
+        trails.find_map(|(trail, curves)| Some((trail, effort_for(curves, NEIGHBORS[0], recall, growth)?)))
+    }
+
+    /// How many times as many slots there are as were measured with.
+    fn growth(&self, learned: &Learned) -> f64 {
+        self.ids.slots() as f64 / learned.lists.listed() as f64
     }
 
     /// Comparing all that is selected or reading lists: what reads fewer bytes.

@@ -227,6 +227,24 @@ fn vectors_come_and_go_for_twenty_rounds_and_recall_stays() {
 }
 
 #[test]
+fn recall_stays_while_vectors_come() {
+    let (all, queries) = (clustered(1, 3 * LEN), clustered(2, 400));
+    for shape in [NearShape::Lists, NearShape::Graph] {
+        let mut index = index(shape, Metric::L2, &all[..2 * LEN * DIM]);
+        index.add(rows(&all[2 * LEN * DIM..][..(LEN - 10) * DIM])).unwrap();
+        assert!(
+            index.explain().contains(&format!("{} came since", LEN - 10)),
+            "{}",
+            index.explain()
+        );
+        for (k, wanted) in [(K, 0.9), (K, 0.95), (K, 0.99), (100, 0.95)] {
+            let got = recall(&index, &queries, &SearchRequest::new(k).with("recall", wanted));
+            assert!(got > wanted - 0.01, "{shape:?}, {k} neighbors, {wanted}: {got}");
+        }
+    }
+}
+
+#[test]
 fn threads_and_batches_change_nothing() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 50));
     let pool = Pool::new(3).unwrap();

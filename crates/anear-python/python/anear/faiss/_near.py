@@ -46,8 +46,9 @@ class IndexNear(EngineIndex):
             RuntimeError: there is no such shape, or vectors cannot be compared so.
         """
         super().__init__(d, metric)
-        if not SHAPE.fullmatch(shape):
-            raise RuntimeError(f"expected the shape Near, auto, NearLists, NearGraph or Near<bytes a vector>, got {shape}")
+        if not isinstance(shape, str) or not SHAPE.fullmatch(shape):
+            known = "Near, auto, NearLists, NearGraph or Near<bytes a vector>"
+            raise RuntimeError(f"expected the shape {known}, got {shape!r}; the metric comes behind it")
         self._shape = shape.replace("auto", "Near")
         self._take_knobs(self._built(self._shape, None))
 

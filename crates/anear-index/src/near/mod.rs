@@ -272,9 +272,22 @@ impl Near {
             None => (self.without_graph(learned), "lists"),
         };
         format!(
-            "{code}; {way}: for a recall of {recall} {} {what} and {} candidates",
-            effort.visits, effort.candidates
+            "{code}; {way}: for a recall of {recall} {} {what} and {} candidates{}",
+            effort.visits,
+            effort.candidates,
+            self.told()
         )
+    }
+
+    /// How far searches were told to look, whatever the recall needs.
+    fn told(&self) -> String {
+        let told = [(&VISITS, self.visits), (&CANDIDATES, self.candidates)];
+        let told = told.into_iter().filter(|(_, count)| *count > 0);
+        let told: Vec<String> = told.map(|(knob, count)| format!("{} = {count}", knob.name)).collect();
+        match told.is_empty() {
+            true => String::new(),
+            false => format!("; instead it was told {}", told.join(", ")),
+        }
     }
 
     /// Why there are lists alone.

@@ -183,6 +183,12 @@ fn few_vectors_are_all_compared_and_more_are_learned_from() {
         assert_eq!(found.row(0)[0].id, ids.start, "of {}", index.len());
     }
     assert!(index.explain().contains("lists"), "{}", index.explain());
+    index.set_knob("visits", 3.0).unwrap();
+    assert!(
+        index.explain().ends_with("it was told visits = 3"),
+        "{}",
+        index.explain()
+    );
 }
 
 #[test]

@@ -346,6 +346,7 @@ fn known() -> String {
         "IVF1024_HNSW32",
         "HNSW32",
         "NSG32",
+        "auto",
         "Near",
         "NearLists",
         "NearGraph",

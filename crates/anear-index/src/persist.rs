@@ -104,7 +104,8 @@ pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn VectorIndex>> {
 ///
 /// Answers are the same, and the index can be changed: what a change touches (of an inverted file one list, otherwise
 /// all codes) is copied into memory first, and the file stays as it is. Ids, what was learned, and links other than those of
-/// [`Near`](crate::Near), which have codes beside them, are read into memory. What [`Mapping`] asks for holds here: nobody may change or cut the file, only replace it.
+/// [`Near`](crate::Near), which have codes beside them, are read into memory. What [`Mapping`] asks for holds here: nobody may
+/// change or cut the file, only replace it.
 ///
 /// ```
 /// use anear_index::{Flat, Verify, VectorIndex, VectorIndexExt, open_mapped, to_bytes};

@@ -42,8 +42,13 @@ fn builder(index: &str, metric: Metric) -> LocalStoreBuilder {
     } else {
         builder
     };
-    if index.contains("HNSW") {
+    let builder = if index.contains("HNSW") {
         builder.knob("efSearch", 1000.0)
+    } else {
+        builder
+    };
+    if index == "auto" || index.contains("Near") {
+        builder.knob("recall", 0.999)
     } else {
         builder
     }

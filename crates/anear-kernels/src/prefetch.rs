@@ -23,7 +23,7 @@ pub(crate) fn bytes_at(start: *const u8, len: usize) {
 }
 
 /// Into the second cache: few lines at a time are on their way to the first, and where a row has more, everything else
-/// waits. Walks over rows of 2.4 and 4 kB take 0.85 and 0.75 times as long as where they are fetched into the first (Zen 5).
+/// waits. Walks over rows of 2.4 and 4 kB take 0.85 and 0.75 times as long as where they are fetched into the first (Zen 4).
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn line(at: *const u8) {

@@ -348,5 +348,7 @@ def test_what_is_no_id_or_parameter_is_refused() -> None:
         index.range_search(xq, 1.0, params={"nprobe": 2})
     with pytest.raises(AssertionError, match="whole numbers, got 1.5"):
         index.add_with_ids(xq[:2], np.array([1.0, 1.5]))
+    with pytest.raises(AssertionError, match="whole numbers, got 2.5"):
+        index.add_with_ids(xq[:1], 2.5)
     index.add_with_ids(xq[:2], np.array([7000.0, 8000.0]))
     assert set(index.search(xq[:1], 2)[1][0]) >= {7000}

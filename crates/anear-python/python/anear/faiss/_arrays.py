@@ -55,10 +55,10 @@ def ids_for(ids: Any, count: int) -> Ids:
     Raises:
         AssertionError: there are not as many, or one is no whole number.
     """
-    given = np.asarray(ids)
+    given = np.ascontiguousarray(ids)
     array: Ids = np.ascontiguousarray(given, dtype=np.int64)
     if given.dtype.kind == "f" and (array != given).any():
-        raise AssertionError(f"ids are whole numbers, got {given[array != given].flat[0]}")
+        raise AssertionError(f"ids are whole numbers, got {given[array != given][0]}")
     assert array.shape == (count,), f"not same nb of vectors as ids: {count} vectors, ids of shape {array.shape}"
     return array
 

@@ -53,6 +53,7 @@ const SECTIONS: &[[u8; 4]] = &[
     near::persist::CENTROIDS,
     near::persist::MIDDLES,
     near::persist::LINKS,
+    near::persist::SLOT_CODES,
 ];
 
 /// What a quantizer learned.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     byte_rows,
     codes::{
+        bit_weights,
         codebooks::{Codebooks, Tables},
         estimates,
         fast_scan::FastScan,
@@ -35,6 +36,7 @@ pub struct Kernels {
     /// As [`codebooks::nearest`](crate::codes::codebooks::nearest).
     pub(crate) nearest_entries: unsafe fn(&Codebooks, usize, Rows<'_>, &mut [u32]),
     pub(crate) estimates: &'static estimates::Entry,
+    pub(crate) estimates_at: bit_weights::EstimatesAt,
     pub(crate) fast_scan: &'static FastScan,
     pub(crate) quantize: &'static quantize::Entry,
     pub(crate) grid: &'static grid::Entry,

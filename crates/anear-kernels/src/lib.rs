@@ -20,7 +20,7 @@
 //! | multiply with a matrix | [`Matrix`]; nearly, in a quarter of the memory: [`ByteMatrix`] |
 //! | compare rows with each other, nearly | [`BytePairs`] |
 //! | find the one nearest of few for each of many | [`Nearest`] |
-//! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`EstimateTables`], [`read_bits`] |
+//! | compare with codes | [`Codebooks`], [`LookupTable`], [`fast_scan_masks`], [`EstimateTables`], [`BitWeights`], [`read_bits`] |
 //! | keep the best | [`TopK`], [`Neighbor`], [`faiss_tie_order`] |
 //! | compare with packed numbers | [`PackedQuery`], [`Packing`] |
 //! | compare bit vectors | [`Bits`], [`hamming`] |
@@ -67,6 +67,7 @@ pub use byte_rows::{
     sketched::{SketchedQueries, Sketcher, scan_batch_sketched},
 };
 pub use codes::{
+    bit_weights::BitWeights,
     bits::{read_bits, write_bits},
     codebooks::Codebooks,
     estimates::{CodedPart, EstimateTables},

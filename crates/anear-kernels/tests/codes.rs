@@ -2,7 +2,7 @@
 
 mod common;
 
-use anear_kernels::{Codebooks, CodedPart, EstimateTables, Isa, Kernels, Metric, Rows, fast_scan_code};
+use anear_kernels::{BitWeights, Codebooks, CodedPart, EstimateTables, Isa, Kernels, Metric, Rows, fast_scan_code};
 use common::{Random, every_isa, oracle};
 
 #[test]
@@ -219,4 +219,72 @@ fn tables_without_any_difference_estimate_the_start() {
     let mut estimates = [0.0; 32];
     assert_eq!(tables.estimates(&block, 1.0, &mut estimates), 0);
     assert_eq!(estimates, [1.0; 32]);
+}
+
+#[test]
+fn estimates_of_single_codes_are_the_same_bits_everywhere_and_near_the_products() {
+    let mut random = Random(11);
+    for lens in [
+        [0, 0, 3],
+        [2, 0, 0],
+        [37, 17, 11],
+        [32, 64, 96],
+        [130, 0, 0],
+        [300, 300, 600],
+    ] {
+        let components = lens.map(|len| random.floats(len));
+        let parts: [CodedPart<'_>; 3] = std::array::from_fn(|i| CodedPart {
+            components: &components[i],
+            bits: [4, 2, 1][i],
+            step: [2.0 / 15.0, 0.3, 0.5][i],
+        });
+        let nibbles: usize = parts.iter().map(CodedPart::tables).sum();
+        let bytes = nibbles.div_ceil(2);
+        // What is between codes is of no weight.
+        let stride = bytes + 8 + 3;
+        let mut codes: Vec<u8> = (0..20 * stride).map(|_| random.bits() as u8).collect();
+        let mut factors: Vec<[f32; 2]> = (0..20).map(|_| [random.float(), 1.0 + random.float()]).collect();
+        (factors[5], factors[6]) = ([f32::INFINITY, 0.0], [f32::NAN, 1.0]);
+        for (code, factors) in codes.chunks_exact_mut(stride).zip(&factors) {
+            code[bytes..bytes + 8].copy_from_slice(factors.map(f32::to_le_bytes).as_flattened());
+        }
+        let oracle = |position: usize| {
+            let code = &codes[position * stride..];
+            let nibble = |i: usize| code[i / 2] >> (i % 2 * 4) & 15;
+            let mut product = 0.0;
+            let mut table = 0;
+            for part in &parts {
+                for (i, component) in part.components.iter().enumerate() {
+                    let (shared, mask) = (4 / part.bits as usize, (1_u8 << part.bits) - 1);
+                    let number = nibble(table + i / shared) >> (i % shared * part.bits as usize) & mask;
+                    let level = f64::from(number) - f64::from(mask) / 2.0;
+                    product += f64::from(*component) * f64::from(part.step) * level;
+                }
+                table += part.tables();
+            }
+            let [norm, scale] = factors[position].map(f64::from);
+            norm + scale * product
+        };
+        let positions: Vec<u32> = (0..40).map(|i| i * 7 % 20).collect();
+        let mut first = None;
+        for kernels in every_isa() {
+            let (mut weights, mut estimates) = (BitWeights::default(), vec![0.0; positions.len()]);
+            weights.fill(parts.into_iter());
+            assert_eq!(weights.code_len(), bytes + 8);
+            weights.estimates_at_on(kernels, &codes, stride, &positions, &mut estimates);
+            let bits: Vec<u32> = estimates.iter().map(|estimate| estimate.to_bits()).collect();
+            assert_eq!(*first.get_or_insert(bits.clone()), bits, "{kernels:?}, {lens:?}");
+            for (position, estimate) in positions.iter().zip(estimates) {
+                // Each weight is off by half a step at most, counts half, and scales are below 2; a step is 1/127 at most.
+                let slack = 4.0 * nibbles as f64 * 0.5 / 127.0 + 1e-4;
+                let truth = oracle(*position as usize);
+                let is_near = (f64::from(estimate) - truth).abs() <= slack;
+                match position {
+                    5 => assert_eq!(estimate, f32::INFINITY),
+                    6 => assert!(estimate.is_nan()),
+                    _ => assert!(is_near, "{kernels:?}: {estimate} is not {truth}"),
+                }
+            }
+        }
+    }
 }

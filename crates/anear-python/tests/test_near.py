@@ -22,7 +22,7 @@ def vectors(count: int) -> Any:
 
 
 BASE, QUERIES = vectors(MANY), vectors(50)
-SHAPES = ["Near", "NearLists", "NearGraph", "auto3000"]
+SHAPES = ["Near", "NearLists", "NearGraph", "NearLean", "auto3000"]
 
 
 def filled(shape: str = "Near", metric: Any = anear.METRIC_L2, count: int = MANY) -> Any:

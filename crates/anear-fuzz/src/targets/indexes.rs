@@ -141,11 +141,15 @@ fn examples() -> impl Iterator<Item = Box<dyn VectorIndex>> {
     })
 }
 
-/// What anear's own index makes of so many vectors that it learns from them: lists, and a graph.
+/// What anear's own index makes of so many vectors that it learns from them: lists, and graphs.
 fn learned() -> impl Iterator<Item = Box<dyn VectorIndex>> {
     let mut rng = Rng::with_seed(2);
     let data: Vec<f32> = (0..2048 * DIM).map(|_| rng.f32()).collect();
-    let kinds = [("NearLists", Metric::L2), ("NearGraph", Metric::InnerProduct)];
+    let kinds = [
+        ("NearLists", Metric::L2),
+        ("NearGraph", Metric::InnerProduct),
+        ("NearLean", Metric::L2),
+    ];
     kinds.into_iter().map(move |(spec, metric)| {
         let spec: IndexSpec = spec.parse().expect("a kind that there is");
         let mut index = spec.build(DIM, metric).expect("it needs no training");

@@ -7,12 +7,12 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use anear_kernels::{EstimateTables, Rows};
+use anear_kernels::Rows;
 use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode, TransformedQuery};
 
 use super::fit::SLACKS;
-use super::links::Links;
+use super::links::{Links, RowShape};
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
 use super::space::{Measure, Space, lengthen, offset};
@@ -76,14 +76,14 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// With rows of so many links.
+    /// Of such rows.
     ///
     /// # Errors
     /// [`anear_quant::Error::OutOfMemory`].
-    pub(super) fn of(material: &Material<'_>, near: &Neighbors, degree: usize, pool: Option<&Pool>) -> Result<Self> {
-        let links = linked(material, near, degree, pool);
-        let mut graph = Links::new(material.code, degree);
-        graph.grow(links.len())?;
+    pub(super) fn of(material: &Material<'_>, near: &Neighbors, shape: RowShape, pool: Option<&Pool>) -> Result<Self> {
+        let links = linked(material, near, shape.degree(), pool);
+        let mut graph = Links::new(shape);
+        graph.grow(material.code_rows)?;
         pack(material, &links, &mut graph, pool);
         Ok(Self { links, graph })
     }
@@ -142,8 +142,12 @@ fn each<T: Send>(
     done.into_iter().flatten().collect()
 }
 
-/// The tables of some slots' own vectors as queries, one after the other, and what makes their estimates squared distances.
-fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl FnMut(u32, &EstimateTables, f32)) {
+/// Some slots' own vectors as queries, one after the other, and what makes their estimates squared distances.
+fn for_each_query(
+    material: &Material<'_>,
+    slots: Range<usize>,
+    mut visit: impl FnMut(u32, &mut TransformedQuery, f32),
+) {
     let dim = material.code.dim();
     let mut vectors = material.space.gathered(slots.clone());
     for vector in vectors.chunks_exact_mut(dim) {
@@ -157,7 +161,7 @@ fn for_each_tables(material: &Material<'_>, slots: Range<usize>, mut visit: impl
     for ((slot, vector), components) in slots.zip(vectors).zip(components) {
         material.code.prepare_components(components, &mut query);
         let offset = offset(material.code, vector, material.longest);
-        visit(slot as u32, query.tables(), offset);
+        visit(slot as u32, &mut query, offset);
     }
 }
 
@@ -165,7 +169,8 @@ fn near_by_lists(material: &Material<'_>, degree: usize, slots: Range<usize>) ->
     let (mut reservoir, mut lists) = (Reservoir::default(), Reservoir::default());
     let mut near = Vec::with_capacity(slots.len());
     let mut measure = material.space.measure();
-    for_each_tables(material, slots, |slot, tables, _| {
+    for_each_query(material, slots, |slot, query, _| {
+        let tables = query.tables();
         reservoir.begin(EFFORT.candidates);
         material.lists.nearest(tables, LISTS, &mut lists);
         for list in lists.kept() {
@@ -194,10 +199,12 @@ fn for_each_walk(
     let ground = Ground {
         links: graph,
         lists: material.lists,
+        code: material.code,
     };
-    for_each_tables(material, slots, |slot, tables, offset| {
+    for_each_query(material, slots, |slot, query, offset| {
+        ground.prepare(query);
         let goal = Goal {
-            tables,
+            query,
             offset,
             neighbors: LOOKED_FOR,
             effort,

@@ -9,7 +9,7 @@ use super::curve::{Curve, JUMP, Point};
 use super::exact::Exact;
 use super::learned::Learned;
 use super::links::Links;
-use super::walk::{Effort, Ground, Scratch};
+use super::walk::{Effort, Scratch};
 use crate::flat::{on_pool, parts};
 
 /// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first.
@@ -76,7 +76,7 @@ impl Trail<'_> {
         let learned = self.learned;
         let begin = learned.lists.len() * learned.code.code_len();
         let visit = match self.links {
-            Some(links) => links.row_len() * JUMP,
+            Some(links) => links.shape().cost(),
             None => learned.lists.mean_len() * learned.code.code_len(),
         };
         let candidate = self.exact.row_len() * JUMP;
@@ -234,12 +234,11 @@ impl<'a> Probes<'a> {
     /// Leaves the distances of candidates, by their estimates, in the scratch.
     fn search(&self, probe: &Probe, trail: Trail<'_>, neighbors: usize, effort: Effort, scratch: &mut Scratch) {
         let Trail { learned, exact, links } = trail;
-        let lists = &learned.lists;
         let query = self.rows.row(probe.row);
         learned.prepare(query, scratch);
         match links {
-            Some(links) => scratch.walk(Ground { links, lists }, neighbors, effort, Some(probe.slot), |_| true),
-            None => scratch.read(lists, &learned.codes, effort, |slot| slot != probe.slot),
+            Some(links) => scratch.walk(learned.ground_of(links), neighbors, effort, Some(probe.slot), |_| true),
+            None => scratch.read(&learned.lists, &learned.codes, effort, |slot| slot != probe.slot),
         }
         scratch.measure(exact, query);
     }

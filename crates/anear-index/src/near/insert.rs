@@ -30,7 +30,7 @@ impl Near {
         learned.codes.extend_from_rows(&rows)?;
         learned.strangers.since = strangers;
         if let Some(links) = &mut learned.links {
-            links.grow(vectors.len())?;
+            links.grow(&rows)?;
         }
         let mut scratch = Scratch::default();
         for slot in first..last {

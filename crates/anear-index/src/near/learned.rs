@@ -9,7 +9,7 @@ use super::build::{self, Draft, Material};
 use super::curve::JUMP;
 use super::exact::{Exact, Form};
 use super::fit::{Curves, NEIGHBORS, Probes, Trail};
-use super::links::Links;
+use super::links::{Ends, Links, RowShape};
 use super::lists::Lists;
 use super::partition::Partition;
 use super::space::{Space, lengthen, longest, offset};
@@ -19,7 +19,7 @@ use crate::flat::on_pool;
 
 /// Links of a vector, of which that is taken which reads fewer bytes: with 32, word embeddings (GloVe, 340,000 x 100) need
 /// two and a half times as many visits for a recall of 0.95, sentence embeddings (100,000 x 384) one and a half.
-pub(super) const DEGREES: [usize; 2] = [64, 32];
+const DEGREES: [usize; 2] = [64, 32];
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
@@ -128,9 +128,19 @@ impl Learned {
         vectors.iter().filter(|vector| self.is_stranger(vector)).count()
     }
 
-    /// Bytes of a vector with its code and so many links.
-    pub(super) fn bytes_with_links(&self, exact: &Exact, degree: usize) -> usize {
-        exact.row_len() + self.code.code_len() + Links::new(&self.code, degree).row_len()
+    /// Rows that a graph may have: with the codes of their ends where those fit, which is faster; else without.
+    pub(super) fn row_shapes(&self, shape: NearShape, exact: &Exact) -> Vec<RowShape> {
+        let vector = exact.row_len() + self.code.code_len();
+        let that_fit = |ends| {
+            let rows = DEGREES.map(|degree| RowShape::new(&self.code, ends, degree));
+            let rows = rows.into_iter().filter(|row| shape.admits(vector + row.bytes()));
+            rows.collect::<Vec<_>>()
+        };
+        match (shape, that_fit(Ends::Inline)) {
+            (NearShape::Lean, _) => that_fit(Ends::Lean),
+            (_, none) if none.is_empty() => that_fit(Ends::Lean),
+            (_, some) => some,
+        }
     }
 
     /// Whether lists take too little time for a graph to be worth building.
@@ -146,8 +156,16 @@ impl Learned {
 
     /// What walks go over, where there is a graph.
     pub(super) fn ground(&self) -> Option<Ground<'_>> {
-        let lists = &self.lists;
-        self.links.as_ref().map(|links| Ground { links, lists })
+        self.links.as_ref().map(|links| self.ground_of(links))
+    }
+
+    /// What walks go over, with these links.
+    pub(super) fn ground_of<'a>(&'a self, links: &'a Links) -> Ground<'a> {
+        Ground {
+            links,
+            lists: &self.lists,
+            code: &self.code,
+        }
     }
 
     /// Makes a query ready for estimating.
@@ -233,14 +251,10 @@ impl Built {
         self.learned.read = probes.measure(self.trail(None), pool);
         let effort = self.learned.read[0].effort(RECALL);
         let is_cheap = rows.len() < GRAPH_MIN || self.learned.is_little_read(&self.exact);
-        let bytes = |degree| self.learned.bytes_with_links(&self.exact, degree);
-        let degrees: Vec<usize> = DEGREES
-            .into_iter()
-            .filter(|degree| shape.admits(bytes(*degree)))
-            .collect();
-        if degrees.is_empty() || is_cheap && shape != NearShape::Graph {
+        let row_shapes = self.learned.row_shapes(shape, &self.exact);
+        let Some(widest) = row_shapes.first().filter(|_| !is_cheap || shape.wants_graph()) else {
             return Ok(());
-        }
+        };
         let material = Material {
             space: Space::new(rows, usual, &self.order, metric, self.learned.longest),
             longest: self.learned.longest,
@@ -249,10 +263,10 @@ impl Built {
             code_rows,
             lists: &self.learned.lists,
         };
-        let near = build::neighbors(&material, degrees[0], pool);
+        let near = build::neighbors(&material, widest.degree(), pool);
         let mut best: Option<(f32, Draft)> = None;
-        for degree in degrees {
-            let draft = Draft::of(&material, &near, degree, pool)?;
+        for row_shape in row_shapes {
+            let draft = Draft::of(&material, &near, row_shape, pool)?;
             let cost = probes.cost(self.trail(Some(&draft.graph)), RECALL, pool);
             // Twice the memory is worth a tenth of the time.
             if best
@@ -267,7 +281,7 @@ impl Built {
         let links = draft.improved(&material, pool);
         let walk = probes.measure(self.trail(Some(&links)), pool);
         // Where walks do not reach what lists do, a graph is of no use.
-        if shape == NearShape::Graph || walk[0].effort(RECALL).is_some() || effort.is_none() {
+        if shape.wants_graph() || walk[0].effort(RECALL).is_some() || effort.is_none() {
             (self.learned.walk, self.learned.links) = (walk, Some(links));
         }
         Ok(())

@@ -22,7 +22,8 @@ use anear_quant::Training;
 
 use self::exact::Exact;
 use self::ids::Ids;
-use self::learned::{Built, DEGREES, GRAPH_MIN, Learned, RECALL};
+use self::learned::{Built, GRAPH_MIN, Learned, RECALL};
+use self::links::Links;
 use self::search::Scratches;
 use crate::error::{check_dim, check_finite, check_index_dim};
 use crate::flat::mismatch;
@@ -99,14 +100,16 @@ pub enum NearShape {
     Lists,
     /// `NearGraph`: lists and a graph, which takes some kilobytes per vector.
     Graph,
-    /// `Near2000`, or `auto2000`: as `Auto`, but a graph only where vectors, codes and links are within so many bytes a
-    /// vector. Vectors and codes are kept in any case.
+    /// `NearLean`: lists and a lean graph, which takes some hundred bytes per vector.
+    Lean,
+    /// `Near2000`, or `auto2000`: as `Auto`, where vectors, codes and links are within so many bytes a vector. Where a graph
+    /// does not fit, there is a lean one, and where that does not fit, lists alone; vectors and codes are kept in any case.
     Within(u32),
 }
 
 impl NearShape {
     /// Every shape without a bound.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Lists, Self::Graph];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Lists, Self::Graph, Self::Lean];
 
     /// The shape of a token in a factory string; `auto` is another word for `Near`.
     pub(crate) fn named(token: &str) -> Option<Self> {
@@ -118,6 +121,7 @@ impl NearShape {
             (_, "") => Some(Self::Auto),
             ("NearLists", _) => Some(Self::Lists),
             ("NearGraph", _) => Some(Self::Graph),
+            ("NearLean", _) => Some(Self::Lean),
             (_, bytes) => of_bytes(bytes).filter(|_| !bytes.starts_with(['0', '+'])),
         }
     }
@@ -126,9 +130,14 @@ impl NearShape {
     fn admits(self, bytes: usize) -> bool {
         match self {
             Self::Within(most) => bytes <= most as usize,
-            Self::Auto | Self::Graph => true,
+            Self::Auto | Self::Graph | Self::Lean => true,
             Self::Lists => false,
         }
+    }
+
+    /// Whether there is to be a graph in any case.
+    fn wants_graph(self) -> bool {
+        matches!(self, Self::Graph | Self::Lean)
     }
 }
 
@@ -139,6 +148,7 @@ impl fmt::Display for NearShape {
             Self::Auto => f.write_str("Near"),
             Self::Lists => f.write_str("NearLists"),
             Self::Graph => f.write_str("NearGraph"),
+            Self::Lean => f.write_str("NearLean"),
             Self::Within(bytes) => write!(f, "Near{bytes}"),
         }
     }
@@ -264,10 +274,7 @@ impl Near {
             );
         };
         let (way, what) = match trail.links {
-            Some(links) => (
-                format!("a graph of rows of {} bytes", links.row_len()),
-                "visits on average",
-            ),
+            Some(links) => (links.explain(), "visits on average"),
             None if learned.links.is_some() => ("lists, as walks over the graph did not reach it".into(), "lists"),
             None => (self.without_graph(learned), "lists"),
         };
@@ -292,10 +299,9 @@ impl Near {
 
     /// Why there are lists alone.
     fn without_graph(&self, learned: &Learned) -> String {
-        let fits = |degree: &usize| self.shape.admits(learned.bytes_with_links(&self.exact, *degree));
         match self.shape {
             NearShape::Lists => "lists alone".into(),
-            NearShape::Within(bytes) if !DEGREES.iter().any(fits) => {
+            NearShape::Within(bytes) if learned.row_shapes(self.shape, &self.exact).is_empty() => {
                 format!("lists alone, within {bytes} bytes a vector")
             }
             _ if learned.lists.listed() < GRAPH_MIN => {
@@ -393,7 +399,7 @@ impl VectorIndex for Near {
 
     fn memory(&self) -> Memory {
         let learned = self.learned.as_ref().map(|learned| {
-            let links = learned.links.as_ref().map(|links| Memory::from(links.as_bytes()));
+            let links = learned.links.as_ref().map(Links::memory);
             Memory::from(&learned.codes) + links.unwrap_or_default()
         });
         Memory::from(self.exact.as_bytes()) + learned.unwrap_or_default()

@@ -30,6 +30,8 @@ pub(crate) const CENTROIDS: [u8; 4] = *b"ncen";
 pub(crate) const MIDDLES: [u8; 4] = *b"nmid";
 /// Rows of the graph.
 pub(crate) const LINKS: [u8; 4] = *b"nlnk";
+/// The codes of its slots, where it is lean.
+pub(crate) const SLOT_CODES: [u8; 4] = *b"nlea";
 
 pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
     let mut settings = index.seed.to_le_bytes().to_vec();
@@ -58,13 +60,18 @@ pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWr
     for curve in learned.read.iter().chain(&learned.walk) {
         curve.save(&mut saved);
     }
-    let links = learned.links.as_ref().map(|links| links.as_bytes().as_slice());
-    out.section(CODE, learned.code.save())
+    let links = learned.links.as_ref();
+    let out = out
+        .section(CODE, learned.code.save())
         .section(BLOCKS, learned.codes.as_bytes())
         .section(LISTS, saved)
         .section(CENTROIDS, lists.centroids.as_bytes())
         .section(MIDDLES, lists.middles.as_bytes())
-        .section(LINKS, links.unwrap_or_default())
+        .section(LINKS, links.map(Links::as_bytes).unwrap_or_default());
+    match links.and_then(Links::slot_codes) {
+        Some(codes) => out.section(SLOT_CODES, codes.bytes),
+        None => out,
+    }
 }
 
 pub(super) fn load(shape: NearShape, dim: usize, metric: Metric, from: &Container<'_>) -> Result<Near> {
@@ -159,6 +166,7 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
             degree,
             slots,
             from.own(from.section(LINKS)?)?,
+            from.optional(SLOT_CODES).map(|bytes| from.own(bytes)).transpose()?,
         )?),
     };
     Ok(Learned {

@@ -5,6 +5,7 @@ use std::any::Any;
 use anear_kernels::{IdSelector, Metric, Random, Rows};
 use anear_pool::Pool;
 
+use super::links::Links;
 use super::{LEARNED_MIN, Near, NearShape};
 use crate::{Add, Error, SearchRequest, VectorIndex, VectorIndexExt as _, from_bytes, open_mapped, to_bytes};
 
@@ -69,7 +70,8 @@ fn a_recall_that_is_asked_for_is_reached_in_every_shape_and_metric() {
     for shape in NearShape::ALL {
         for metric in [Metric::L2, Metric::InnerProduct] {
             let index = index(shape, metric, &base);
-            assert_eq!(index.built(), (true, shape == NearShape::Graph), "{}", index.explain());
+            let has_graph = matches!(shape, NearShape::Graph | NearShape::Lean);
+            assert_eq!(index.built(), (true, has_graph), "{}", index.explain());
             for wanted in [0.8, 0.95, 0.99] {
                 let got = recall(&index, &queries, &SearchRequest::new(K).with("recall", wanted));
                 assert!(got > wanted - 0.02, "{shape:?} by {metric}: {got} for {wanted}");
@@ -89,7 +91,7 @@ fn a_graph_is_built_within_the_bytes_that_are_given_to_a_vector() {
         let mut index = Near::new(shape, 128, Metric::L2, 7).unwrap();
         index.add(Rows::new(&base, 128).unwrap()).unwrap();
         let links = index.learned.as_ref().unwrap().links.as_ref();
-        let bytes = links.map_or(0, |links| links.row_len());
+        let bytes = links.map_or(0, |links| links.shape().bytes());
         (
             bytes,
             index.exact.row_len() + index.learned.as_ref().unwrap().code.code_len(),
@@ -98,8 +100,9 @@ fn a_graph_is_built_within_the_bytes_that_are_given_to_a_vector() {
     };
     let (any, beside, said) = links(NearShape::Auto);
     assert!(any > 0, "{said}");
-    let (fewer, _, said) = links(NearShape::Within((any + beside - 1) as u32));
-    assert!(fewer < any, "{said}");
+    let (lean, _, said) = links(NearShape::Within((any + beside - 1) as u32));
+    assert!((1..any).contains(&lean), "{said}");
+    assert!(said.contains("a lean graph of rows of"), "{said}");
     let (none, _, said) = links(NearShape::Within(64));
     assert_eq!(none, 0);
     assert!(said.contains("lists alone, within 64 bytes a vector"), "{said}");
@@ -298,6 +301,7 @@ fn saved_and_mapped_it_answers_the_same_and_goes_on() {
 #[test]
 fn damaged_bytes_are_refused_or_answer_without_a_panic() {
     let base = clustered(1, LEARNED_MIN + 10);
+    let lean = index(NearShape::Lean, Metric::L2, &base);
     let index = index(NearShape::Graph, Metric::L2, &base);
     let mut damaged = index.clone();
     let learned = damaged.learned.as_mut().unwrap();
@@ -307,18 +311,32 @@ fn damaged_bytes_are_refused_or_answer_without_a_panic() {
     let learned = damaged.learned.as_mut().unwrap();
     learned.lists.starts[1] = 0;
     assert!(from_bytes(&to_bytes(&damaged)).is_err(), "lists in no order");
-    let mut damaged = index.clone();
-    let links = damaged.learned.as_mut().unwrap().links.as_mut().unwrap();
-    for slot in 0..LEARNED_MIN {
-        let (_, row) = links.rows_mut(slot..slot + 1);
-        let len = row.len();
-        row[len - 300..].fill(0xa5);
+    let learned = lean.learned.as_ref().unwrap();
+    let links = learned.links.as_ref().unwrap();
+    for (codes, is_whole) in [(0, true), (1, false)] {
+        let codes = links.slot_codes().unwrap().bytes[codes..].into();
+        let again = Links::from_bytes(
+            &learned.code,
+            links.degree(),
+            links.len(),
+            links.as_bytes().into(),
+            Some(codes),
+        );
+        assert_eq!(again.is_ok(), is_whole, "codes of all slots");
     }
-    let mut again = from_bytes(&to_bytes(&damaged)).unwrap();
-    for _ in 0..2 {
-        let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
-        assert!(found.iter().all(|found| found.len() == K));
-        again.add(rows(&base[..DIM * 20])).unwrap();
+    for mut damaged in [index, lean] {
+        let links = damaged.learned.as_mut().unwrap().links.as_mut().unwrap();
+        for slot in 0..LEARNED_MIN {
+            let (_, row) = links.rows_mut(slot..slot + 1);
+            let len = row.len();
+            row[len - len.min(300)..].fill(0xa5);
+        }
+        let mut again = from_bytes(&to_bytes(&damaged)).unwrap();
+        for _ in 0..2 {
+            let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
+            assert!(found.iter().all(|found| found.len() == K));
+            again.add(rows(&base[..DIM * 20])).unwrap();
+        }
     }
 }
 

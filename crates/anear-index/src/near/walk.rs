@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use anear_kernels::{EstimateTables, prefetch};
-use anear_quant::{BLOCK_LEN, Codes, TransformedQuery};
+use anear_kernels::prefetch;
+use anear_quant::{BLOCK_LEN, Codes, TransformCode, TransformedQuery};
 
 use super::exact::{Comparing, Exact};
-use super::links::Links;
+use super::links::{Links, SlotCodes};
 use super::lists::Lists;
 use super::reach::{Reservoir, scan_each};
 use crate::graph::walk::{Beam, Reached, Seen, marked};
@@ -34,17 +34,27 @@ pub(super) struct Effort {
     pub(super) candidates: usize,
 }
 
-/// A graph, and where walks over it begin.
+/// A graph, where walks over it begin, and what tells how far they are from their goal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ground<'a> {
     pub(super) links: &'a Links,
     pub(super) lists: &'a Lists,
+    pub(super) code: &'a TransformCode,
+}
+
+impl Ground<'_> {
+    /// Makes what else walks over this ground need of a query that was prepared.
+    pub(super) fn prepare(self, query: &mut TransformedQuery) {
+        if self.links.slot_codes().is_some() {
+            self.code.weigh(query);
+        }
+    }
 }
 
 /// Where a walk leads, and how far.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Goal<'a> {
-    pub(super) tables: &'a EstimateTables,
+    pub(super) query: &'a TransformedQuery,
     /// What makes estimates squared distances.
     pub(super) offset: f32,
     /// How many are looked for.
@@ -93,54 +103,125 @@ pub(super) fn walk(
     accepts: impl Fn(u32) -> bool,
     memory: &mut WalkMemory,
 ) -> usize {
-    let WalkMemory { beam, seen, entries } = memory;
-    let Ground { links, lists } = ground;
-    let len = links.len();
-    seen.begin(len);
-    if let Some(slot) = goal.without {
-        seen.insert(slot);
-    }
     let visits_max = goal.effort.visits_max();
-    beam.begin(visits_max.max(goal.effort.candidates).min(len));
-    entries.begin(ENTRIES);
-    lists.entries(goal.tables, entries);
-    for reached in entries.kept() {
-        let slot = lists.middle_slots[reached.slot() as usize];
-        if seen.insert(slot) {
-            beam.push(marked(Reached::new(reached.distance(), slot), &accepts));
-        }
-    }
-    let mut estimates = [0.0; BLOCK_LEN];
+    let mut walk = Walk {
+        ground,
+        goal,
+        accepts,
+        memory,
+    };
+    walk.begin(visits_max);
+    let codes = ground.links.slot_codes();
     let mut visits = 0;
     while visits < visits_max {
-        let limit = goal.limit(beam);
-        let Some(slot) = beam.expand().filter(|next| next.distance() <= limit).map(Reached::slot) else {
-            break;
-        };
+        let Some(slot) = walk.next() else { break };
         visits += 1;
         // Most often it stays the nearest but for what this row tells.
-        if let Some(next) = beam.nearest() {
-            prefetch(links.row(next.slot()));
+        walk.fetch_nearest();
+        match codes {
+            None => walk.read_blocks(slot),
+            Some(codes) => walk.read_ends(slot, codes),
         }
+        walk.fetch_nearest();
+    }
+    visits
+}
+
+/// A walk that goes on.
+struct Walk<'a, A> {
+    ground: Ground<'a>,
+    goal: Goal<'a>,
+    accepts: A,
+    memory: &'a mut WalkMemory,
+}
+
+impl<A: Fn(u32) -> bool> Walk<'_, A> {
+    fn begin(&mut self, visits_max: usize) {
+        let WalkMemory {
+            beam, seen, entries, ..
+        } = self.memory;
+        let Ground { links, lists, .. } = self.ground;
+        seen.begin(links.len());
+        if let Some(slot) = self.goal.without {
+            seen.insert(slot);
+        }
+        beam.begin(visits_max.max(self.goal.effort.candidates).min(links.len()));
+        entries.begin(ENTRIES);
+        lists.entries(self.goal.query.tables(), entries);
+        for reached in entries.kept() {
+            let slot = lists.middle_slots[reached.slot() as usize];
+            if seen.insert(slot) {
+                beam.push(marked(Reached::new(reached.distance(), slot), &self.accepts));
+            }
+        }
+    }
+
+    /// The slot whose row is read next.
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let beam = &mut self.memory.beam;
+        let limit = self.goal.limit(beam);
+        let next = beam.expand().filter(|next| next.distance() <= limit);
+        next.map(Reached::slot)
+    }
+
+    #[inline]
+    fn fetch_nearest(&mut self) {
+        if let Some(nearest) = self.memory.beam.nearest() {
+            prefetch(self.ground.links.row(nearest.slot()));
+        }
+    }
+
+    /// Reads a row that has the codes of its ends.
+    #[inline]
+    fn read_blocks(&mut self, slot: u32) {
+        let WalkMemory { beam, seen, .. } = self.memory;
+        let links = self.ground.links;
+        let mut estimates = [0.0; BLOCK_LEN];
         for (block, slots) in links.blocks(links.row(slot)) {
-            let bound = goal.narrow(beam);
-            let mut nearer = goal.tables.estimates(block, bound, &mut estimates);
+            let bound = self.goal.narrow(beam);
+            let mut nearer = self.goal.query.tables().estimates(block, bound, &mut estimates);
             while nearer != 0 {
                 let lane = nearer.trailing_zeros() as usize;
                 nearer &= nearer - 1;
                 let slot = u32::from_le_bytes(slots[lane]);
                 let reached = Reached::new(estimates[lane], slot);
                 // A file may tell of slots that are not there.
-                if (slot as usize) < len && beam.wants(reached) && seen.insert(slot) {
-                    beam.push(marked(reached, &accepts));
+                if (slot as usize) < links.len() && beam.wants(reached) && seen.insert(slot) {
+                    beam.push(marked(reached, &self.accepts));
                 }
             }
         }
-        if let Some(next) = beam.nearest() {
-            prefetch(links.row(next.slot()));
+    }
+
+    /// Reads a row of links alone, and the codes of those ends that were not seen.
+    #[inline]
+    fn read_ends(&mut self, slot: u32, codes: SlotCodes<'_>) {
+        let WalkMemory {
+            beam,
+            seen,
+            ends,
+            estimates,
+            ..
+        } = self.memory;
+        ends.clear();
+        for end in self.ground.links.of(slot) {
+            if seen.insert(end) {
+                prefetch(codes.of(end));
+                ends.push(end);
+            }
+        }
+        estimates.resize(ends.len(), 0.0);
+        let weights = self.goal.query.weights();
+        weights.estimates_at(codes.bytes, codes.stride, ends, estimates);
+        let bound = self.goal.narrow(beam);
+        for (end, distance) in ends.iter().zip(estimates) {
+            let reached = Reached::new(*distance, *end);
+            if *distance < bound && beam.wants(reached) {
+                beam.push(marked(reached, &self.accepts));
+            }
         }
     }
-    visits
 }
 
 /// What is an answer among all there is: what a filter admits, and was not removed.
@@ -183,6 +264,9 @@ pub(super) struct WalkMemory {
     pub(super) beam: Beam,
     seen: Seen,
     entries: Reservoir,
+    /// Ends of links that were not seen before, and how far they seem.
+    ends: Vec<u32>,
+    estimates: Vec<f32>,
 }
 
 /// The memory of a search, kept from one to the next.
@@ -216,8 +300,9 @@ impl Scratch {
         without: Option<u32>,
         accepts: impl Fn(u32) -> bool,
     ) {
+        ground.prepare(&mut self.query);
         let goal = Goal {
-            tables: self.query.tables(),
+            query: &self.query,
             offset: self.offset,
             neighbors,
             effort,

@@ -40,7 +40,7 @@ pub enum IndexSpec {
     Hnsw(HnswSpec),
     /// `NSG32,Flat`, `NSG32,SQ8` ...: as before, on one level.
     Nsg(NsgSpec),
-    /// `Near`, `NearLists`, `NearGraph`, `Near2000`: anear's own, which is asked for a recall.
+    /// `Near`, `NearLists`, `NearGraph`, `NearLean`, `Near2000`: anear's own, which is asked for a recall.
     Near(NearShape),
     /// `IDMap,...` or `IDMap2,...`: ids of the caller's over another index.
     IdMap(IdMapKind, Box<IndexSpec>),
@@ -144,6 +144,7 @@ impl IndexSpec {
         "Near",
         "NearLists",
         "NearGraph",
+        "NearLean",
         "Near2000",
         "IDMap,Near",
     ];

@@ -6,7 +6,7 @@
 //!         | transform "," index
 //!         | coarse "," codes | codes
 //!         | graph | graph ("," | "_") codes
-//!         | "Near" number? | "auto" number? | "NearLists" | "NearGraph"
+//!         | "Near" number? | "auto" number? | "NearLists" | "NearGraph" | "NearLean"
 //! coarse := "IVF" number | "IVF" number "_" graph | "IVF" number "(" index ")"
 //! graph  := "HNSW" number? | "NSG" number?
 //! ```
@@ -350,6 +350,7 @@ fn known() -> String {
         "Near",
         "NearLists",
         "NearGraph",
+        "NearLean",
         "Near2000",
         "IDMap",
         "IDMap2",

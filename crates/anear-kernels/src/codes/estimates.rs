@@ -15,7 +15,7 @@ use crate::kernels::Kernels;
 use super::fast_scan::{BYTE, ENTRIES, LEN};
 
 /// Bytes of the two floats behind the numbers of a code.
-const FACTORS: usize = 2 * size_of::<f32>();
+pub(super) const FACTORS: usize = 2 * size_of::<f32>();
 
 /// Estimates on one instruction set.
 pub(crate) struct Entry {

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     byte_rows::{self, Rounded, Whole},
     codes::{
+        bit_weights,
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         estimates, fast_scan,
     },
@@ -51,6 +52,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     estimates: &estimates::avx512::AVX512,
+    estimates_at: bit_weights::avx512::estimates_at,
     fast_scan: &fast_scan::avx512::AVX512,
     quantize: &quantize::Entry {
         levels: to_levels,

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     byte_rows::{self, Rounded, Whole},
     codes::{
+        bit_weights,
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         estimates, fast_scan,
     },
@@ -51,6 +52,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     estimates: &estimates::SCALAR,
+    estimates_at: bit_weights::scalar,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
     grid: &grid::SCALAR,

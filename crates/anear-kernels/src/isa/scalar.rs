@@ -6,6 +6,7 @@ use super::{simd::Registers, widen::Widen};
 use crate::{
     byte_rows,
     codes::{
+        bit_weights,
         codebooks::{self, Codebooks, Component, Negated, Square, Tables},
         estimates, fast_scan,
     },
@@ -35,6 +36,7 @@ pub(crate) static KERNELS: Kernels = Kernels {
     },
     nearest_entries,
     estimates: &estimates::SCALAR,
+    estimates_at: bit_weights::scalar,
     fast_scan: &fast_scan::SCALAR,
     quantize: &quantize::SCALAR,
     grid: &grid::SCALAR,

@@ -6,14 +6,14 @@
 //! 2024), LVQ (Aguerrebere et al., 2023), and RaBitQ (Gao and Long, 2024), from which the factor is.
 //!
 //! What is learned is in `spectrum.rs`, how a vector becomes a code in `encode.rs`. Codes lie in blocks of 32, whose
-//! distances [`EstimateTables`] estimates; they are made to find candidates, which are then compared as they are. What is
+//! distances [`EstimateTables`] estimates, or one by one, for [`BitWeights`]; they are made to find candidates, which are then compared as they are. What is
 //! compared as it is needs no longer codes, so no component gets 8 bits; and a code keeps no bound on its error, for what is
 //! exact comes from that comparison. Scans that prove have bytes of their own ([`ByteRows`](anear_kernels::ByteRows)).
 //!
 //! On NEON codes are made and estimated by the plain functions so far.
 
 use anear_bytes::Cursor;
-use anear_kernels::{ByteMatrix, CodedPart, EstimateTables, Matrix, Metric, Rows};
+use anear_kernels::{BitWeights, ByteMatrix, CodedPart, EstimateTables, Matrix, Metric, Rows};
 
 use crate::transform::{check_floats, put_floats, take_floats};
 use crate::{Error, Layout, Result};
@@ -93,19 +93,25 @@ pub struct TransformCode {
     segments: Vec<Segment>,
 }
 
-/// A query turned as codes are, with its tables.
+/// A query turned as codes are, with its tables and, where they were made, its weights.
 #[derive(Clone, Debug, Default)]
 pub struct TransformedQuery {
     centered: Vec<f32>,
     numbers: Vec<i16>,
     components: Vec<f32>,
     tables: EstimateTables,
+    weights: BitWeights,
 }
 
 impl TransformedQuery {
     /// What estimates the codes of a block.
     pub fn tables(&self) -> &EstimateTables {
         &self.tables
+    }
+
+    /// What estimates codes that lie one after the other, once [`weigh`](TransformCode::weigh) has made it.
+    pub fn weights(&self) -> &BitWeights {
+        &self.weights
     }
 }
 
@@ -203,7 +209,7 @@ impl TransformCode {
             }
             Projection::Segments => rotate(&into.centered, &mut into.components),
         }
-        self.fill(&into.components, &mut into.tables);
+        into.tables.fill(self.parts(&into.components));
     }
 
     /// As [`prepare`](Self::prepare), of a query that [`project`](Self::project) has turned.
@@ -212,7 +218,18 @@ impl TransformCode {
     /// When it has another number of components.
     pub fn prepare_components(&self, components: &[f32], into: &mut TransformedQuery) {
         assert_eq!(components.len(), self.kept(), "a component for each that is kept");
-        self.fill(components, &mut into.tables);
+        into.components.clear();
+        into.components.extend_from_slice(components);
+        into.tables.fill(self.parts(components));
+    }
+
+    /// Makes the weights of a query that was prepared, besides its tables.
+    ///
+    /// # Panics
+    /// When it was prepared for a code of another number of components.
+    pub fn weigh(&self, query: &mut TransformedQuery) {
+        assert_eq!(query.components.len(), self.kept(), "a component for each that is kept");
+        query.weights.fill(self.parts(&query.components));
     }
 
     /// How far a vector is from the mean of those that the code was learned from, squared.
@@ -234,16 +251,16 @@ impl TransformCode {
         }
     }
 
-    fn fill(&self, components: &[f32], tables: &mut EstimateTables) {
-        let parts = self.segments.iter().scan(components, |rest, segment| {
+    /// The components of a query, segment by segment.
+    fn parts<'a>(&'a self, components: &'a [f32]) -> impl Iterator<Item = CodedPart<'a>> + Clone {
+        self.segments.iter().scan(components, |rest, segment| {
             let components = rest.split_off(..segment.len)?;
             Some(CodedPart {
                 components,
                 bits: segment.bits,
                 step: segment.step,
             })
-        });
-        tables.fill(parts);
+        })
     }
 
     /// Everything that [`load`](Self::load) needs besides the dimension.

@@ -13,7 +13,7 @@ from ._constants import METRIC_L2
 from ._index import EngineIndex, Knobs
 from ._params import SearchParameters, SearchParametersNear
 
-SHAPE = re.compile(r"(Near|auto)([1-9][0-9]*)?|NearLists|NearGraph")
+SHAPE = re.compile(r"(Near|auto)([1-9][0-9]*)?|NearLists|NearGraph|NearLean")
 KNOBS = ("recall", "visits", "candidates")
 
 
@@ -21,8 +21,9 @@ class IndexNear(EngineIndex):
     """An index that is asked for a recall, which Faiss has none of: its files are anear's own.
 
     Few vectors are all compared. From some two thousand on it learns by itself what to look at, so there is nothing to
-    train. `shape` is `Near` (or `auto`: lists, and a graph where those are not enough), `NearLists`, `NearGraph`, or `Near2000`:
-    a graph only where vectors, codes and links are within so many bytes a vector.
+    train. `shape` is `Near` (or `auto`: lists, and a graph where those are not enough), `NearLists`, `NearGraph`,
+    `NearLean` (a graph of some hundred bytes a vector), or `Near2000`: the fastest of these where vectors, codes and links are
+    within so many bytes a vector.
 
     `recall` is the share of the true neighbors that searches are to find; `visits` and `candidates` say instead how far they
     look, for those who know: 0 leaves it to the recall.
@@ -47,7 +48,7 @@ class IndexNear(EngineIndex):
         """
         super().__init__(d, metric)
         if not isinstance(shape, str) or not SHAPE.fullmatch(shape):
-            known = "Near, auto, NearLists, NearGraph or Near<bytes a vector>"
+            known = "Near, auto, NearLists, NearGraph, NearLean or Near<bytes a vector>"
             raise RuntimeError(f"expected the shape {known}, got {shape!r}; the metric comes behind it")
         self._shape = shape.replace("auto", "Near")
         self._take_knobs(self._built(self._shape, None))

@@ -242,7 +242,7 @@ def factory(module):
 RECALLS = (0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998)
 
 ENGINES = {
-    **{f"anear {shape}": Factory("anear", shape, ("recall",), RECALLS) for shape in ("Near", "NearLists", "NearGraph")},
+    **{f"anear {shape}": Factory("anear", shape, ("recall",), RECALLS) for shape in ("Near", "NearLists", "NearGraph", "NearLean")},
     **factory("anear"),
     **factory("faiss"),
     "hnswlib": Hnswlib(),

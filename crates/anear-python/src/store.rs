@@ -14,7 +14,7 @@ use anear::{
     VectorStore as _,
 };
 use async_trait::async_trait;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -301,14 +301,29 @@ impl Wish<'_> {
     }
 }
 
-type Params = HashMap<String, f64>;
+/// Search parameters of a call, as the engine takes them.
+struct Params(Knobs);
 
-/// Search parameters as the engine takes them.
+impl<'py> FromPyObject<'_, 'py> for Params {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let mut knobs = Knobs::default();
+        let params: HashMap<String, Bound<'py, PyAny>> = object.extract()?;
+        for (name, value) in params {
+            let Ok(number) = value.extract() else {
+                let value = value.repr()?;
+                let message = format!("the search parameter `{name}` must be a number, got {value}");
+                return Err(PyTypeError::new_err(message));
+            };
+            knobs.set(name, number);
+        }
+        Ok(Self(knobs))
+    }
+}
+
 fn knobs(params: Option<Params>) -> Knobs {
-    let mut knobs = Knobs::default();
-    let params = params.into_iter().flatten();
-    params.for_each(|(name, value)| knobs.set(name, value));
-    knobs
+    params.map(|Params(knobs)| knobs).unwrap_or_default()
 }
 
 fn wrapped(py: Python<'_>, store: LocalStore) -> PyResult<Py<PyAny>> {

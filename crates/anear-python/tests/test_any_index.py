@@ -129,6 +129,8 @@ def test_search_parameters_are_set_before_there_is_a_text():
     with pytest.raises(ValueError, match="`nprob`; this index has: nprobe"):
         db.similarity_search("text", params={"nprob": 8})
     assert db.similarity_search("text", params={"nprobe": 8}) == []
+    with pytest.raises(TypeError, match="the search parameter `nprobe` must be a number, got '8'"):
+        db.similarity_search("text", params={"nprobe": "8"})
     db.index.nprobe = 8
     graph.index.hnsw.efSearch = 300
     for store in (db, graph):
@@ -348,6 +350,8 @@ def test_a_store_stays_in_its_folder_where_faiss_would_map_it(tmp_path, index):
     db.save_local(str(tmp_path))
     load = functools.partial(FAISS.load_local, str(tmp_path), MODEL)
     mapped = load(io_flags=anear_faiss.IO_FLAG_MMAP)
+    with pytest.raises(TypeError, match="io_flags must be a sum of flags such as IO_FLAG_MMAP, got 'mmap'"):
+        load(io_flags="mmap")
     (vectors, in_file, _), (all_vectors, nothing, _) = mapped._store.memory(), load(io_flags=anear_faiss.IO_FLAG_READ_ONLY)._store.memory()
     assert (vectors + in_file, nothing) == (all_vectors, 0)
     assert in_file and "in their file" in mapped._repr_html_()

@@ -47,6 +47,8 @@ class IndexNear(EngineIndex):
             RuntimeError: there is no such shape, or vectors cannot be compared so.
         """
         super().__init__(d, metric)
+        if self.d < 1:
+            raise RuntimeError(f"vectors must have a component at least, got d = {self.d}")
         if not isinstance(shape, str) or not SHAPE.fullmatch(shape):
             known = "Near, auto, NearLists, NearGraph, NearLean or Near<bytes a vector>"
             raise RuntimeError(f"expected the shape {known}, got {shape!r}; the metric comes behind it")

@@ -238,11 +238,12 @@ def factory(module):
     }
 
 
-# Shares of the neighbors that anear's own index is asked for.
+# What anear's own index may be, and shares of the neighbors that it is asked for.
+SHAPES = ("Near", "NearLists", "NearGraph", "NearLean")
 RECALLS = (0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998)
 
 ENGINES = {
-    **{f"anear {shape}": Factory("anear", shape, ("recall",), RECALLS) for shape in ("Near", "NearLists", "NearGraph", "NearLean")},
+    **{f"anear {shape}": Factory("anear", shape, ("recall",), RECALLS) for shape in SHAPES},
     **factory("anear"),
     **factory("faiss"),
     "hnswlib": Hnswlib(),

@@ -5,8 +5,8 @@ use std::ops::Add;
 use anear_bytes::AlignedBytes;
 use anear_quant::Codes;
 
-/// Bytes of an index's codes, and of the rows of [`Near`](crate::Near)'s graph, in which codes are beside the links. Ids,
-/// other links and what was learned are always in memory, and not counted.
+/// Bytes of an index's codes, and of [`Near`](crate::Near)'s graph. Ids, other links and what was learned are always in
+/// memory, and not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// In memory of the process's own.

@@ -105,7 +105,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<Box<dyn VectorIndex>> {
 ///
 /// Answers are the same, and the index can be changed: what a change touches (of an inverted file one list, otherwise
 /// all codes) is copied into memory first, and the file stays as it is. Ids, what was learned, and links other than those of
-/// [`Near`](crate::Near), which have codes beside them, are read into memory. What [`Mapping`] asks for holds here: nobody may
+/// [`Near`](crate::Near) are read into memory. What [`Mapping`] asks for holds here: nobody may
 /// change or cut the file, only replace it.
 ///
 /// ```

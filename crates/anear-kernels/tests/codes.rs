@@ -248,22 +248,32 @@ fn estimates_of_single_codes_are_the_same_bits_everywhere_and_near_the_products(
         for (code, factors) in codes.chunks_exact_mut(stride).zip(&factors) {
             code[bytes..bytes + 8].copy_from_slice(factors.map(f32::to_le_bytes).as_flattened());
         }
+        // The weights as they are to be rounded, and where the numbers of each component are.
+        let reach = |part: &CodedPart<'_>| {
+            let largest = part.components.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
+            largest * part.step * (1 << (part.bits - 1)) as f32
+        };
+        let most = parts.iter().map(reach).fold(0.0, f32::max);
         let oracle = |position: usize| {
             let code = &codes[position * stride..];
             let nibble = |i: usize| code[i / 2] >> (i % 2 * 4) & 15;
-            let mut product = 0.0;
-            let mut table = 0;
+            let (mut product, mut rounded, mut table) = (0.0, 0.0, 0);
             for part in &parts {
                 for (i, component) in part.components.iter().enumerate() {
                     let (shared, mask) = (4 / part.bits as usize, (1_u8 << part.bits) - 1);
                     let number = nibble(table + i / shared) >> (i % shared * part.bits as usize) & mask;
                     let level = f64::from(number) - f64::from(mask) / 2.0;
                     product += f64::from(*component) * f64::from(part.step) * level;
+                    for bit in 0..part.bits {
+                        let weight = component * (part.step * (127.0 / most) * (1 << bit) as f32);
+                        let is_set = f64::from(number >> bit & 1);
+                        rounded += f64::from(weight.round_ties_even()) * (is_set - 0.5);
+                    }
                 }
                 table += part.tables();
             }
             let [norm, scale] = factors[position].map(f64::from);
-            norm + scale * product
+            [product, rounded * f64::from(most) / 127.0].map(|product| norm + scale * product)
         };
         let positions: Vec<u32> = (0..40).map(|i| i * 7 % 20).collect();
         let mut first = None;
@@ -275,14 +285,16 @@ fn estimates_of_single_codes_are_the_same_bits_everywhere_and_near_the_products(
             let bits: Vec<u32> = estimates.iter().map(|estimate| estimate.to_bits()).collect();
             assert_eq!(*first.get_or_insert(bits.clone()), bits, "{kernels:?}, {lens:?}");
             for (position, estimate) in positions.iter().zip(estimates) {
-                // Each weight is off by half a step at most, counts half, and scales are below 2; a step is 1/127 at most.
-                let slack = 4.0 * nibbles as f64 * 0.5 / 127.0 + 1e-4;
-                let truth = oracle(*position as usize);
-                let is_near = (f64::from(estimate) - truth).abs() <= slack;
+                // Each weight is off by half a step at most, and counts half; scales are below 2.
+                let slack = 4.0 * nibbles as f64 * 0.5 * f64::from(most) / 127.0 + 1e-4;
+                let [truth, rounded] = oracle(*position as usize);
+                let estimate = f64::from(estimate);
+                let is_near =
+                    (estimate - truth).abs() <= slack && (estimate - rounded).abs() <= 1e-4 * (1.0 + rounded.abs());
                 match position {
-                    5 => assert_eq!(estimate, f32::INFINITY),
+                    5 => assert_eq!(estimate, f64::INFINITY),
                     6 => assert!(estimate.is_nan()),
-                    _ => assert!(is_near, "{kernels:?}: {estimate} is not {truth}"),
+                    _ => assert!(is_near, "{kernels:?}: {estimate} is neither {truth} nor {rounded}"),
                 }
             }
         }

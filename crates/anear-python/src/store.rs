@@ -2,7 +2,6 @@
 //!
 //! Both go through the same future; only who waits for it differs ([`block`], [`awaitable`]).
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -243,7 +242,7 @@ fn similar(vector: Vec<f32>, k: i64, score_threshold: Option<f32>, params: Optio
     Ok(SearchRequest {
         k: at_least_one("k", k)?,
         score_threshold,
-        knobs: knobs(params),
+        knobs: params.unwrap_or_default().0,
         ..SearchRequest::new(vector)
     })
 }
@@ -252,7 +251,7 @@ fn batched(queries: Matrix, k: usize, score_threshold: Option<f32>, params: Opti
     SearchBatch {
         k,
         score_threshold,
-        knobs: knobs(params),
+        knobs: params.unwrap_or_default().0,
         ..SearchBatch::new(queries.data, queries.dim)
     }
 }
@@ -302,6 +301,7 @@ impl Wish<'_> {
 }
 
 /// Search parameters of a call, as the engine takes them.
+#[derive(Default)]
 struct Params(Knobs);
 
 impl<'py> FromPyObject<'_, 'py> for Params {
@@ -309,21 +309,23 @@ impl<'py> FromPyObject<'_, 'py> for Params {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let mut knobs = Knobs::default();
-        let params: HashMap<String, Bound<'py, PyAny>> = object.extract()?;
-        for (name, value) in params {
-            let Ok(number) = value.extract() else {
-                let value = value.repr()?;
-                let message = format!("the search parameter `{name}` must be a number, got {value}");
-                return Err(PyTypeError::new_err(message));
-            };
-            knobs.set(name, number);
+        for (name, value) in object.cast::<PyDict>()?.iter() {
+            let name: String = name.extract()?;
+            let number = value.extract().map_err(|error| named(error, &name, &value));
+            knobs.set(name, number?);
         }
         Ok(Self(knobs))
     }
 }
 
-fn knobs(params: Option<Params>) -> Knobs {
-    params.map(|Params(knobs)| knobs).unwrap_or_default()
+/// An error that says which parameter is no number.
+fn named(error: PyErr, name: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    match (error.is_instance_of::<PyTypeError>(value.py()), value.repr()) {
+        (true, Ok(value)) => {
+            PyTypeError::new_err(format!("the search parameter `{name}` must be a number, got {value}"))
+        }
+        _ => error,
+    }
 }
 
 fn wrapped(py: Python<'_>, store: LocalStore) -> PyResult<Py<PyAny>> {

@@ -81,9 +81,12 @@ def test_what_is_no_share_is_refused() -> None:
         anear.index_factory(D, "Near", anear.METRIC_L1)
     with pytest.raises(RuntimeError, match="expected the shape"):
         anear.IndexNear(D, "NearBy")
-    for width in (0, -1):
-        with pytest.raises(RuntimeError, match=f"vectors must have a component at least, got d = {width}"):
-            anear.IndexNear(width)
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_vectors_without_components_are_refused(width: int) -> None:
+    with pytest.raises(RuntimeError, match=f"vectors must have a component at least, got d = {width}"):
+        anear.IndexNear(width)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

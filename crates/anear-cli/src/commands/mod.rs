@@ -52,12 +52,10 @@ async fn embed(model: &Model, passages: Vec<Document>, progress: When) -> Result
     }
 }
 
-/// A saved store, before it is known which model its questions need. One question looks at a small part of most indexes: they
-/// stay in their files.
+/// A saved store, before it is known which model its questions need.
 async fn load(folder: &Path, name: &str) -> Result<LocalStore> {
     let no_model = TableEmbeddings::new::<String>([]);
-    let builder = LocalStore::builder(no_model).mapped(true);
-    Ok(builder.load_local(folder, name).await?)
+    Ok(LocalStore::load_local(folder, name, no_model).await?)
 }
 
 /// The request that the command line describes.

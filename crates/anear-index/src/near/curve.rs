@@ -3,25 +3,23 @@
 
 use anear_bytes::Cursor;
 
-use super::walk::Effort;
+use super::effort::Effort;
 use crate::{Error, Result};
+
+/// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first.
+pub(super) const NEIGHBORS: [usize; 2] = [10, 100];
+
+/// The recall that is asked for where nothing else is said, and that decides what is built.
+pub(super) const RECALL: f64 = 0.95;
 
 /// What was measured for one effort.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     pub(super) recall: f32,
     pub(super) effort: Effort,
-    /// Bytes that are read, those of random places counted [`JUMP`]-fold.
+    /// As [`Trail::cost`](super::trail::Trail::cost) says.
     pub(super) cost: f32,
 }
-
-/// How much longer bytes at random places take than bytes in order: rows of 2 kB took 0.14 ns a byte in a walk, blocks of
-/// lists 0.03 (Sapphire Rapids, 100,000 x 384).
-pub(super) const JUMP: usize = 5;
-
-/// The same of bytes of which one or two lines are together: codes of 64 and 96 bytes took 23 and 30 ns each in a walk
-/// (Zen 4, 340,000 x 100 and 100,000 x 384).
-pub(super) const ALONE: usize = 12;
 
 /// The efforts that no other beats in both recall and cost, from cheap to good.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +47,11 @@ impl Curve {
             Some(below) => between(below, reached, recall),
             None => reached.effort,
         })
+    }
+
+    /// Whether nothing was measured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn save(&self, out: &mut Vec<u8>) {
@@ -88,6 +91,9 @@ impl Curve {
         Err(Error::Damaged("measured efforts are in no order".into()))
     }
 }
+
+/// For each of [`NEIGHBORS`].
+pub(super) type Curves = [Curve; NEIGHBORS.len()];
 
 fn between(below: &Point, above: &Point, recall: f64) -> Effort {
     let missed = |recall: f64| (1.0 - recall).max(1e-5).ln();

@@ -5,26 +5,18 @@ use std::array;
 use anear_kernels::{IdSelector, Metric, Random, Rows, TopK, scan_batch};
 use anear_pool::Pool;
 
-use super::curve::{Curve, JUMP, Point};
+use super::curve::{Curve, Curves, NEIGHBORS, Point};
+use super::effort::{Effort, SLACKS};
 use super::exact::Exact;
-use super::learned::Learned;
-use super::links::Links;
-use super::walk::{Effort, Scratch};
+use super::trail::Trail;
+use super::walk::Scratch;
 use crate::flat::{on_pool, parts};
-
-/// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first.
-pub(super) const NEIGHBORS: [usize; 2] = [10, 100];
 
 /// Candidates that are compared as they are, for each of these.
 const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 140, 160, 200, 240, 320, 480]];
 
 /// Lists that are read.
 const LISTS_READ: [usize; 16] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 320, 640];
-
-/// The slack of walks: where neighbors hardly differ in distance a little goes a long way, and in few dimensions much.
-pub(super) const SLACKS: [f32; 20] = [
-    -0.2, -0.1, -0.05, 0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.18, 0.22, 0.27, 0.33, 0.4, 0.55, 0.8, 1.2, 2.0,
-];
 
 /// Walks that make more visits on average are not worth measuring.
 const WALK_MAX: usize = 640;
@@ -57,46 +49,6 @@ struct Probe {
     slot: u32,
     /// How far the last of the neighbors of each number in [`NEIGHBORS`] is.
     limits: [f32; NEIGHBORS.len()],
-}
-
-/// For each of [`NEIGHBORS`].
-pub(super) type Curves = [Curve; NEIGHBORS.len()];
-
-/// A way through what was built: over the links, or by reading lists where there are none.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Trail<'a> {
-    pub(super) learned: &'a Learned,
-    pub(super) exact: &'a Exact,
-    pub(super) links: Option<&'a Links>,
-}
-
-impl Trail<'_> {
-    /// Bytes that a search reads, those of random places counted [`JUMP`]-fold.
-    pub(super) fn cost(&self, effort: Effort) -> f32 {
-        let learned = self.learned;
-        let begin = learned.lists.len() * learned.code.code_len();
-        let visit = match self.links {
-            Some(links) => links.shape().cost(),
-            None => learned.lists.mean_len() * learned.code.code_len(),
-        };
-        let candidate = self.exact.row_len() * JUMP;
-        begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
-    }
-
-    /// Efforts to measure, from small to large.
-    fn levels(&self, candidates: usize) -> Vec<Effort> {
-        let effort = |visits, slack| Effort {
-            visits,
-            slack,
-            candidates,
-        };
-        if self.links.is_some() {
-            return SLACKS.map(|slack| effort(WALK_MAX, slack)).into();
-        }
-        let all = self.learned.lists.len();
-        let some = LISTS_READ.into_iter().take_while(|visits| *visits < all);
-        some.chain([all]).map(|visits| effort(visits, 0.0)).collect()
-    }
 }
 
 impl<'a> Probes<'a> {
@@ -163,7 +115,7 @@ impl<'a> Probes<'a> {
     fn curves<const N: usize>(&self, trail: Trail<'_>, of: [usize; N], enough: f64, pool: Option<&Pool>) -> [Curve; N] {
         let mut points = [const { Vec::new() }; N];
         let most = CANDIDATES[of[N - 1]];
-        for level in trail.levels(most[most.len() - 1]) {
+        for level in levels(trail, most[most.len() - 1]) {
             let mut reached = f32::INFINITY;
             let (found, level) = self.found(trail, of, level, pool);
             for ((points, of), found) in points.iter_mut().zip(of).zip(found) {
@@ -233,11 +185,11 @@ impl<'a> Probes<'a> {
 
     /// Leaves the distances of candidates, by their estimates, in the scratch.
     fn search(&self, probe: &Probe, trail: Trail<'_>, neighbors: usize, effort: Effort, scratch: &mut Scratch) {
-        let Trail { learned, exact, links } = trail;
+        let Trail { learned, exact, .. } = trail;
         let query = self.rows.row(probe.row);
         learned.prepare(query, scratch);
-        match links {
-            Some(links) => scratch.walk(learned.ground_of(links), neighbors, effort, Some(probe.slot), |_| true),
+        match trail.ground() {
+            Some(ground) => scratch.walk(ground, neighbors, effort, Some(probe.slot), |_| true),
             None => scratch.read(&learned.lists, &learned.codes, effort, |slot| slot != probe.slot),
         }
         scratch.measure(exact, query);
@@ -285,4 +237,19 @@ fn limits(
         (itself, limits)
     });
     limits.collect()
+}
+
+/// Efforts to measure, from small to large.
+fn levels(trail: Trail<'_>, candidates: usize) -> Vec<Effort> {
+    let effort = |visits, slack| Effort {
+        visits,
+        slack,
+        candidates,
+    };
+    if trail.links.is_some() {
+        return SLACKS.map(|slack| effort(WALK_MAX, slack)).into();
+    }
+    let all = trail.learned.lists.len();
+    let some = LISTS_READ.into_iter().take_while(|visits| *visits < all);
+    some.chain([all]).map(|visits| effort(visits, 0.0)).collect()
 }

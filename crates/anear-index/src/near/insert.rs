@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use anear_kernels::{Metric, Rows};
 
 use super::Near;
-use super::build::{EFFORT, leads_to, pruned_and_filled};
+use super::draft::{EFFORT, leads_to, pruned_and_filled};
 use super::exact::Exact;
 use super::learned::Learned;
 use super::space::height;
+use super::trail::Trail;
 use super::walk::Scratch;
 use crate::Result;
 use crate::graph::walk::Reached;
@@ -24,6 +25,7 @@ impl Near {
         (first..last).for_each(|slot| self.exact.decode(slot as u32, &mut vectors));
         let vectors = Rows::new(&vectors, dim).expect("whole vectors");
         learned.code.encode(vectors, &mut rows);
+        // First: then what comes behind cannot fail half way.
         if let Some(links) = &mut learned.links {
             links.try_reserve(vectors.len())?;
         }
@@ -44,19 +46,25 @@ impl Learned {
     /// Links a slot to its neighbors, and those to it, where there is a graph.
     fn link(&mut self, slot: u32, exact: &Exact, metric: Metric, scratch: &mut Scratch) {
         let mut vectors = Vectors::new(exact, metric, self.longest);
-        let Some(ground) = self.ground() else { return };
+        let trail = Trail {
+            learned: self,
+            exact,
+            links: self.links.as_ref(),
+        };
+        let Some(ground) = trail.ground() else { return };
         self.prepare(vectors.get(slot), scratch);
         scratch.walk(ground, EFFORT.candidates, EFFORT, None, |_| true);
         let Some(links) = &mut self.links else { return };
         let near = vectors.nearest(slot, scratch.slots.iter().copied());
-        let own = vectors.pruned(&near, links.degree());
+        let degree = links.shape().degree();
+        let own = vectors.pruned(&near, degree);
         let codes = &self.codes;
         let code = |end: u32, code: &mut Vec<u8>| codes.copy_to(end as usize..end as usize + 1, code);
         links.set(slot, &own, code);
         let mut is_linked = false;
         for end in own.iter().copied() {
             let mut ends: Vec<u32> = links.of(end).collect();
-            match ends.len() < links.degree() {
+            match ends.len() < degree {
                 true => ends.push(slot),
                 false => ends = vectors.joined(end, &ends, slot),
             }

@@ -6,9 +6,11 @@
 //! there is a graph over the vectors besides. What recall an effort has is measured when all this is built, on vectors of
 //! the index's own.
 //!
-//! The way in: `learned.rs` (what code, which lists, whether a graph), with `partition.rs`, `build.rs`, `fit.rs`; vectors
-//! that come later: `insert.rs`. The way out: `search.rs` (which way, how far), `walk.rs`, `reach.rs`. What there is:
-//! `exact.rs`, `lists.rs`, `links.rs`, `ids.rs`, `curve.rs`.
+//! The way in: `built.rs`, with `choose.rs` (the code), `partition.rs` (lists), `draft.rs` (a graph, of vectors compared as
+//! `space.rs` says), `fit.rs` (what recall efforts have); vectors that come later: `insert.rs`. What there is then:
+//! `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a lean graph), `curve.rs`. The way
+//! out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), `walk.rs`, `reach.rs`. Files:
+//! `persist.rs`.
 
 use std::any::Any;
 use std::fmt;
@@ -20,9 +22,11 @@ use anear_kernels::{IdSelector, Metric, Rows, TopK};
 use anear_pool::Pool;
 use anear_quant::Training;
 
+use self::built::{Built, GRAPH_MIN};
+use self::curve::RECALL;
 use self::exact::Exact;
 use self::ids::Ids;
-use self::learned::{Built, GRAPH_MIN, Learned, RECALL};
+use self::learned::Learned;
 use self::links::Links;
 use self::search::Scratches;
 use crate::error::{check_dim, check_finite, check_index_dim};
@@ -33,8 +37,11 @@ use crate::{
     Remove, Result, SearchRequest, VectorIndex,
 };
 
-mod build;
+mod built;
+mod choose;
 mod curve;
+mod draft;
+mod effort;
 mod exact;
 mod fit;
 mod ids;
@@ -46,9 +53,11 @@ mod partition;
 pub(crate) mod persist;
 mod reach;
 mod search;
+mod slot_codes;
 mod space;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod walk;
 
 /// Fewer vectors are all compared: that takes no longer than finding some of them would.
@@ -102,8 +111,8 @@ pub enum NearShape {
     Graph,
     /// `NearLean`: lists and a lean graph, which takes some hundred bytes per vector.
     Lean,
-    /// `Near2000`, or `auto2000`: as `Auto`, where vectors, codes and links are within so many bytes a vector. Where a graph
-    /// does not fit, there is a lean one, and where that does not fit, lists alone; vectors and codes are kept in any case.
+    /// `Near2000`, or `auto2000`: as `Auto`, with a graph only where vectors, codes and links are within so many bytes a vector
+    /// when it is built; with a lean one where the other does not fit.
     Within(u32),
 }
 
@@ -307,8 +316,9 @@ impl Near {
             _ if learned.lists.listed() < GRAPH_MIN => {
                 format!("lists alone, as a graph saves nothing before there are {GRAPH_MIN} vectors")
             }
-            _ if learned.is_little_read(&self.exact) => "lists alone, as little of them has to be read".into(),
-            _ => format!("lists alone, as walks over a graph did not reach a recall of {RECALL}"),
+            _ if self.along_lists(learned).takes_little() => "lists alone, as little of them has to be read".into(),
+            _ if learned.walk[0].is_empty() => "lists alone until everything is built anew".into(),
+            _ => format!("lists alone, as walks over a graph save nothing at a recall of {RECALL}"),
         }
     }
 

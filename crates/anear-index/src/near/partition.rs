@@ -5,8 +5,8 @@ use anear_kernels::{Metric, Random, Rows};
 use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode};
 
-use super::learned::typical;
 use super::lists::Lists;
+use super::space::typical;
 use crate::Result;
 use crate::flat::{on_pool, parts};
 

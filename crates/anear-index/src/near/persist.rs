@@ -30,7 +30,7 @@ pub(crate) const CENTROIDS: [u8; 4] = *b"ncen";
 pub(crate) const MIDDLES: [u8; 4] = *b"nmid";
 /// Rows of the graph.
 pub(crate) const LINKS: [u8; 4] = *b"nlnk";
-/// The codes of its slots, where it is lean.
+/// The codes of slots once more, where the graph is lean: so a mapped one needs no copy of them.
 pub(crate) const SLOT_CODES: [u8; 4] = *b"nlea";
 
 pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWriter<'a> {
@@ -50,7 +50,7 @@ pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWr
     for numbers in [&lists.starts, &lists.middle_slots] {
         saved.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
-    let degree = learned.links.as_ref().map_or(0, Links::degree);
+    let degree = learned.links.as_ref().map_or(0, |links| links.shape().degree());
     saved.extend((degree as u32).to_le_bytes());
     saved.extend(learned.longest.to_le_bytes());
     saved.extend(learned.radius.to_le_bytes());
@@ -69,7 +69,7 @@ pub(super) fn save<'a>(index: &'a Near, out: ContainerWriter<'a>) -> ContainerWr
         .section(MIDDLES, lists.middles.as_bytes())
         .section(LINKS, links.map(Links::as_bytes).unwrap_or_default());
     match links.and_then(Links::slot_codes) {
-        Some(codes) => out.section(SLOT_CODES, codes.bytes),
+        Some(codes) => out.section(SLOT_CODES, codes.as_bytes()),
         None => out,
     }
 }
@@ -159,15 +159,14 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
             "{nlist} lists of {slots} vectors are in no order"
         )));
     }
+    let (rows, slot_codes) = (from.section(LINKS)?, from.optional(SLOT_CODES));
     let links = match degree {
-        0 => None,
-        _ => Some(Links::from_bytes(
-            &code,
-            degree,
-            slots,
-            from.own(from.section(LINKS)?)?,
-            from.optional(SLOT_CODES).map(|bytes| from.own(bytes)).transpose()?,
-        )?),
+        0 if rows.is_empty() && slot_codes.is_none() => None,
+        0 => return Err(Error::Damaged("rows of a graph without links".into())),
+        _ => {
+            let slot_codes = slot_codes.map(|codes| from.own(codes)).transpose()?;
+            Some(Links::from_bytes(&code, degree, slots, from.own(rows)?, slot_codes)?)
+        }
     };
     Ok(Learned {
         codes: codes_of(BLOCKS, slots)?,

@@ -2,10 +2,11 @@
 
 use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 
-use super::curve::JUMP;
-use super::fit::{Curves, NEIGHBORS, Trail};
+use super::curve::{Curves, NEIGHBORS};
+use super::effort::{Effort, JUMP};
 use super::learned::Learned;
-use super::walk::{Among, Effort, Scratch};
+use super::trail::Trail;
+use super::walk::{Among, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
 use crate::idle::Idle;
@@ -23,10 +24,8 @@ const MOSTLY: f32 = 0.95;
 enum Way<'a> {
     /// All that is selected is compared.
     Compare,
-    /// Lists are read: where not all is an answer, until as much that is one was seen as where all is.
-    Read(&'a Learned, Effort, Option<Among>),
-    /// The graph is walked.
-    Walk(&'a Learned, Effort, Option<Among>),
+    /// The graph is walked, or lists are read: where not all is an answer, until as much that is one was seen as where all is.
+    Look(Trail<'a>, Effort, Option<Among>),
 }
 
 /// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most; of
@@ -125,48 +124,53 @@ impl Near {
                 None => Way::Compare,
             },
             // Visits that are said are rows of the graph, where there is one.
-            false => {
-                let ways = if visits == 0 { usize::MAX } else { 1 };
-                self.way_to_all(learned, effort_of, ways, selected, among)
-            }
+            false => self.way_to_all(learned, effort_of, visits > 0, selected, among),
         })
     }
 
-    /// The first of so many ways, walking and reading lists, that costs less than comparing everything.
+    /// Walking where there is a graph, or reading lists, where that costs less than comparing everything; if visits were told,
+    /// no other way than the one that they are of.
     fn way_to_all<'a>(
         &'a self,
         learned: &'a Learned,
         effort_of: impl Fn(&Curves) -> Option<Effort>,
-        ways: usize,
+        are_told: bool,
         selected: usize,
         among: Option<Among>,
     ) -> Way<'a> {
         let compared = self.len() as f32 * self.exact.row_len() as f32;
+        let ways = if are_told { 1 } else { usize::MAX };
         let trails = self.trails(learned).into_iter().flatten().take(ways);
         let mut cheaper = trails.filter_map(|(trail, curves)| {
             let effort = effort_of(curves)?;
-            // What is no answer is visited as well; lists are read until enough that is one was seen.
-            let longer = match ways {
-                1 => effort,
-                _ => effort.times(self.ids.slots(), selected),
+            // What is no answer is visited as well.
+            let longer = match are_told {
+                true => effort,
+                false => effort.times(self.ids.slots(), selected),
             };
-            (trail.cost(longer) < compared).then_some(match trail.links {
-                Some(_) => Way::Walk(learned, longer, among),
-                None => Way::Read(learned, effort, among),
-            })
+            // Reading lists makes up for it by itself.
+            let effort = if trail.links.is_some() { longer } else { effort };
+            (trail.cost(longer) < compared).then_some(Way::Look(trail, effort, among))
         });
         cheaper.next().unwrap_or(Way::Compare)
     }
 
     /// Over the graph, where there is one, and through lists, with what was measured there.
     fn trails<'a>(&'a self, learned: &'a Learned) -> [Option<(Trail<'a>, &'a Curves)>; 2] {
-        let trail = |links| Trail {
+        let read = self.along_lists(learned);
+        let walk = learned.links.as_ref().map(|links| Trail {
+            links: Some(links),
+            ..read
+        });
+        [walk.map(|walk| (walk, &learned.walk)), Some((read, &learned.read))]
+    }
+
+    pub(super) fn along_lists<'a>(&'a self, learned: &'a Learned) -> Trail<'a> {
+        Trail {
             learned,
             exact: &self.exact,
-            links,
-        };
-        let walk = learned.links.as_ref().map(|links| (trail(Some(links)), &learned.walk));
-        [walk, Some((trail(None), &learned.read))]
+            links: None,
+        }
     }
 
     /// Which way as many neighbors as are measured for are found with a recall, and how far it goes; none where no effort that
@@ -185,7 +189,7 @@ impl Near {
 
     /// Comparing all that is selected or reading lists: what reads fewer bytes.
     fn way_to_selected<'a>(
-        &self,
+        &'a self,
         learned: &'a Learned,
         effort: Effort,
         selected: usize,
@@ -198,7 +202,7 @@ impl Near {
         let read = visited.min(slots as f32) * learned.code.code_len() as f32 + candidates * row_len * JUMP as f32;
         match compared <= read {
             true => Way::Compare,
-            false => Way::Read(learned, effort, among),
+            false => Way::Look(self.along_lists(learned), effort, among),
         }
     }
 
@@ -231,18 +235,18 @@ impl Near {
         scratch: &mut Scratch,
     ) -> bool {
         let is_answer = |slot: u32| self.ids.id(slot).is_some_and(|id| keep.contains(id));
-        let (Way::Walk(learned, effort, among) | Way::Read(learned, effort, among)) = way else {
+        let Way::Look(trail, effort, among) = way else {
             return false;
         };
+        let learned = trail.learned;
         // By inner product the length of a query says nothing.
         if self.metric == Metric::L2 && learned.is_stranger(query) {
             return false;
         }
         learned.prepare(query, scratch);
         let neighbors = looked_for(k);
-        let (wanted, nearer) = match way {
-            Way::Walk(..) => {
-                let Some(ground) = learned.ground() else { return false };
+        let (wanted, nearer) = match trail.ground() {
+            Some(ground) => {
                 match among {
                     None => scratch.walk(ground, neighbors, effort, None, |_| true),
                     Some(_) => scratch.walk(ground, neighbors, effort, None, is_answer),
@@ -250,7 +254,7 @@ impl Near {
                 // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
                 (neighbors.min(effort.candidates), scratch.walked_past(k))
             }
-            _ => {
+            None => {
                 match among {
                     None => scratch.read(&learned.lists, &learned.codes, effort, |_| true),
                     Some(among) => scratch.read_among(&learned.lists, &learned.codes, effort, among, is_answer),
@@ -284,16 +288,6 @@ impl Near {
                     distance: *distance,
                 });
             }
-        }
-    }
-}
-
-impl Effort {
-    /// As much more as `all` are more than `some`.
-    fn times(self, all: usize, some: usize) -> Self {
-        Self {
-            visits: (self.visits as f64 * all as f64 / some.max(1) as f64).ceil() as usize,
-            ..self
         }
     }
 }

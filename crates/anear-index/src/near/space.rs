@@ -9,6 +9,12 @@ use anear_quant::TransformCode;
 
 use crate::graph::walk::Reached;
 
+/// How many times the median of the squared distances from the mean those of typical vectors are at most.
+const ATYPICAL: f32 = 30.0;
+
+/// One in so many are a few: codes would not tell them from each other, and queries from there are compared with all.
+const FEW: usize = 8;
+
 /// Rounding to bytes may add this share to the squared distance of neighbors.
 const ROUNDING: f64 = 0.01;
 
@@ -107,6 +113,40 @@ impl Measure<'_> {
             let height = own - space.heights[other.slot() as usize];
             *distance += height * height;
         }
+    }
+}
+
+/// Those of some rows that are not much farther from their mean than most: a few that are would hide from codes and
+/// clusters what tells the others apart. Where more than a few are, they are no exceptions, and all stay.
+pub(super) fn typical(rows: Rows<'_>, all: Vec<usize>) -> Vec<usize> {
+    let least = all.len() - all.len() / FEW;
+    let mut drawn = all.clone();
+    loop {
+        let mut mean = vec![0.0; rows.dim()];
+        let share = 1.0 / drawn.len() as f32;
+        anear_kernels::weighted_sum(rows, &drawn, &vec![share; drawn.len()], &mut mean);
+        let distances: Vec<f32> = drawn
+            .iter()
+            .map(|row| Metric::L2.distance(rows.row(*row), &mean))
+            .collect();
+        let mut sorted = distances.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let most = ATYPICAL * sorted[sorted.len() / 2];
+        let mut distances = distances.into_iter();
+        let near = drawn.iter().copied().filter(|_| {
+            let distance = distances.next().unwrap_or(f32::INFINITY);
+            // What a file holds may be no number.
+            distance.total_cmp(&most).is_le() || most.is_nan()
+        });
+        let near: Vec<usize> = near.collect();
+        if near.len() < least {
+            return all;
+        }
+        // The farthest of them moved the mean: without it others are seen to be far.
+        if near.len() == drawn.len() {
+            return drawn;
+        }
+        drawn = near;
     }
 }
 

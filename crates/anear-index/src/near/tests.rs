@@ -13,6 +13,9 @@ const DIM: usize = 24;
 const LEN: usize = 2 * LEARNED_MIN;
 const K: usize = 10;
 
+/// What there may be beside the vectors.
+const BUILT: [NearShape; 3] = [NearShape::Lists, NearShape::Graph, NearShape::Lean];
+
 /// Vectors around some middles, as those of real things are.
 fn clustered(seed: u64, len: usize) -> Vec<f32> {
     let mut middles = Random::new(99);
@@ -84,28 +87,41 @@ fn a_recall_that_is_asked_for_is_reached_in_every_shape_and_metric() {
 
 #[test]
 fn a_graph_is_built_within_the_bytes_that_are_given_to_a_vector() {
-    // Nothing but noise, in which lists are of no use.
+    // Nothing but noise, in which a walk leads nowhere.
     let mut random = Random::new(3);
     let base: Vec<f32> = (0..3 * LEN * 128).map(|_| random.normal() as f32).collect();
-    let links = |shape| {
+    let built = |shape| {
         let mut index = Near::new(shape, 128, Metric::L2, 7).unwrap();
         index.add(Rows::new(&base, 128).unwrap()).unwrap();
-        let links = index.learned.as_ref().unwrap().links.as_ref();
-        let bytes = links.map_or(0, |links| links.shape().bytes());
-        (
-            bytes,
-            index.exact.row_len() + index.learned.as_ref().unwrap().code.code_len(),
-            index.explain(),
-        )
+        index
     };
-    let (any, beside, said) = links(NearShape::Auto);
-    assert!(any > 0, "{said}");
-    let (lean, _, said) = links(NearShape::Within((any + beside - 1) as u32));
-    assert!((1..any).contains(&lean), "{said}");
-    assert!(said.contains("a lean graph of rows of"), "{said}");
-    let (none, _, said) = links(NearShape::Within(64));
-    assert_eq!(none, 0);
-    assert!(said.contains("lists alone, within 64 bytes a vector"), "{said}");
+    let graph = built(NearShape::Graph);
+    let learned = graph.learned.as_ref().unwrap();
+    let links = learned.links.as_ref().unwrap();
+    let beside = graph.exact.row_len() + learned.code.code_len();
+    let fitting = |bytes: usize| {
+        let shapes = learned.row_shapes(NearShape::Within(bytes as u32), &graph.exact);
+        shapes
+            .into_iter()
+            .map(|shape| shape.bytes_per_slot())
+            .collect::<Vec<_>>()
+    };
+    let [wide, narrow] = fitting(usize::from(u16::MAX))[..] else {
+        panic!("rows of 64 and of 32 links")
+    };
+    assert!(wide > narrow && [wide, narrow].contains(&links.shape().bytes_per_slot()));
+    assert_eq!(fitting(beside + wide - 1), [narrow]);
+    let lean = fitting(beside + narrow - 1);
+    assert!(lean.len() == 2 && lean[0] > lean[1] && lean[0] < narrow / 2, "{lean:?}");
+    assert_eq!(fitting(beside + lean[0] - 1), lean[1..]);
+    assert!(fitting(beside + lean[1] - 1).is_empty());
+    for (shape, why) in [
+        (NearShape::Auto, "walks over a graph save nothing"),
+        (NearShape::Within(64), "within 64 bytes a vector"),
+    ] {
+        let index = built(shape);
+        assert!(!index.built().1 && index.explain().contains(why), "{}", index.explain());
+    }
 }
 
 #[test]
@@ -133,7 +149,7 @@ fn a_recall_of_one_is_what_sorting_all_distances_says() {
 fn filters_lower_no_recall_also_where_they_have_to_do_with_the_query() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 100));
     let mut random = Random::new(5);
-    for shape in [NearShape::Lists, NearShape::Graph] {
+    for shape in BUILT {
         let index = index(shape, Metric::L2, &base);
         let without = recall(&index, &queries, &SearchRequest::new(K));
         for share in [0.5, 0.1, 0.01, 0.001] {
@@ -198,7 +214,7 @@ fn few_vectors_are_all_compared_and_more_are_learned_from() {
 fn vectors_come_and_go_for_twenty_rounds_and_recall_stays() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 400));
     let mut random = Random::new(11);
-    for shape in [NearShape::Lists, NearShape::Graph] {
+    for shape in BUILT {
         let mut index = index(shape, Metric::L2, &base);
         for round in 0..20 {
             let gone: Vec<u64> = index
@@ -238,7 +254,7 @@ fn vectors_come_and_go_for_twenty_rounds_and_recall_stays() {
 #[test]
 fn recall_stays_while_vectors_come() {
     let (all, queries) = (clustered(1, 3 * LEN), clustered(2, 400));
-    for shape in [NearShape::Lists, NearShape::Graph] {
+    for shape in BUILT {
         let mut index = index(shape, Metric::L2, &all[..2 * LEN * DIM]);
         index.add(rows(&all[2 * LEN * DIM..][..(LEN - 10) * DIM])).unwrap();
         assert!(
@@ -299,44 +315,75 @@ fn saved_and_mapped_it_answers_the_same_and_goes_on() {
 }
 
 #[test]
-fn damaged_bytes_are_refused_or_answer_without_a_panic() {
-    let base = clustered(1, LEARNED_MIN + 10);
-    let lean = index(NearShape::Lean, Metric::L2, &base);
-    let index = index(NearShape::Graph, Metric::L2, &base);
+fn lists_that_are_in_no_order_are_refused() {
+    let index = index(NearShape::Lists, Metric::L2, &clustered(1, LEARNED_MIN + 10));
     let mut damaged = index.clone();
-    let learned = damaged.learned.as_mut().unwrap();
-    learned.lists.middle_slots[0] = u32::MAX - 5;
+    damaged.learned.as_mut().unwrap().lists.middle_slots[0] = u32::MAX - 5;
     assert!(from_bytes(&to_bytes(&damaged)).is_err(), "a middle that is not there");
-    let mut damaged = index.clone();
-    let learned = damaged.learned.as_mut().unwrap();
-    learned.lists.starts[1] = 0;
+    let mut damaged = index;
+    damaged.learned.as_mut().unwrap().lists.starts[1] = 0;
     assert!(from_bytes(&to_bytes(&damaged)).is_err(), "lists in no order");
-    let learned = lean.learned.as_ref().unwrap();
-    let links = learned.links.as_ref().unwrap();
-    for (codes, is_whole) in [(0, true), (1, false)] {
-        let codes = links.slot_codes().unwrap().bytes[codes..].into();
-        let again = Links::from_bytes(
-            &learned.code,
-            links.degree(),
-            links.len(),
-            links.as_bytes().into(),
-            Some(codes),
-        );
-        assert_eq!(again.is_ok(), is_whole, "codes of all slots");
+}
+
+#[test]
+fn rows_and_codes_of_another_number_are_refused() {
+    let base = clustered(1, LEARNED_MIN + 10);
+    for shape in [NearShape::Graph, NearShape::Lean] {
+        let index = index(shape, Metric::L2, &base);
+        let learned = index.learned.as_ref().unwrap();
+        let links = learned.links.as_ref().unwrap();
+        let again = |fewer_rows: usize, fewer_codes: usize| {
+            let codes = links.slot_codes().map(|codes| codes.as_bytes());
+            Links::from_bytes(
+                &learned.code,
+                links.shape().degree(),
+                links.len(),
+                links.as_bytes()[fewer_rows..].into(),
+                codes.map(|codes| codes[fewer_codes.min(codes.len())..].into()),
+            )
+        };
+        assert!(again(0, 0).is_ok());
+        assert!(again(1, 0).is_err() && again(links.as_bytes().len(), 0).is_err());
+        assert_eq!(again(0, 1).is_err(), shape == NearShape::Lean);
+        assert_eq!(again(0, usize::MAX).is_err(), shape == NearShape::Lean);
     }
-    for mut damaged in [index, lean] {
-        let links = damaged.learned.as_mut().unwrap().links.as_mut().unwrap();
-        for slot in 0..LEARNED_MIN {
-            let (_, row) = links.rows_mut(slot..slot + 1);
-            let len = row.len();
-            row[len - len.min(300)..].fill(0xa5);
+}
+
+#[test]
+fn damaged_graphs_answer_without_a_panic() {
+    let base = clustered(1, LEARNED_MIN + 10);
+    for shape in [NearShape::Graph, NearShape::Lean] {
+        let index = index(shape, Metric::L2, &base);
+        for nonsense in [0x00, 0xa5, 0xff] {
+            // Links alone, which are behind the codes; then whole rows.
+            for len in [4 * 32, usize::MAX] {
+                let mut damaged = index.clone();
+                let links = damaged.learned.as_mut().unwrap().links.as_mut().unwrap();
+                for slot in 0..LEARNED_MIN {
+                    let (_, row) = links.rows_mut(slot..slot + 1);
+                    let start = row.len().saturating_sub(len);
+                    row[start..].fill(nonsense);
+                }
+                answers_and_goes_on(&damaged, &base);
+            }
+            let mut damaged = index.clone();
+            let learned = damaged.learned.as_mut().unwrap();
+            let links = learned.links.as_ref().unwrap();
+            let codes = links.slot_codes().map(|codes| vec![nonsense; codes.as_bytes().len()]);
+            let codes = codes.map(|codes| codes.as_slice().into());
+            let (degree, rows) = (links.shape().degree(), links.as_bytes().into());
+            learned.links = Some(Links::from_bytes(&learned.code, degree, links.len(), rows, codes).unwrap());
+            answers_and_goes_on(&damaged, &base);
         }
-        let mut again = from_bytes(&to_bytes(&damaged)).unwrap();
-        for _ in 0..2 {
-            let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
-            assert!(found.iter().all(|found| found.len() == K));
-            again.add(rows(&base[..DIM * 20])).unwrap();
-        }
+    }
+}
+
+fn answers_and_goes_on(damaged: &Near, base: &[f32]) {
+    let mut again = from_bytes(&to_bytes(damaged)).unwrap();
+    for _ in 0..2 {
+        let found = again.search(rows(&base[..DIM * 20]), &SearchRequest::new(K)).unwrap();
+        assert!(found.iter().all(|found| found.len() == K));
+        again.add(rows(&base[..DIM * 20])).unwrap();
     }
 }
 
@@ -544,7 +591,7 @@ fn vectors_unlike_those_before_are_found_as_soon_as_they_come() {
 fn vectors_far_from_all_before_are_found_and_soon_learned_from() {
     let base = clustered(1, LEN);
     let far: Vec<f32> = clustered(2, 400).iter().map(|x| x + 50.0).collect();
-    for shape in [NearShape::Lists, NearShape::Graph] {
+    for shape in BUILT {
         let mut index = index(shape, Metric::L2, &base);
         // Too few to learn from: what is near to them is compared as it is.
         index.add(rows(&far[..20 * DIM])).unwrap();
@@ -583,7 +630,7 @@ fn a_few_huge_vectors_do_not_hide_what_tells_the_others_apart() {
 #[test]
 fn queries_of_any_length_find_the_same_by_inner_product() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 50));
-    for shape in [NearShape::Lists, NearShape::Graph] {
+    for shape in BUILT {
         let index = index(shape, Metric::InnerProduct, &base);
         let ids = |scale: f32| {
             let scaled: Vec<f32> = queries.iter().map(|x| x * scale).collect();
@@ -660,7 +707,7 @@ fn vectors_too_large_to_learn_from_are_refused_and_what_was_there_stays() {
 #[test]
 fn huge_wishes_are_answered_by_comparing_everything() {
     let base = clustered(1, LEN);
-    for shape in [NearShape::Lists, NearShape::Graph] {
+    for shape in BUILT {
         let index = index(shape, Metric::L2, &base);
         for request in [
             SearchRequest::new(usize::MAX),

@@ -5,10 +5,12 @@ use std::ops::Range;
 use anear_kernels::prefetch;
 use anear_quant::{BLOCK_LEN, Codes, TransformCode, TransformedQuery};
 
+use super::effort::Effort;
 use super::exact::{Comparing, Exact};
-use super::links::{Links, SlotCodes};
+use super::links::Links;
 use super::lists::Lists;
 use super::reach::{Reservoir, scan_each};
+use super::slot_codes::SlotCodes;
 use crate::graph::walk::{Beam, Reached, Seen, marked};
 
 /// Where a walk begins: the nearest of the lists' middles. One would do for most queries; the others cost nothing.
@@ -16,23 +18,6 @@ const ENTRIES: usize = 8;
 
 /// A filter that accepts less than this, of what it accepts elsewhere, near the query has to do with the query.
 const LESS: f32 = 0.25;
-
-/// How many times more visits than on average a walk makes at most: what is asked for may be as far from everything.
-const LONGEST: usize = 8;
-
-/// How far a search looks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Effort {
-    /// Lists, or rows of the graph, that are read: in a walk that has a slack so many on average, and [`LONGEST`] times as
-    /// many at most.
-    pub(super) visits: usize,
-    /// A walk ends where what is next is farther than the last of the neighbors so far, by this share of its squared
-    /// distance: then a query whose neighbors are easily told from the rest takes few visits, and another many
-    /// (Al-Jazzazi et al., *Distance Adaptive Beam Search*, 2025). An infinite one lets it make all its visits.
-    pub(super) slack: f32,
-    /// Candidates that are compared as they are.
-    pub(super) candidates: usize,
-}
 
 /// A graph, where walks over it begin, and what tells how far they are from their goal.
 #[derive(Clone, Copy, Debug)]
@@ -42,19 +27,11 @@ pub(super) struct Ground<'a> {
     pub(super) code: &'a TransformCode,
 }
 
-impl Ground<'_> {
-    /// Makes what else walks over this ground need of a query that was prepared.
-    pub(super) fn prepare(self, query: &mut TransformedQuery) {
-        if self.links.slot_codes().is_some() {
-            self.code.weigh(query);
-        }
-    }
-}
-
 /// Where a walk leads, and how far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Goal<'a> {
-    pub(super) query: &'a TransformedQuery,
+    /// Prepared; a walk over a lean graph weighs it besides.
+    pub(super) query: &'a mut TransformedQuery,
     /// What makes estimates squared distances.
     pub(super) offset: f32,
     /// How many are looked for.
@@ -62,16 +39,6 @@ pub(super) struct Goal<'a> {
     pub(super) effort: Effort,
     /// A slot that is passed over as if it were not there.
     pub(super) without: Option<u32>,
-}
-
-impl Effort {
-    /// Visits that a walk makes at most.
-    pub(super) fn visits_max(self) -> usize {
-        match self.slack {
-            f32::INFINITY => self.visits,
-            _ => self.visits.saturating_mul(LONGEST),
-        }
-    }
 }
 
 impl Goal<'_> {
@@ -103,20 +70,17 @@ pub(super) fn walk(
     accepts: impl Fn(u32) -> bool,
     memory: &mut WalkMemory,
 ) -> usize {
-    let visits_max = goal.effort.visits_max();
-    let mut walk = Walk {
-        ground,
-        goal,
-        accepts,
-        memory,
-    };
-    walk.begin(visits_max);
     let codes = ground.links.slot_codes();
+    if codes.is_some() {
+        ground.code.weigh(goal.query);
+    }
+    let visits_max = goal.effort.visits_max();
+    let mut walk = Walk::begin(ground, goal, accepts, memory);
     let mut visits = 0;
     while visits < visits_max {
-        let Some(slot) = walk.next() else { break };
+        let Some(slot) = walk.expand() else { break };
         visits += 1;
-        // Most often it stays the nearest but for what this row tells.
+        // Most often it stays the nearest but for what this row tells, and else is read soon.
         walk.fetch_nearest();
         match codes {
             None => walk.read_blocks(slot),
@@ -127,38 +91,46 @@ pub(super) fn walk(
     visits
 }
 
-/// A walk that goes on.
+/// A walk that has begun, step by step.
 struct Walk<'a, A> {
-    ground: Ground<'a>,
+    links: &'a Links,
     goal: Goal<'a>,
     accepts: A,
     memory: &'a mut WalkMemory,
 }
 
-impl<A: Fn(u32) -> bool> Walk<'_, A> {
-    fn begin(&mut self, visits_max: usize) {
+impl<'a, A: Fn(u32) -> bool> Walk<'a, A> {
+    /// At the middles that seem nearest.
+    fn begin(ground: Ground<'a>, goal: Goal<'a>, accepts: A, memory: &'a mut WalkMemory) -> Self {
+        let Ground { links, lists, .. } = ground;
         let WalkMemory {
             beam, seen, entries, ..
-        } = self.memory;
-        let Ground { links, lists, .. } = self.ground;
+        } = &mut *memory;
         seen.begin(links.len());
-        if let Some(slot) = self.goal.without {
+        if let Some(slot) = goal.without {
             seen.insert(slot);
         }
-        beam.begin(visits_max.max(self.goal.effort.candidates).min(links.len()));
+        let width = goal.effort.visits_max().max(goal.effort.candidates);
+        beam.begin(width.min(links.len()));
         entries.begin(ENTRIES);
-        lists.entries(self.goal.query.tables(), entries);
+        lists.entries(goal.query.tables(), entries);
         for reached in entries.kept() {
             let slot = lists.middle_slots[reached.slot() as usize];
             if seen.insert(slot) {
-                beam.push(marked(Reached::new(reached.distance(), slot), &self.accepts));
+                beam.push(marked(Reached::new(reached.distance(), slot), &accepts));
             }
+        }
+        Self {
+            links,
+            goal,
+            accepts,
+            memory,
         }
     }
 
     /// The slot whose row is read next.
     #[inline]
-    fn next(&mut self) -> Option<u32> {
+    fn expand(&mut self) -> Option<u32> {
         let beam = &mut self.memory.beam;
         let limit = self.goal.limit(beam);
         let next = beam.expand().filter(|next| next.distance() <= limit);
@@ -168,52 +140,48 @@ impl<A: Fn(u32) -> bool> Walk<'_, A> {
     #[inline]
     fn fetch_nearest(&mut self) {
         if let Some(nearest) = self.memory.beam.nearest() {
-            prefetch(self.ground.links.row(nearest.slot()));
+            prefetch(self.links.row(nearest.slot()));
         }
     }
 
     /// Reads a row that has the codes of its ends.
     #[inline]
     fn read_blocks(&mut self, slot: u32) {
-        let WalkMemory { beam, seen, .. } = self.memory;
-        let links = self.ground.links;
+        let WalkMemory { beam, seen, .. } = &mut *self.memory;
         let mut estimates = [0.0; BLOCK_LEN];
-        for (block, slots) in links.blocks(links.row(slot)) {
+        for (block, ends) in self.links.blocks(slot) {
             let bound = self.goal.narrow(beam);
             let mut nearer = self.goal.query.tables().estimates(block, bound, &mut estimates);
             while nearer != 0 {
                 let lane = nearer.trailing_zeros() as usize;
                 nearer &= nearer - 1;
-                let slot = u32::from_le_bytes(slots[lane]);
-                let reached = Reached::new(estimates[lane], slot);
+                let end = u32::from_le_bytes(ends[lane]);
+                let reached = Reached::new(estimates[lane], end);
                 // A file may tell of slots that are not there.
-                if (slot as usize) < links.len() && beam.wants(reached) && seen.insert(slot) {
+                if (end as usize) < self.links.len() && beam.wants(reached) && seen.insert(end) {
                     beam.push(marked(reached, &self.accepts));
                 }
             }
         }
     }
 
-    /// Reads a row of links alone, and the codes of those ends that were not seen.
+    /// Reads a row of links alone, and the codes of those ends that were not seen: what is too far now stays too far.
     #[inline]
-    fn read_ends(&mut self, slot: u32, codes: SlotCodes<'_>) {
+    fn read_ends(&mut self, slot: u32, codes: &SlotCodes) {
         let WalkMemory {
             beam,
             seen,
             ends,
             estimates,
             ..
-        } = self.memory;
+        } = &mut *self.memory;
         ends.clear();
-        for end in self.ground.links.of(slot) {
-            if seen.insert(end) {
-                prefetch(codes.of(end));
-                ends.push(end);
-            }
+        for end in self.links.of(slot).filter(|end| seen.insert(*end)) {
+            codes.fetch(end);
+            ends.push(end);
         }
         estimates.resize(ends.len(), 0.0);
-        let weights = self.goal.query.weights();
-        weights.estimates_at(codes.bytes, codes.stride, ends, estimates);
+        codes.estimates(self.goal.query.weights(), ends, estimates);
         let bound = self.goal.narrow(beam);
         for (end, distance) in ends.iter().zip(estimates) {
             let reached = Reached::new(*distance, *end);
@@ -300,9 +268,8 @@ impl Scratch {
         without: Option<u32>,
         accepts: impl Fn(u32) -> bool,
     ) {
-        ground.prepare(&mut self.query);
         let goal = Goal {
-            query: &self.query,
+            query: &mut self.query,
             offset: self.offset,
             neighbors,
             effort,

@@ -24,8 +24,9 @@ const MOST: f32 = 127.0;
 /// Adding this to a float from -2^22 to 2^22 rounds it to a whole number, ties to even, which its lowest bits are then.
 const WHOLE: f32 = (3 << 22) as f32;
 
-/// Arguments: weights, codes, bytes from one to the next, which of them, and where the estimates go.
-pub(crate) type EstimatesAt = unsafe fn(&BitWeights, &[u8], usize, &[u32], &mut [f32]);
+/// As [`BitWeights::estimates_at`], of as many positions as places.
+pub(crate) type EstimatesAt =
+    unsafe fn(weights: &BitWeights, codes: &[u8], stride: usize, positions: &[u32], out: &mut [f32]);
 
 /// What a query adds to an inner product for each bit of a code.
 ///
@@ -48,8 +49,8 @@ pub(crate) type EstimatesAt = unsafe fn(&BitWeights, &[u8], usize, &[u32], &mut 
 pub struct BitWeights {
     /// Those behind the last bit are 0.
     weights: Vec<[i8; LEN]>,
-    /// Bytes of the bits of a code.
-    bytes: usize,
+    /// Bytes of the bits of a code, behind which its norm is.
+    bits_len: usize,
     start: f32,
     step: f32,
 }
@@ -61,6 +62,8 @@ impl BitWeights {
     /// # Panics
     /// If a part has other bits than 1, 2 or 4.
     pub fn fill<'a>(&mut self, parts: impl Iterator<Item = CodedPart<'a>> + Clone) {
+        let is_known = |part: CodedPart<'_>| matches!(part.bits, 1 | 2 | 4);
+        assert!(parts.clone().all(is_known), "1, 2 or 4 bits a component");
         let largest = |part: CodedPart<'_>| {
             let component = part.components.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
             component * part.step * (1 << (part.bits - 1)) as f32
@@ -68,17 +71,16 @@ impl BitWeights {
         let most = parts.clone().map(largest).fold(0.0, f32::max);
         let per_step = if most > 0.0 { MOST / most } else { 0.0 };
         let nibbles: usize = parts.clone().map(|part| part.tables()).sum();
-        self.bytes = nibbles.div_ceil(2);
+        self.bits_len = nibbles.div_ceil(2);
         self.weights.clear();
-        self.weights.resize(self.bytes.div_ceil(BYTES), [0; LEN]);
+        self.weights.resize(self.bits_len.div_ceil(BYTES), [0; LEN]);
         let mut weights = self.weights.as_flattened_mut();
         for part in parts {
             let (own, rest) = weights.split_at_mut(4 * part.tables());
             match part.bits {
                 1 => weigh::<1>(part, per_step, own),
                 2 => weigh::<2>(part, per_step, own),
-                4 => weigh::<4>(part, per_step, own),
-                bits => panic!("1, 2 or 4 bits, not {bits}"),
+                _ => weigh::<4>(part, per_step, own),
             }
             weights = rest;
         }
@@ -95,7 +97,7 @@ impl BitWeights {
 
     /// Bytes of a code: its bits, and two floats.
     pub fn code_len(&self) -> usize {
-        self.bytes + FACTORS
+        self.bits_len + FACTORS
     }
 
     /// Writes the estimates of the codes at these positions, of those that begin every `stride` bytes.
@@ -145,7 +147,7 @@ fn estimates_by(
     for (position, estimate) in positions.iter().zip(out) {
         let code = weights.code(codes, stride, *position);
         let factor = |i: usize| {
-            let factor = code[weights.bytes + i * size_of::<f32>()..].first_chunk();
+            let factor = code[weights.bits_len + i * size_of::<f32>()..].first_chunk();
             f32::from_le_bytes(*factor.expect("two floats behind the bits"))
         };
         let product = weights.step.mul_add(sum(code, &weights.weights) as f32, weights.start);

@@ -6,9 +6,10 @@
 //! 2024), LVQ (Aguerrebere et al., 2023), and RaBitQ (Gao and Long, 2024), from which the factor is.
 //!
 //! What is learned is in `spectrum.rs`, how a vector becomes a code in `encode.rs`. Codes lie in blocks of 32, whose
-//! distances [`EstimateTables`] estimates, or one by one, for [`BitWeights`]; they are made to find candidates, which are then compared as they are. What is
-//! compared as it is needs no longer codes, so no component gets 8 bits; and a code keeps no bound on its error, for what is
-//! exact comes from that comparison. Scans that prove have bytes of their own ([`ByteRows`](anear_kernels::ByteRows)).
+//! distances [`EstimateTables`] estimates, or one by one, for [`BitWeights`]; they are made to find candidates, which
+//! are then compared as they are. What is compared as it is needs no longer codes, so no component gets 8 bits; and a
+//! code keeps no bound on its error, for what is exact comes from that comparison. Scans that prove have bytes of their
+//! own ([`ByteRows`](anear_kernels::ByteRows)).
 //!
 //! On NEON codes are made and estimated by the plain functions so far.
 
@@ -98,9 +99,11 @@ pub struct TransformCode {
 pub struct TransformedQuery {
     centered: Vec<f32>,
     numbers: Vec<i16>,
+    /// For weights, whenever they are made.
     components: Vec<f32>,
     tables: EstimateTables,
     weights: BitWeights,
+    is_weighed: bool,
 }
 
 impl TransformedQuery {
@@ -109,8 +112,12 @@ impl TransformedQuery {
         &self.tables
     }
 
-    /// What estimates codes that lie one after the other, once [`weigh`](TransformCode::weigh) has made it.
+    /// What estimates codes that lie one after the other.
+    ///
+    /// # Panics
+    /// When [`weigh`](TransformCode::weigh) has not made it since the query was prepared.
     pub fn weights(&self) -> &BitWeights {
+        assert!(self.is_weighed, "a query that was weighed");
         &self.weights
     }
 }
@@ -210,6 +217,7 @@ impl TransformCode {
             Projection::Segments => rotate(&into.centered, &mut into.components),
         }
         into.tables.fill(self.parts(&into.components));
+        into.is_weighed = false;
     }
 
     /// As [`prepare`](Self::prepare), of a query that [`project`](Self::project) has turned.
@@ -221,6 +229,7 @@ impl TransformCode {
         into.components.clear();
         into.components.extend_from_slice(components);
         into.tables.fill(self.parts(components));
+        into.is_weighed = false;
     }
 
     /// Makes the weights of a query that was prepared, besides its tables.
@@ -230,6 +239,7 @@ impl TransformCode {
     pub fn weigh(&self, query: &mut TransformedQuery) {
         assert_eq!(query.components.len(), self.kept(), "a component for each that is kept");
         query.weights.fill(self.parts(&query.components));
+        query.is_weighed = true;
     }
 
     /// How far a vector is from the mean of those that the code was learned from, squared.

@@ -123,6 +123,60 @@ fn estimates_are_right_on_average() {
 }
 
 #[test]
+fn weights_and_tables_estimate_alike() {
+    let dim = 96;
+    let (vectors, queries) = (decaying(1, 400, dim), decaying(2, 10, dim));
+    let (vectors, queries) = (Rows::new(&vectors, dim).unwrap(), Rows::new(&queries, dim).unwrap());
+    let code = Spectrum::of(vectors, &Training::default())
+        .unwrap()
+        .code(Metric::L2, 64);
+    let codes = blocks(&code, vectors);
+    let (mut rows, mut components) = (Vec::new(), Vec::new());
+    code.encode(vectors, &mut rows);
+    code.project(queries, &mut components);
+    let positions: Vec<u32> = (0..vectors.len() as u32).collect();
+    for (vector, components) in queries.iter().zip(components.chunks_exact(code.kept())) {
+        let mut query = TransformedQuery::default();
+        code.prepare(vector, &mut query);
+        let by_tables = estimates(&code, &codes, &query);
+        let variance = by_tables[..vectors.len()].iter().map(|x| x * x).sum::<f32>() / vectors.len() as f32;
+        for prepare in [0, 1] {
+            match prepare {
+                0 => code.prepare(vector, &mut query),
+                _ => code.prepare_components(components, &mut query),
+            }
+            code.weigh(&mut query);
+            let mut by_weights = vec![0.0; vectors.len()];
+            query
+                .weights()
+                .estimates_at(&rows, code.code_len(), &positions, &mut by_weights);
+            let apart = by_weights
+                .iter()
+                .zip(&by_tables)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f32>();
+            let share = apart / vectors.len() as f32 / variance;
+            assert!(share < 1e-4, "{share}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a query that was weighed")]
+fn weights_of_the_query_before_are_not_handed_out() {
+    let vectors = decaying(1, 200, 16);
+    let vectors = Rows::new(&vectors, 16).unwrap();
+    let code = Spectrum::of(vectors, &Training::default())
+        .unwrap()
+        .code(Metric::L2, 16);
+    let mut query = TransformedQuery::default();
+    code.prepare(vectors.row(0), &mut query);
+    code.weigh(&mut query);
+    code.prepare(vectors.row(1), &mut query);
+    query.weights();
+}
+
+#[test]
 fn long_vectors_have_codes_without_a_matrix() {
     let dim = spectrum::MATRIX_DIM_MAX + 40;
     let (base, asked) = (decaying(1, 96, dim), decaying(2, 4, dim));

@@ -1,16 +1,19 @@
-//! Weights of bits with 512-bit registers; where bytes cannot be multiplied in them, with 256-bit ones.
+//! Weights of bits with 512-bit registers; where bytes cannot be added up in them, with 256-bit ones.
 
 use std::arch::x86_64::*;
 
 use super::{BitWeights, LEN, avx2, bits, estimates_by};
-use crate::codes::fast_scan::avx512::looks_up_bytes;
+
+fn adds_up_bytes() -> bool {
+    is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni")
+}
 
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(crate) fn estimates_at(weights: &BitWeights, codes: &[u8], stride: usize, positions: &[u32], out: &mut [f32]) {
-    if !looks_up_bytes() {
+    if !adds_up_bytes() {
         return avx2::estimates_at(weights, codes, stride, positions, out);
     }
-    // SAFETY: the instructions are there.
+    // SAFETY: `adds_up_bytes` saw BW and VNNI; F and FMA are this function's own.
     unsafe { estimates_at_bytes(weights, codes, stride, positions, out) }
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import os
 import tempfile
 from collections.abc import Callable
@@ -328,8 +329,10 @@ def read_index(source: Any, io_flags: int = 0, *, ondisk_dir: str | os.PathLike[
 
 def maps(io_flags: int) -> bool:
     """Whether these flags ask for a mapped file."""
-    if not isinstance(io_flags, int):
-        raise TypeError(f"io_flags must be a sum of flags such as IO_FLAG_MMAP, got {io_flags!r}")
+    try:
+        io_flags = operator.index(io_flags)
+    except TypeError:
+        raise TypeError(f"io_flags must be a sum of flags such as IO_FLAG_MMAP, got {io_flags!r}") from None
     return bool(io_flags & IO_FLAG_MMAP_IFC) or io_flags & IO_FLAG_MMAP == IO_FLAG_MMAP
 
 

@@ -11,12 +11,12 @@ use anear_kernels::Rows;
 use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode, TransformedQuery};
 
-use super::fit::SLACKS;
+use super::effort::{Effort, SLACKS};
 use super::links::{Links, RowShape};
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
 use super::space::{Measure, Space, lengthen, offset};
-use super::walk::{Effort, Goal, Ground, WalkMemory, walk};
+use super::walk::{Goal, Ground, WalkMemory, walk};
 use crate::Result;
 use crate::flat::{on_pool, parts};
 use crate::graph::walk::Reached;
@@ -76,7 +76,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Of such rows.
+    /// With rows of this shape.
     ///
     /// # Errors
     /// [`anear_quant::Error::OutOfMemory`].
@@ -102,7 +102,7 @@ impl Draft {
         drop(links);
         pack(
             material,
-            &linked(material, &near, graph.degree(), pool),
+            &linked(material, &near, graph.shape().degree(), pool),
             &mut graph,
             pool,
         );
@@ -202,7 +202,6 @@ fn for_each_walk(
         code: material.code,
     };
     for_each_query(material, slots, |slot, query, offset| {
-        ground.prepare(query);
         let goal = Goal {
             query,
             offset,
@@ -225,7 +224,7 @@ fn near_by_walks(material: &Material<'_>, draft: &Draft, effort: Effort, slots: 
         found.sort_unstable();
         found.dedup();
         let neighbors = measured(&mut measure, slot, found.into_iter());
-        near.push(pruned(&neighbors, draft.graph.degree(), |slot, others, out| {
+        near.push(pruned(&neighbors, draft.graph.shape().degree(), |slot, others, out| {
             measure.distances(slot, others, out);
         }));
     });

@@ -1,0 +1,51 @@
+//! A way through what was built, and what it costs.
+
+use super::curve::RECALL;
+use super::effort::{Effort, JUMP};
+use super::exact::Exact;
+use super::learned::Learned;
+use super::links::Links;
+use super::walk::Ground;
+
+/// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
+/// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
+/// memory. Images (Fashion-MNIST, patches of photographs) are on this side, where walks over rows with codes take two thirds of
+/// the time; word and sentence embeddings on the other, where they take a third, and those of a lean graph half.
+const READ_MAX: f32 = 400_000.0;
+
+/// A way through what was built: over the links, or by reading lists where there are none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trail<'a> {
+    pub(super) learned: &'a Learned,
+    pub(super) exact: &'a Exact,
+    pub(super) links: Option<&'a Links>,
+}
+
+impl<'a> Trail<'a> {
+    /// Bytes that a search reads, those of random places counted [`JUMP`]-fold or more.
+    pub(super) fn cost(&self, effort: Effort) -> f32 {
+        let learned = self.learned;
+        let begin = learned.lists.len() * learned.code.code_len();
+        let visit = match self.links {
+            Some(links) => links.shape().cost(),
+            None => learned.lists.mean_len() * learned.code.code_len(),
+        };
+        let candidate = self.exact.row_len() * JUMP;
+        begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
+    }
+
+    /// Whether a search takes too little time for something faster to be worth building.
+    pub(super) fn takes_little(&self) -> bool {
+        let effort = self.learned.read[0].effort(RECALL);
+        self.links.is_none() && effort.is_some_and(|effort| self.cost(effort) <= READ_MAX)
+    }
+
+    /// What walks go over, where there are links.
+    pub(super) fn ground(&self) -> Option<Ground<'a>> {
+        self.links.map(|links| Ground {
+            links,
+            lists: &self.learned.lists,
+            code: &self.learned.code,
+        })
+    }
+}

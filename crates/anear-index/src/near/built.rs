@@ -14,7 +14,7 @@ use super::learned::{Learned, Strangers};
 use super::links::{Links, RowShape};
 use super::partition::Partition;
 use super::space::{Space, longest, typical};
-use super::trail::Trail;
+use super::trail::{LISTS_MORE, Trail};
 use crate::Result;
 
 /// Vectors that codes are learned from.
@@ -22,11 +22,6 @@ const SAMPLE: usize = 10_000;
 
 /// Of fewer vectors a walk visits a good part, and comparing all takes no longer.
 pub(super) const GRAPH_MIN: usize = 10_000;
-
-/// How many times what lists cost walks may cost: bytes in order take up to three times as long as is counted where codes
-/// are in no cache. Words (340,000 codes of 58 bytes, Zen 4): walks cost 1.4 times as much and took .4 of the time, over a
-/// lean graph 1.7 times and .6. In noise they cost 8 times as much.
-const COST_MAX: f32 = 2.0;
 
 /// Vectors that are encoded together.
 const PART: usize = 4096;
@@ -149,7 +144,7 @@ impl Built {
         let by_lists = cost(self.trail(None), &self.learned.read);
         let by_links = cost(self.trail(Some(links)), walk);
         match (by_links, by_lists) {
-            (Some(by_links), Some(by_lists)) => by_links < COST_MAX * by_lists,
+            (Some(by_links), Some(by_lists)) => by_links < LISTS_MORE * by_lists,
             (_, by_lists) => by_lists.is_none(),
         }
     }

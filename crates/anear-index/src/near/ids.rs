@@ -78,6 +78,16 @@ impl Ids {
             .map(|slot| (u64::from(self.ids[*slot as usize]), *slot))
     }
 
+    /// How many ids in use are selected.
+    pub(super) fn count(&self, keep: &IdSelector<'_>) -> usize {
+        // Words of bits are counted at a time then.
+        if self.living() as u64 == self.next {
+            return keep.count_in(0..self.next) as usize;
+        }
+        let is_selected = |id: &&u32| **id != NONE && keep.contains(u64::from(**id));
+        self.ids.iter().filter(is_selected).count()
+    }
+
     /// The selected ids in use with their slots, in no order that means anything: most often that of slots, in which memory
     /// is read fastest.
     pub(super) fn selected<'a>(&'a self, keep: &'a IdSelector<'a>) -> Box<dyn Iterator<Item = (u64, u32)> + 'a> {

@@ -184,9 +184,9 @@ pub(crate) fn knobs() -> Vec<&'static Knob> {
 /// as many vectors have come as there were; in between, new ones are linked into the graph, or read along with every
 /// list. The same vectors added in the same calls make the same index, to the bit, on any number of threads.
 ///
-/// With a filter, either the selected vectors are all compared or lists are read until as many selected ones were seen as
-/// a search without a filter would see; one that selects nearly all lets the graph be walked. Where a filter, or what was
-/// removed, has to do with a query, it is compared with all that is selected: recall is no lower.
+/// With a filter, the selected vectors are all compared, the graph is walked for longer, or lists are read until as many
+/// selected ones were seen as there would be without it: whatever reads fewest bytes. Where a filter, or what was removed,
+/// has to do with a query, it is compared with all that is selected: recall is no lower.
 ///
 /// ```
 /// use anear_index::{IndexSpec, SearchRequest, VectorIndex, VectorIndexExt};

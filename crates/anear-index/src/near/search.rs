@@ -5,7 +5,7 @@ use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 use super::curve::{Curves, NEIGHBORS};
 use super::effort::{Effort, JUMP};
 use super::learned::Learned;
-use super::trail::Trail;
+use super::trail::{LISTS_MORE, Trail};
 use super::walk::{Among, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
@@ -107,7 +107,7 @@ impl Near {
         };
         let selected = match request.selector {
             IdSelector::All => self.len(),
-            _ => self.ids.selected(&request.selector).count(),
+            _ => self.ids.count(&request.selector),
         };
         let among = (selected < self.ids.slots()).then(|| {
             let among = Among::of(selected, self.ids.slots(), looked_for(request.k));
@@ -119,10 +119,10 @@ impl Near {
         });
         let effort_of = |curves: &Curves| asked(effort_for(curves, request.k, recall, self.growth(learned)));
         Ok(match (selected as f32) < MOSTLY * self.len() as f32 {
-            true => match effort_of(&learned.read) {
-                Some(effort) => self.way_to_selected(learned, effort, selected, among),
-                None => Way::Compare,
-            },
+            true => {
+                let walk = Some(&learned.walk).filter(|_| visits == 0).and_then(&effort_of);
+                self.way_to_selected(learned, [walk, effort_of(&learned.read)], selected, among)
+            }
             // Visits that are said are rows of the graph, where there is one.
             false => self.way_to_all(learned, effort_of, visits > 0, selected, among),
         })
@@ -187,23 +187,36 @@ impl Near {
         self.ids.slots() as f64 / learned.lists.listed() as f64
     }
 
-    /// Comparing all that is selected or reading lists: what reads fewer bytes.
+    /// Comparing all that is selected, walking or reading lists: what reads fewest bytes.
     fn way_to_selected<'a>(
         &'a self,
         learned: &'a Learned,
-        effort: Effort,
+        [walk, read]: [Option<Effort>; 2],
         selected: usize,
         among: Option<Among>,
     ) -> Way<'a> {
-        let (row_len, slots) = (self.exact.row_len() as f32, self.ids.slots());
-        let compared = selected as f32 * row_len * JUMP as f32;
-        let visited = effort.times(slots, selected).visits as f32 * learned.lists.mean_len() as f32;
-        let candidates = effort.candidates.min(selected) as f32;
-        let read = visited.min(slots as f32) * learned.code.code_len() as f32 + candidates * row_len * JUMP as f32;
-        match compared <= read {
-            true => Way::Compare,
-            false => Way::Look(self.along_lists(learned), effort, among),
-        }
+        let slots = self.ids.slots();
+        let compared = selected as f32 * self.exact.row_len() as f32 * JUMP as f32;
+        let [by_links, by_lists] = self.trails(learned);
+        let walk = by_links.zip(walk).map(|((trail, _), effort)| {
+            // What is no answer is visited as well.
+            let longer = effort.times(slots, selected);
+            (trail.cost(longer), Way::Look(trail, longer, among))
+        });
+        let read = by_lists.zip(read).map(|((trail, _), effort)| {
+            // Lists are read until enough that is an answer was seen: at most all there are.
+            let visits = effort.times(slots, selected).visits.min(learned.lists.len());
+            let candidates = effort.candidates.min(selected);
+            let longer = Effort {
+                visits,
+                candidates,
+                ..effort
+            };
+            (LISTS_MORE * trail.cost(longer), Way::Look(trail, effort, among))
+        });
+        let ways = [Some((compared, Way::Compare)), walk, read].into_iter().flatten();
+        let cheapest = ways.min_by(|(a, _), (b, _)| a.total_cmp(b));
+        cheapest.map_or(Way::Compare, |(_, way)| way)
     }
 
     fn answer(&self, query: &[f32], k: usize, way: Way<'_>, keep: &IdSelector<'_>, scratch: &mut Scratch) -> TopK {

@@ -189,6 +189,23 @@ fn filters_lower_no_recall_also_where_they_have_to_do_with_the_query() {
 }
 
 #[test]
+fn a_filter_makes_a_search_read_no_fewer_lists() {
+    // Few vectors in most places, and many where queries come from.
+    let mut random = Random::new(8);
+    let mut base = clustered(1, LEN);
+    for vector in base.chunks_exact_mut(DIM).skip(LEN / 4) {
+        vector.iter_mut().for_each(|x| *x = 0.3 * random.normal() as f32);
+    }
+    let queries: Vec<f32> = (0..100 * DIM).map(|_| 0.3 * random.normal() as f32).collect();
+    let index = index(NearShape::Lists, Metric::L2, &base);
+    let all = SearchRequest::new(K);
+    let some: Vec<u64> = (0..LEN as u64).filter(|id| id % 10 > 0).collect();
+    let filtered = all.clone().selecting(IdSelector::Sorted(&some));
+    let (without, with) = (visits(&index, &queries, &all), visits(&index, &queries, &filtered));
+    assert!(with >= without, "{with} lists instead of {without}");
+}
+
+#[test]
 fn few_vectors_are_all_compared_and_more_are_learned_from() {
     let base = clustered(1, LEN);
     let mut index = Near::new(NearShape::Auto, DIM, Metric::L2, 7).unwrap();

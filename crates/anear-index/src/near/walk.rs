@@ -297,7 +297,7 @@ impl Scratch {
         self.finish(lists, codes, accepts);
     }
 
-    /// As [`read`](Self::read), but as many lists as have as many answers as a search of that effort reads where all are.
+    /// As [`read`](Self::read), and more lists, until as many answers were read as there would be if all were answers.
     /// Where answers are far fewer near the query than elsewhere, these lists say little of what is nearest, and nothing is
     /// found.
     pub(super) fn read_among(
@@ -310,15 +310,19 @@ impl Scratch {
     ) {
         self.begin(effort, codes, among.nearer_max.unwrap_or(0));
         self.choose_lists(lists, lists.len());
-        let wanted = effort.visits.saturating_mul(lists.mean_len());
-        let (mut read, mut answers) = (0, 0);
+        let (mut read, mut answers, mut wanted) = (0, 0, usize::MAX);
         for at in 0..lists.len() {
             let slots = lists.slots(self.lists.kept()[at].slot());
             read += slots.len();
             answers += slots.clone().filter(|slot| accepts(*slot as u32)).count();
             self.visits = at + 1;
             self.scan(codes, slots, &accepts);
-            if among.nearer_max.is_some() && read >= wanted && (answers as f32) < LESS * among.share * read as f32 {
+            if self.visits < effort.visits {
+                continue;
+            }
+            // Lists near to queries are longer than others: so many are counted, and not as long as lists are on average.
+            wanted = wanted.min(read);
+            if among.nearer_max.is_some() && (answers as f32) < LESS * among.share * read as f32 {
                 self.slots.clear();
                 return;
             }

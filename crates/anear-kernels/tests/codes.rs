@@ -134,19 +134,30 @@ fn fast_scans_tell_of_each_query_which_sums_are_within_bounds_on_every_instructi
     }
 }
 
-/// What the components of some parts and the numbers of a block's `vector` add up to.
-fn coded_product(parts: &[CodedPart<'_>], block: &[u8], vector: usize) -> f64 {
-    let (mut sum, mut table) = (0.0, 0);
+/// Visits the components of some parts with the numbers that a code, of which `nibble` tells, has for them.
+fn for_each_number(
+    parts: &[CodedPart<'_>],
+    nibble: impl Fn(usize) -> u8,
+    mut visit: impl FnMut(&CodedPart<'_>, f32, u8),
+) {
+    let mut first = 0;
     for part in parts {
+        let (shared, mask) = (4 / part.bits as usize, (1_u8 << part.bits) - 1);
         for (i, component) in part.components.iter().enumerate() {
-            let (shared, mask) = (4 / part.bits as usize, (1_u8 << part.bits) - 1);
-            let nibble = fast_scan_code(block, table + i / shared, vector);
-            let number = nibble >> (i % shared * part.bits as usize) & mask;
-            let level = f64::from(number) - f64::from(mask) / 2.0;
-            sum += f64::from(*component) * f64::from(part.step) * level;
+            let number = nibble(first + i / shared) >> (i % shared * part.bits as usize) & mask;
+            visit(part, *component, number);
         }
-        table += part.tables();
+        first += part.tables();
     }
+}
+
+/// What the components of some parts and the numbers of a code add up to.
+fn coded_product(parts: &[CodedPart<'_>], nibble: impl Fn(usize) -> u8) -> f64 {
+    let mut sum = 0.0;
+    for_each_number(parts, nibble, |part, component, number| {
+        let level = f64::from(number) - f64::from((1_u8 << part.bits) - 1) / 2.0;
+        sum += f64::from(component) * f64::from(part.step) * level;
+    });
     sum
 }
 
@@ -180,7 +191,7 @@ fn estimates_are_the_same_bits_everywhere_and_near_the_products() {
         }
         let oracle = |vector: usize| {
             let [norm, scale] = factors[vector].map(f64::from);
-            norm + scale * coded_product(&parts, &block, vector)
+            norm + scale * coded_product(&parts, |table| fast_scan_code(&block, table, vector))
         };
         let mut first = None;
         for kernels in every_isa() {
@@ -257,21 +268,15 @@ fn estimates_of_single_codes_are_the_same_bits_everywhere_and_near_the_products(
         let oracle = |position: usize| {
             let code = &codes[position * stride..];
             let nibble = |i: usize| code[i / 2] >> (i % 2 * 4) & 15;
-            let (mut product, mut rounded, mut table) = (0.0, 0.0, 0);
-            for part in &parts {
-                for (i, component) in part.components.iter().enumerate() {
-                    let (shared, mask) = (4 / part.bits as usize, (1_u8 << part.bits) - 1);
-                    let number = nibble(table + i / shared) >> (i % shared * part.bits as usize) & mask;
-                    let level = f64::from(number) - f64::from(mask) / 2.0;
-                    product += f64::from(*component) * f64::from(part.step) * level;
-                    for bit in 0..part.bits {
-                        let weight = component * (part.step * (127.0 / most) * (1 << bit) as f32);
-                        let is_set = f64::from(number >> bit & 1);
-                        rounded += f64::from(weight.round_ties_even()) * (is_set - 0.5);
-                    }
+            let mut rounded = 0.0;
+            for_each_number(&parts, nibble, |part, component, number| {
+                for bit in 0..part.bits {
+                    let weight = component * (part.step * (127.0 / most) * (1 << bit) as f32);
+                    let is_set = f64::from(number >> bit & 1);
+                    rounded += f64::from(weight.round_ties_even()) * (is_set - 0.5);
                 }
-                table += part.tables();
-            }
+            });
+            let product = coded_product(&parts, nibble);
             let [norm, scale] = factors[position].map(f64::from);
             [product, rounded * f64::from(most) / 127.0].map(|product| norm + scale * product)
         };

@@ -314,7 +314,7 @@ impl Near {
                 format!("lists alone, within {bytes} bytes a vector")
             }
             _ if learned.lists.listed() < GRAPH_MIN => {
-                format!("lists alone, as a graph saves nothing before there are {GRAPH_MIN} vectors")
+                format!("lists alone, as there were fewer than {GRAPH_MIN} vectors when they were made")
             }
             _ if self.along_lists(learned).takes_little() => "lists alone, as little of them has to be read".into(),
             _ if learned.walk[0].is_empty() => "lists alone until everything is built anew".into(),

@@ -663,6 +663,27 @@ fn queries_of_any_length_find_the_same_by_inner_product() {
 }
 
 #[test]
+fn lengths_that_differ_by_orders_of_magnitude_keep_the_recall_by_inner_product() {
+    let mut random = Random::new(6);
+    let mut drawn = |len: usize| {
+        let mut vectors = Vec::with_capacity(len * DIM);
+        for _ in 0..len {
+            let length = (2.0 * random.normal()).exp();
+            vectors.extend((0..DIM).map(|_| (length * random.normal()) as f32));
+        }
+        vectors
+    };
+    let (base, queries) = (drawn(3 * LEN), drawn(500));
+    for shape in BUILT {
+        let index = index(shape, Metric::InnerProduct, &base);
+        for wanted in [0.9, 0.95] {
+            let got = recall(&index, &queries, &SearchRequest::new(K).with("recall", wanted));
+            assert!((got - wanted).abs() < 0.03, "{shape:?}: {got} for {wanted}");
+        }
+    }
+}
+
+#[test]
 fn a_few_long_vectors_hide_no_others_by_inner_product() {
     let (mut base, queries) = (clustered(1, LEN), clustered(2, 200));
     for x in &mut base[..8 * DIM] {

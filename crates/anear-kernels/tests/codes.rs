@@ -134,6 +134,15 @@ fn fast_scans_tell_of_each_query_which_sums_are_within_bounds_on_every_instructi
     }
 }
 
+/// Parts of four, two and one bits a component.
+fn parts_of(components: &[Vec<f32>; 3]) -> [CodedPart<'_>; 3] {
+    std::array::from_fn(|i| CodedPart {
+        components: &components[i],
+        bits: [4, 2, 1][i],
+        step: [2.0 / 15.0, 0.3, 0.5][i],
+    })
+}
+
 /// Visits the components of some parts with the numbers that a code, of which `nibble` tells, has for them.
 fn for_each_number(
     parts: &[CodedPart<'_>],
@@ -176,11 +185,7 @@ fn estimates_are_the_same_bits_everywhere_and_near_the_products() {
         [300, 300, 600],
     ] {
         let components = lens.map(|len| random.floats(len));
-        let parts: [CodedPart<'_>; 3] = std::array::from_fn(|i| CodedPart {
-            components: &components[i],
-            bits: [4, 2, 1][i],
-            step: [2.0 / 15.0, 0.3, 0.5][i],
-        });
+        let parts = parts_of(&components);
         let count = parts.iter().map(CodedPart::tables).sum::<usize>().next_multiple_of(2);
         let mut block: Vec<u8> = (0..16 * count).map(|_| random.bits() as u8).collect();
         let mut factors: Vec<[f32; 2]> = (0..32).map(|_| [random.float(), 1.0 + random.float()]).collect();
@@ -244,11 +249,7 @@ fn estimates_of_single_codes_are_the_same_bits_everywhere_and_near_the_products(
         [300, 300, 600],
     ] {
         let components = lens.map(|len| random.floats(len));
-        let parts: [CodedPart<'_>; 3] = std::array::from_fn(|i| CodedPart {
-            components: &components[i],
-            bits: [4, 2, 1][i],
-            step: [2.0 / 15.0, 0.3, 0.5][i],
-        });
+        let parts = parts_of(&components);
         let nibbles: usize = parts.iter().map(CodedPart::tables).sum();
         let bytes = nibbles.div_ceil(2);
         // What is between codes is of no weight.

@@ -88,7 +88,9 @@ impl Built {
         let probes = Probes::draw(rows, &self.slots(), &self.exact, metric, seed, pool);
         self.learned.read = probes.measure(self.trail(None), pool);
         let is_worth_it = rows.len() >= GRAPH_MIN && !self.trail(None).takes_little();
-        if !is_worth_it && !shape.wants_graph() {
+        let row_shapes = self.learned.row_shapes(shape, &self.exact);
+        // Before anything is made for building a graph.
+        if row_shapes.is_empty() || !is_worth_it && !shape.wants_graph() {
             return Ok(());
         }
         let material = Material {
@@ -99,7 +101,6 @@ impl Built {
             code_rows,
             lists: &self.learned.lists,
         };
-        let row_shapes = self.learned.row_shapes(shape, &self.exact);
         let Some(draft) = self.best_draft(&material, row_shapes, &probes, pool)? else {
             return Ok(());
         };

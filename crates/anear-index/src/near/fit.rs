@@ -130,15 +130,15 @@ impl<'a> Probes<'a> {
                 break;
             }
         }
-        // Of lists, the steps are as small as may be wished; a slack says little where distances hardly differ.
+        if trail.links.is_none() {
+            return points.map(Curve::of);
+        }
+        // Where distances hardly differ, from one slack to the next is a long way.
         for _ in 0..HALVINGS {
             let halves = steps.windows(2).filter_map(|pair| Step::between(&pair[0], &pair[1]));
-            let halves: Vec<Effort> = halves.filter(|_| trail.links.is_some()).collect();
-            steps.extend(
-                halves
-                    .into_iter()
-                    .map(|half| self.step(trail, of, half, &mut points, pool)),
-            );
+            for half in halves.collect::<Vec<_>>() {
+                steps.push(self.step(trail, of, half, &mut points, pool));
+            }
             steps.sort_by(|a, b| a.level.slack.total_cmp(&b.level.slack));
         }
         points.map(Curve::of)

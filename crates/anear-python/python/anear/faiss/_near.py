@@ -22,8 +22,8 @@ class IndexNear(EngineIndex):
 
     Few vectors are all compared. From some two thousand on it learns by itself what to look at, so there is nothing to
     train. `shape` is `Near` (or `auto`: lists, and a graph where those are not enough), `NearLists`, `NearGraph`,
-    `NearLean` (a graph of some hundred bytes a vector), or `Near2000`: the fastest of these where vectors, codes and links are
-    within so many bytes a vector.
+    `NearLean` (a graph of some hundred bytes a vector), or `Near2000`: a graph only where vectors, codes and links are within
+    so many bytes a vector, and a lean one where the other does not fit.
 
     `recall` is the share of the true neighbors that searches are to find; `visits` and `candidates` say instead how far they
     look, for those who know: 0 leaves it to the recall.

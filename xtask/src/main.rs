@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod neon;
 mod python;
 mod run;
 #[cfg(test)]
@@ -21,6 +22,8 @@ usage: cargo xtask TASK
   test        everything that must hold: format, lints, tidy, unit, doc and integration tests,
               examples, documentation, a minute of changed files, interchange with the real Python packages
   check       the quick part of it: format, lints, tidy
+  neon        the kernels of 64-bit Arm on any machine, emulated: needs qemu-user, gcc-aarch64-linux-gnu
+              and `rustup target add aarch64-unknown-linux-gnu`; `test` runs it where they are installed
   bench       exact search paired with faiss-cpu, then recall and speed beside all peers;
               `bench exact` and `bench peers [ARGUMENTS]` run one of them
 ";
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match task.as_str() {
         "test" => test(),
         "check" => check(),
+        "neon" => neon::test(),
         "bench" => bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
             eprint!("{HELP}");
@@ -103,7 +107,8 @@ fn test() -> Outcome {
         "select",
         "bitmap",
     ];
-    run::if_installed(&["+nightly", "miri"], &pure)
+    run::if_installed(&["+nightly", "miri"], &pure)?;
+    neon::test_if_installed()
 }
 
 /// The wheel in a clean environment, then its tests and types beside the real LangChain.

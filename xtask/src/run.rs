@@ -59,14 +59,18 @@ impl std::fmt::Display for Step {
     }
 }
 
+/// What a tool prints where it is installed and succeeds.
+pub(crate) fn output(tool: &str, args: &[&str]) -> Outcome<String> {
+    let output = Command::new(tool).args(args).current_dir(root()).output();
+    match output.map_err(|error| format!("`{tool}` cannot be started: {error}"))? {
+        output if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        output => Err(format!("`{tool} {}` ended with {}", args.join(" "), output.status)),
+    }
+}
+
 /// Runs a cargo subcommand where it is installed, and says so where it is not.
 pub(crate) fn if_installed(subcommand: &[&str], args: &[&str]) -> Outcome {
-    let version = Command::new("cargo")
-        .args(subcommand)
-        .arg("--version")
-        .current_dir(root())
-        .output();
-    if !version.is_ok_and(|output| output.status.success()) {
+    if output("cargo", &[subcommand, &["--version"]].concat()).is_err() {
         println!("\nNOT RUN: `cargo {}` is not installed", subcommand.join(" "));
         return Ok(());
     }

@@ -23,6 +23,8 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 pub(crate) mod matrix;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod pairs;
 pub(crate) mod sketched;
 

@@ -32,6 +32,14 @@ pub(crate) fn line(at: *const u8) {
     unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+/// As on x86-64.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub(crate) fn line(at: *const u8) {
+    // SAFETY: part of every 64-bit Arm, and a hint may name any address.
+    unsafe { std::arch::asm!("prfm pldl2keep, [{}]", in(reg) at, options(nostack, preserves_flags, readonly)) };
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 pub(crate) fn line(_at: *const u8) {}

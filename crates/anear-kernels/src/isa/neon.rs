@@ -51,16 +51,16 @@ pub(crate) static KERNELS: Kernels = Kernels {
         products: table::<Negated>,
     },
     nearest_entries,
-    estimates: &estimates::SCALAR,
-    estimates_at: bit_weights::scalar,
-    fast_scan: &fast_scan::SCALAR,
+    estimates: &estimates::neon::NEON,
+    estimates_at: bit_weights::neon::estimates_at,
+    fast_scan: &fast_scan::neon::NEON,
     quantize: &quantize::SCALAR,
     grid: &grid::SCALAR,
     bytes: &byte_rows::Entry {
         round: round_row,
         numbers: to_numbers,
-        products: byte_products,
-        squares_at: byte_squares_at,
+        products: byte_rows::neon::products,
+        squares_at: byte_rows::neon::squares_at,
     },
     split: split::Entry {
         run: split_run,
@@ -118,16 +118,6 @@ fn round_row(row: &[f32], code: &mut [u8]) -> Rounded {
 #[target_feature(enable = "neon")]
 fn to_numbers(query: &[f32], numbers: &mut [i16]) -> Whole {
     byte_rows::to_numbers(query, numbers)
-}
-
-#[target_feature(enable = "neon")]
-fn byte_products(numbers: &[i16], codes: &[u8], out: &mut [i32]) {
-    byte_rows::products(numbers, codes, out);
-}
-
-#[target_feature(enable = "neon")]
-fn byte_squares_at(own: &[u8], codes: &[u8], positions: &[u32], out: &mut [i32]) {
-    byte_rows::squares_at(own, codes, positions, out);
 }
 
 #[target_feature(enable = "neon")]

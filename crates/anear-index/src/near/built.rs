@@ -87,7 +87,8 @@ impl Built {
         let metric = self.learned.code.metric();
         let probes = Probes::draw(rows, &self.slots(), &self.exact, metric, seed, pool);
         self.learned.read = probes.measure(self.trail(None), pool);
-        let is_worth_it = rows.len() >= GRAPH_MIN && !self.trail(None).takes_little();
+        let by_lists = self.trail(None);
+        let is_worth_it = rows.len() >= GRAPH_MIN && by_lists.codes_tell() && !by_lists.takes_little();
         let row_shapes = self.learned.row_shapes(shape, &self.exact);
         // Before anything is made for building a graph.
         if row_shapes.is_empty() || !is_worth_it && !shape.wants_graph() {

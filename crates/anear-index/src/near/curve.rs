@@ -3,7 +3,7 @@
 
 use anear_bytes::Cursor;
 
-use super::effort::Effort;
+use super::effort::{By, Effort};
 use crate::{Error, Result};
 
 /// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first.
@@ -44,8 +44,8 @@ impl Curve {
         let above = self.0.partition_point(|point| f64::from(point.recall) < recall);
         let reached = self.0.get(above)?;
         Some(match above.checked_sub(1).map(|below| &self.0[below]) {
-            Some(below) => between(below, reached, recall),
-            None => reached.effort,
+            Some(below) if below.effort.by == reached.effort.by => between(below, reached, recall),
+            _ => reached.effort,
         })
     }
 
@@ -62,13 +62,14 @@ impl Curve {
             out.extend((point.effort.visits as u32).to_le_bytes());
             out.extend((point.effort.candidates as u32).to_le_bytes());
             out.extend(point.effort.slack.to_le_bytes());
+            out.push(point.effort.by as u8);
         }
     }
 
     pub(super) fn load(cursor: &mut Cursor<'_>) -> Result<Self> {
         let count = cursor.u32("number of measured efforts")?;
-        let (points, _) = cursor.items(count.into(), 20, "measured efforts")?.as_chunks::<20>();
-        let number = |point: &[u8; 20], i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| point[4 * i + byte]));
+        let (points, _) = cursor.items(count.into(), 21, "measured efforts")?.as_chunks::<21>();
+        let number = |point: &[u8; 21], i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| point[4 * i + byte]));
         let points: Vec<Point> = points
             .iter()
             .map(|point| Point {
@@ -78,6 +79,11 @@ impl Curve {
                     visits: number(point, 2) as usize,
                     candidates: number(point, 3) as usize,
                     slack: f32::from_bits(number(point, 4)),
+                    by: if point[20] == By::Codes as u8 {
+                        By::Codes
+                    } else {
+                        By::Vectors
+                    },
                 },
             })
             .collect();
@@ -108,6 +114,7 @@ fn between(below: &Point, above: &Point, recall: f64) -> Effort {
         visits: count(below.effort.visits, above.effort.visits),
         slack: mix(below.effort.slack.into(), above.effort.slack.into()) as f32,
         candidates: count(below.effort.candidates, above.effort.candidates),
+        by: above.effort.by,
     }
 }
 
@@ -121,6 +128,7 @@ mod tests {
             visits,
             slack,
             candidates,
+            by: By::Codes,
         };
         Point { recall, effort, cost }
     }
@@ -139,7 +147,8 @@ mod tests {
             Some(Effort {
                 visits: 10,
                 slack: 0.625,
-                candidates: 10
+                candidates: 10,
+                by: By::Codes,
             })
         );
         assert_eq!(curve.effort(1.0), None);

@@ -11,7 +11,7 @@ use anear_kernels::Rows;
 use anear_pool::Pool;
 use anear_quant::{Codes, TransformCode, TransformedQuery};
 
-use super::effort::{Effort, SLACKS};
+use super::effort::{By, Effort, SLACKS};
 use super::links::{Links, RowShape};
 use super::lists::Lists;
 use super::reach::{Reservoir, scan};
@@ -32,6 +32,7 @@ pub(super) const EFFORT: Effort = Effort {
     visits: 64,
     slack: f32::INFINITY,
     candidates: 96,
+    by: By::Codes,
 };
 
 /// Neighbors whose last tells walks how far to go: about as many as a vector is linked to in the end.

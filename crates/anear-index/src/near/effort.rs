@@ -16,6 +16,14 @@ pub(super) const JUMP: usize = 5;
 /// which estimating took 6 and 7 (Zen 4, 340,000 x 100 and 100,000 x 384).
 pub(super) const ALONE: usize = 12;
 
+/// What tells how far the vectors of lists are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Codes,
+    /// The vectors themselves: where codes do not tell neighbors apart, as in small clusters far from each other.
+    Vectors,
+}
+
 /// How far a search looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Effort {
@@ -28,6 +36,8 @@ pub(super) struct Effort {
     pub(super) slack: f32,
     /// Candidates that are compared as they are.
     pub(super) candidates: usize,
+    /// Of walks always codes.
+    pub(super) by: By,
 }
 
 impl Effort {

@@ -1,5 +1,7 @@
 //! The vectors themselves, kept without loss in as few bytes as they take.
 
+use std::ops::Range;
+
 use anear_bytes::AlignedBytes;
 use anear_kernels::{Metric, PackedQuery, Packing, Rows, halves};
 
@@ -183,7 +185,7 @@ impl Exact {
         }
     }
 
-    /// Makes a query ready for [`distances`](Self::distances).
+    /// Makes a query ready for [`distances`](Self::distances) and [`distances_in`](Self::distances_in).
     pub(super) fn prepare(&self, query: &[f32], into: &mut Comparing) {
         let Some(packing) = self.form.packing() else {
             return;
@@ -197,6 +199,18 @@ impl Exact {
             }
         };
         into.packed = Some((self.form, packed));
+    }
+
+    /// The distances of a query to the vectors in a run of slots.
+    pub(super) fn distances_in(&self, query: &[f32], prepared: &Comparing, slots: Range<usize>, out: &mut [f32]) {
+        let bytes = &self.bytes.as_slice()[slots.start * self.row_len()..slots.end * self.row_len()];
+        match (&prepared.packed, self.form) {
+            (Some((_, packed)), Form::Byte | Form::Half) => packed.distances(bytes, out),
+            _ => {
+                let rows = Rows::new(bytemuck::cast_slice(bytes), self.dim).expect("whole vectors");
+                self.metric.distances(query, rows, out);
+            }
+        }
     }
 
     /// The distances of a query to the vectors in these slots.

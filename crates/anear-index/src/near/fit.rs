@@ -6,10 +6,10 @@ use anear_kernels::{IdSelector, Metric, Random, Rows, TopK, scan_batch};
 use anear_pool::Pool;
 
 use super::curve::{Curve, Curves, NEIGHBORS, Point};
-use super::effort::{Effort, SLACKS};
+use super::effort::{By, Effort, SLACKS};
 use super::exact::Exact;
+use super::scratch::Scratch;
 use super::trail::Trail;
-use super::walk::Scratch;
 use crate::flat::{on_pool, parts};
 
 /// Candidates that are compared as they are, for each of these.
@@ -23,6 +23,9 @@ const WALK_MAX: usize = 640;
 
 /// More than this was never asked for, and is not measured.
 const ENOUGH: f64 = 0.9995;
+
+/// Where no reading of codes has this recall, they do not tell neighbors apart, and what reading vectors has is measured, too.
+const TOLD_APART: f32 = 0.99;
 
 /// Recalls beyond this are asked for; where two levels of walks are this far apart there, the middle is measured, too, and so
 /// on. By inner product, where lengths differ by orders of magnitude, .9 was asked for and .83 found without.
@@ -121,27 +124,48 @@ impl<'a> Probes<'a> {
     fn curves<const N: usize>(&self, trail: Trail<'_>, of: [usize; N], enough: f64, pool: Option<&Pool>) -> [Curve; N] {
         let mut points = [const { Vec::new() }; N];
         let most = CANDIDATES[of[N - 1]];
+        let most = most[most.len() - 1];
+        let mut measure = |levels| self.steps(trail, of, levels, enough, &mut points, pool);
+        match trail.links {
+            Some(_) => {
+                let mut steps = measure(walks(most));
+                // Where distances hardly differ, from one slack to the next is a long way.
+                for _ in 0..HALVINGS {
+                    let halves = steps.windows(2).filter_map(|pair| Step::between(&pair[0], &pair[1]));
+                    steps.extend(measure(halves.collect()));
+                    steps.sort_by(|a, b| a.level.slack.total_cmp(&b.level.slack));
+                }
+            }
+            None => {
+                let steps = measure(reads(trail, most, By::Codes));
+                if steps.iter().all(|step| step.reached < TOLD_APART) {
+                    measure(reads(trail, most, By::Vectors));
+                }
+            }
+        }
+        points.map(Curve::of)
+    }
+
+    /// Measures levels, the smaller first, up to a recall.
+    fn steps<const N: usize>(
+        &self,
+        trail: Trail<'_>,
+        of: [usize; N],
+        levels: Vec<Effort>,
+        enough: f64,
+        points: &mut [Vec<Point>; N],
+        pool: Option<&Pool>,
+    ) -> Vec<Step> {
         let mut steps = Vec::new();
-        for level in levels(trail, most[most.len() - 1]) {
-            let step = self.step(trail, of, level, &mut points, pool);
+        for level in levels {
+            let step = self.step(trail, of, level, points, pool);
             let is_last = f64::from(step.reached) >= enough || trail.links.is_some() && step.visits > WALK_MAX;
             steps.push(step);
             if is_last {
                 break;
             }
         }
-        if trail.links.is_none() {
-            return points.map(Curve::of);
-        }
-        // Where distances hardly differ, from one slack to the next is a long way.
-        for _ in 0..HALVINGS {
-            let halves = steps.windows(2).filter_map(|pair| Step::between(&pair[0], &pair[1]));
-            for half in halves.collect::<Vec<_>>() {
-                steps.push(self.step(trail, of, half, &mut points, pool));
-            }
-            steps.sort_by(|a, b| a.level.slack.total_cmp(&b.level.slack));
-        }
-        points.map(Curve::of)
+        steps
     }
 
     /// Measures one level, with each number of candidates.
@@ -227,7 +251,7 @@ impl<'a> Probes<'a> {
         learned.prepare(query, scratch);
         match trail.ground() {
             Some(ground) => scratch.walk(ground, neighbors, effort, Some(probe.slot), |_| true),
-            None => scratch.read(&learned.lists, &learned.codes, effort, |slot| slot != probe.slot),
+            None => scratch.read(trail.reading(query, effort), |slot| slot != probe.slot),
         }
         scratch.measure(exact, query);
     }
@@ -294,17 +318,29 @@ fn limits(
     limits.collect()
 }
 
-/// Efforts to measure, from small to large.
-fn levels(trail: Trail<'_>, candidates: usize) -> Vec<Effort> {
-    let effort = |visits, slack| Effort {
-        visits,
+/// Walks to measure, from short to long.
+fn walks(candidates: usize) -> Vec<Effort> {
+    let walk = |slack| Effort {
+        visits: WALK_MAX,
         slack,
         candidates,
+        by: By::Codes,
     };
-    if trail.links.is_some() {
-        return SLACKS.map(|slack| effort(WALK_MAX, slack)).into();
-    }
-    let all = trail.learned.lists.len();
+    SLACKS.map(walk).into()
+}
+
+/// How many lists to read, from few to many; where vectors are read, no more than half: comparing all takes little longer.
+fn reads(trail: Trail<'_>, candidates: usize, by: By) -> Vec<Effort> {
+    let all = match by {
+        By::Codes => trail.learned.lists.len(),
+        By::Vectors => trail.learned.lists.len().div_ceil(2),
+    };
     let some = LISTS_READ.into_iter().take_while(|visits| *visits < all);
-    some.chain([all]).map(|visits| effort(visits, 0.0)).collect()
+    let read = |visits| Effort {
+        visits,
+        slack: 0.0,
+        candidates,
+        by,
+    };
+    some.chain([all]).map(read).collect()
 }

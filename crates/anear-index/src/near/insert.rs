@@ -8,9 +8,9 @@ use super::Near;
 use super::draft::{EFFORT, leads_to, pruned_and_filled};
 use super::exact::Exact;
 use super::learned::Learned;
+use super::scratch::Scratch;
 use super::space::height;
 use super::trail::Trail;
-use super::walk::Scratch;
 use crate::Result;
 use crate::graph::walk::Reached;
 

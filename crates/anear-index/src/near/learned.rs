@@ -8,8 +8,8 @@ use super::curve::Curves;
 use super::exact::Exact;
 use super::links::{Ends, Links, RowShape};
 use super::lists::Lists;
+use super::scratch::Scratch;
 use super::space::{lengthen, offset};
-use super::walk::Scratch;
 
 /// Links of a vector, of which that is taken which reads fewer bytes: with 32, word embeddings (GloVe, 340,000 x 100) need
 /// two and a half times as many visits for a recall of 0.95, sentence embeddings (100,000 x 384) one and a half.

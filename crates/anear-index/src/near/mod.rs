@@ -2,15 +2,16 @@
 //!
 //! Few vectors are all compared. Once there are [`LEARNED_MIN`] of them, transform codes are learned, which spend bits on
 //! what tells vectors apart ([`TransformCode`](anear_quant::TransformCode)); candidates found by these codes are compared
-//! as they are. Codes lie in lists around centroids. Where reading the nearest lists takes too long for a recall of 0.95,
-//! there is a graph over the vectors besides. What recall an effort has is measured when all this is built, on vectors of
+//! as they are. Codes lie in lists around centroids; where they do not tell neighbors apart, lists are read vector by
+//! vector. Where reading the nearest lists takes too long for a recall of 0.95, there is a graph over the vectors besides.
+//! What recall an effort has is measured when all this is built, on vectors of
 //! the index's own.
 //!
 //! The way in: `built.rs`, with `choose.rs` (the code), `partition.rs` (lists), `draft.rs` (a graph, of vectors compared as
 //! `space.rs` says), `fit.rs` (what recall efforts have); vectors that come later: `insert.rs`. What there is then:
 //! `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a lean graph), `curve.rs`. The way
-//! out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), `walk.rs`, `reach.rs`. Files:
-//! `persist.rs`.
+//! out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), and in `scratch.rs`, where all searches
+//! work, `walk.rs` or `read.rs`, with `reach.rs`. Files: `persist.rs`.
 
 use std::any::Any;
 use std::fmt;
@@ -24,6 +25,7 @@ use anear_quant::Training;
 
 use self::built::{Built, GRAPH_MIN};
 use self::curve::RECALL;
+use self::effort::By;
 use self::exact::Exact;
 use self::ids::Ids;
 use self::learned::Learned;
@@ -52,6 +54,8 @@ mod lists;
 mod partition;
 pub(crate) mod persist;
 mod reach;
+mod read;
+mod scratch;
 mod search;
 mod slot_codes;
 mod space;
@@ -287,10 +291,13 @@ impl Near {
             None if learned.links.is_some() => ("lists, as walks over the graph did not reach it".into(), "lists"),
             None => (self.without_graph(learned), "lists"),
         };
+        let compared = match effort.by {
+            By::Codes => format!("{} candidates", effort.candidates),
+            By::Vectors => "all vectors in them".into(),
+        };
         format!(
-            "{code}; {way}: for a recall of {recall} {} {what} and {} candidates{}",
+            "{code}; {way}: for a recall of {recall} {} {what} and {compared}{}",
             effort.visits,
-            effort.candidates,
             self.told()
         )
     }
@@ -316,6 +323,7 @@ impl Near {
             _ if learned.lists.listed() < GRAPH_MIN => {
                 format!("lists alone, as there were fewer than {GRAPH_MIN} vectors when they were made")
             }
+            _ if !self.along_lists(learned).codes_tell() => "lists alone, as codes do not tell neighbors apart".into(),
             _ if self.along_lists(learned).takes_little() => "lists alone, as little of them has to be read".into(),
             _ if learned.walk[0].is_empty() => "lists alone until everything is built anew".into(),
             _ => format!("lists alone, as walks over a graph save nothing at a recall of {RECALL}"),

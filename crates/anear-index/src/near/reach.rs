@@ -5,6 +5,7 @@ use std::ops::Range;
 use anear_kernels::{EstimateTables, prefetch};
 use anear_quant::{BLOCK_LEN, Codes};
 
+use super::exact::{Comparing, Exact};
 use crate::graph::walk::Reached;
 
 /// The `keep` nearest of what was pushed, and some more.
@@ -88,6 +89,28 @@ pub(super) fn scan_each(
             let lane = left.trailing_zeros() as usize;
             left &= left - 1;
             push(into, estimates[lane], (first + lane) as u32);
+        }
+    }
+}
+
+/// Hands how far the vectors in these slots are from a query to `push`, those that are too far for `into` left out.
+pub(super) fn compare_each(
+    exact: &Exact,
+    query: &[f32],
+    prepared: &Comparing,
+    slots: Range<usize>,
+    into: &mut Reservoir,
+    mut push: impl FnMut(&mut Reservoir, f32, u32),
+) {
+    let mut distances = [0.0; 2 * BLOCK_LEN];
+    for start in slots.clone().step_by(distances.len()) {
+        let some = start..slots.end.min(start + distances.len());
+        let distances = &mut distances[..some.len()];
+        exact.distances_in(query, prepared, some.clone(), distances);
+        for (slot, distance) in some.zip(distances) {
+            if *distance < into.bound() {
+                push(into, *distance, slot as u32);
+            }
         }
     }
 }

@@ -3,10 +3,11 @@
 use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 
 use super::curve::{Curves, NEIGHBORS};
-use super::effort::{Effort, JUMP};
+use super::effort::{By, Effort, JUMP};
 use super::learned::Learned;
+use super::read::Among;
+use super::scratch::Scratch;
 use super::trail::{LISTS_MORE, Trail};
-use super::walk::{Among, Scratch};
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
 use crate::idle::Idle;
@@ -103,6 +104,7 @@ impl Near {
                 visits: said(visits, effort.map(|effort| effort.visits))?,
                 slack,
                 candidates: said(candidates, effort.map(|effort| effort.candidates))?.max(request.k),
+                by: effort.map_or(By::Codes, |effort| effort.by),
             })
         };
         let selected = match request.selector {
@@ -269,8 +271,8 @@ impl Near {
             }
             None => {
                 match among {
-                    None => scratch.read(&learned.lists, &learned.codes, effort, |_| true),
-                    Some(among) => scratch.read_among(&learned.lists, &learned.codes, effort, among, is_answer),
+                    None => scratch.read(trail.reading(query, effort), |_| true),
+                    Some(among) => scratch.read_among(trail.reading(query, effort), among, is_answer),
                 }
                 (effort.candidates, scratch.read_past(k))
             }

@@ -18,16 +18,25 @@ const BUILT: [NearShape; 3] = [NearShape::Lists, NearShape::Graph, NearShape::Le
 
 /// Vectors around some middles, as those of real things are.
 fn clustered(seed: u64, len: usize) -> Vec<f32> {
+    around(64, 1.0, 0.4, seed, len)
+}
+
+/// Vectors around few middles far from each other: next to that, codes do not tell how far neighbors are.
+fn far_clustered(seed: u64, len: usize) -> Vec<f32> {
+    around(20, 60.0, 1.5, seed, len)
+}
+
+fn around(count: usize, apart: f64, within: f64, seed: u64, len: usize) -> Vec<f32> {
     let mut middles = Random::new(99);
-    let middles: Vec<f32> = (0..64 * DIM).map(|_| middles.normal() as f32).collect();
+    let middles: Vec<f32> = (0..count * DIM).map(|_| (apart * middles.normal()) as f32).collect();
     let mut random = Random::new(seed);
     let mut vectors = Vec::with_capacity(len * DIM);
     for _ in 0..len {
-        let middle = random.below(64) * DIM;
+        let middle = random.below(count) * DIM;
         vectors.extend(
             middles[middle..middle + DIM]
                 .iter()
-                .map(|x| x + 0.4 * random.normal() as f32),
+                .map(|x| x + (within * random.normal()) as f32),
         );
     }
     vectors
@@ -83,6 +92,35 @@ fn a_recall_that_is_asked_for_is_reached_in_every_shape_and_metric() {
             assert!(many > 0.93, "{shape:?} by {metric}: {many} of 150");
         }
     }
+}
+
+#[test]
+fn neighbors_that_codes_do_not_tell_apart_are_told_apart_by_vectors() {
+    let wholes = |numbers: Vec<f32>| {
+        numbers
+            .into_iter()
+            .map(|x| (x + 120.0).clamp(0.0, 255.0).round())
+            .collect()
+    };
+    let [base, queries] = [(1, LEN), (2, 300)].map(|(seed, len)| far_clustered(seed, len));
+    for [base, queries] in [[wholes(base.clone()), wholes(queries.clone())], [base, queries]] {
+        let mut index = index(NearShape::Lists, Metric::L2, &base);
+        for wanted in [0.9, 0.95, 0.99] {
+            let request = SearchRequest::new(K).with("recall", wanted);
+            let got = recall(&index, &queries, &request);
+            assert!(got > wanted - 0.015, "{got} for {wanted}");
+            assert!(visits(&index, &queries, &request) < 20.0, "{}", index.explain());
+        }
+        let again = from_bytes(&to_bytes(&index)).unwrap();
+        let found = |index: &dyn VectorIndex| index.search(rows(&queries), &SearchRequest::new(K)).unwrap();
+        assert_eq!(found(&*again), found(&index));
+        index.add(rows(&far_clustered(3, 200))).unwrap();
+        let got = recall(&index, &queries, &SearchRequest::new(K));
+        assert!(got > 0.94, "{got} with vectors that came since");
+    }
+    let index = index(NearShape::Auto, Metric::L2, &far_clustered(1, 3 * LEN));
+    let why = "codes do not tell neighbors apart: for a recall of 0.95";
+    assert!(index.explain().contains(why), "{}", index.explain());
 }
 
 #[test]
@@ -412,6 +450,7 @@ fn what_is_gone_around_a_query_hides_nothing_behind_it() {
     for (base, shape) in [
         (clustered(1, LEN), NearShape::Lists),
         (noisy.clone(), NearShape::Lists),
+        (far_clustered(1, LEN), NearShape::Lists),
         (clustered(1, LEN), NearShape::Graph),
         (noisy, NearShape::Graph),
     ] {

@@ -1,10 +1,11 @@
 //! A way through what was built, and what it costs.
 
 use super::curve::RECALL;
-use super::effort::{Effort, JUMP};
+use super::effort::{By, Effort, JUMP};
 use super::exact::Exact;
 use super::learned::Learned;
 use super::links::Links;
+use super::read::Reading;
 use super::walk::Ground;
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
@@ -31,9 +32,10 @@ impl<'a> Trail<'a> {
     pub(super) fn cost(&self, effort: Effort) -> f32 {
         let learned = self.learned;
         let begin = learned.lists.len() * learned.code.code_len();
-        let visit = match self.links {
-            Some(links) => links.shape().cost(),
-            None => learned.lists.mean_len() * learned.code.code_len(),
+        let visit = match (self.links, effort.by) {
+            (Some(links), _) => links.shape().cost(),
+            (None, By::Codes) => learned.lists.mean_len() * learned.code.code_len(),
+            (None, By::Vectors) => learned.lists.mean_len() * self.exact.row_len(),
         };
         let candidate = self.exact.row_len() * JUMP;
         begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
@@ -45,6 +47,12 @@ impl<'a> Trail<'a> {
         self.links.is_none() && effort.is_some_and(|effort| self.cost(effort) <= READ_MAX)
     }
 
+    /// Whether codes tell neighbors apart: else walks do not find them either.
+    pub(super) fn codes_tell(&self) -> bool {
+        let effort = self.learned.read[0].effort(RECALL);
+        effort.is_none_or(|effort| effort.by == By::Codes)
+    }
+
     /// What walks go over, where there are links.
     pub(super) fn ground(&self) -> Option<Ground<'a>> {
         self.links.map(|links| Ground {
@@ -52,5 +60,16 @@ impl<'a> Trail<'a> {
             lists: &self.learned.lists,
             code: &self.learned.code,
         })
+    }
+
+    /// What lists are read for a query.
+    pub(super) fn reading(&self, query: &'a [f32], effort: Effort) -> Reading<'a> {
+        Reading {
+            lists: &self.learned.lists,
+            codes: &self.learned.codes,
+            exact: self.exact,
+            query,
+            effort,
+        }
     }
 }

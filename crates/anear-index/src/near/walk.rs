@@ -1,23 +1,17 @@
-//! Finding candidates: by a walk over the graph, or by reading the nearest lists.
-
-use std::ops::Range;
+//! Finding candidates by a walk over the graph.
 
 use anear_kernels::prefetch;
-use anear_quant::{BLOCK_LEN, Codes, TransformCode, TransformedQuery};
+use anear_quant::{BLOCK_LEN, TransformCode, TransformedQuery};
 
 use super::effort::Effort;
-use super::exact::{Comparing, Exact};
 use super::links::Links;
 use super::lists::Lists;
-use super::reach::{Reservoir, scan_each};
+use super::reach::Reservoir;
 use super::slot_codes::SlotCodes;
 use crate::graph::walk::{Beam, Reached, Seen, marked};
 
 /// Where a walk begins: the nearest of the lists' middles. One would do for most queries; the others cost nothing.
 const ENTRIES: usize = 8;
-
-/// A filter that accepts less than this, of what it accepts elsewhere, near the query has to do with the query.
-const LESS: f32 = 0.25;
 
 /// A graph, where walks over it begin, and what tells how far they are from their goal.
 #[derive(Clone, Copy, Debug)]
@@ -192,40 +186,6 @@ impl<'a, A: Fn(u32) -> bool> Walk<'a, A> {
     }
 }
 
-/// What is an answer among all there is: what a filter admits, and was not removed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Among {
-    share: f32,
-    /// Where more that is none is nearer than the last answer, a filter, or what was removed, has to do with the query: then
-    /// answers are among many that are as far, and a search that is made for the nearest finds few of them.
-    nearer_max: Option<usize>,
-}
-
-impl Among {
-    /// So many answers among all, of which so many are looked for.
-    pub(super) fn of(answers: usize, all: usize, neighbors: usize) -> Self {
-        let share = answers as f32 / all.max(1) as f32;
-        let usual = neighbors as f32 * (1.0 - share) / share;
-        Self {
-            share,
-            nearer_max: Some(((usual / LESS) as usize).saturating_add(neighbors / 2)),
-        }
-    }
-
-    /// As far from the query as they may be.
-    pub(super) fn anywhere(self) -> Self {
-        Self {
-            nearer_max: None,
-            ..self
-        }
-    }
-
-    /// Whether no more than may be is nearer.
-    pub(super) fn admits(self, nearer: usize) -> bool {
-        self.nearer_max.is_none_or(|most| nearer <= most)
-    }
-}
-
 /// The memory of a walk.
 #[derive(Debug, Default)]
 pub(super) struct WalkMemory {
@@ -235,158 +195,4 @@ pub(super) struct WalkMemory {
     /// Ends of links that were not seen before, and how far they seem.
     ends: Vec<u32>,
     estimates: Vec<f32>,
-}
-
-/// The memory of a search, kept from one to the next.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    pub(super) query: TransformedQuery,
-    /// The query that it is made of.
-    pub(super) lengthened: Vec<f32>,
-    /// What makes its estimates squared distances.
-    pub(super) offset: f32,
-    /// Lists that the last search read, or rows of the graph.
-    pub(super) visits: usize,
-    comparing: Comparing,
-    walk: WalkMemory,
-    reservoir: Reservoir,
-    /// What is no answer.
-    refused: Reservoir,
-    lists: Reservoir,
-    /// Candidates, and then how far they are.
-    pub(super) slots: Vec<u32>,
-    pub(super) distances: Vec<f32>,
-}
-
-impl Scratch {
-    /// Candidates by a walk, nearest first by their estimates.
-    pub(super) fn walk(
-        &mut self,
-        ground: Ground<'_>,
-        neighbors: usize,
-        effort: Effort,
-        without: Option<u32>,
-        accepts: impl Fn(u32) -> bool,
-    ) {
-        let goal = Goal {
-            query: &mut self.query,
-            offset: self.offset,
-            neighbors,
-            effort,
-            without,
-        };
-        self.visits = walk(ground, goal, accepts, &mut self.walk);
-        let found = self.walk.beam.found().take(effort.candidates);
-        self.slots.clear();
-        self.slots.extend(found.map(|reached| reached.slot()));
-    }
-
-    /// How much that is no answer the last walk came past on its way to `k` answers.
-    pub(super) fn walked_past(&self, k: usize) -> usize {
-        self.walk.beam.refused_before(k)
-    }
-
-    /// Candidates from the nearest lists and from what is in none, nearest first by their estimates.
-    pub(super) fn read(&mut self, lists: &Lists, codes: &Codes, effort: Effort, accepts: impl Fn(u32) -> bool) {
-        self.begin(effort, codes, 0);
-        self.visits = effort.visits.min(lists.len());
-        self.choose_lists(lists, self.visits);
-        for at in 0..self.visits {
-            self.scan(codes, lists.slots(self.lists.kept()[at].slot()), &accepts);
-        }
-        self.finish(lists, codes, accepts);
-    }
-
-    /// As [`read`](Self::read), and more lists, until as many answers were read as there would be if all were answers.
-    /// Where answers are far fewer near the query than elsewhere, these lists say little of what is nearest, and nothing is
-    /// found.
-    pub(super) fn read_among(
-        &mut self,
-        lists: &Lists,
-        codes: &Codes,
-        effort: Effort,
-        among: Among,
-        accepts: impl Fn(u32) -> bool,
-    ) {
-        self.begin(effort, codes, among.nearer_max.unwrap_or(0));
-        self.choose_lists(lists, lists.len());
-        let (mut read, mut answers, mut wanted) = (0, 0, usize::MAX);
-        for at in 0..lists.len() {
-            let slots = lists.slots(self.lists.kept()[at].slot());
-            read += slots.len();
-            answers += slots.clone().filter(|slot| accepts(*slot as u32)).count();
-            self.visits = at + 1;
-            self.scan(codes, slots, &accepts);
-            if self.visits < effort.visits {
-                continue;
-            }
-            // Lists near to queries are longer than others: so many are counted, and not as long as lists are on average.
-            wanted = wanted.min(read);
-            if among.nearer_max.is_some() && (answers as f32) < LESS * among.share * read as f32 {
-                self.slots.clear();
-                return;
-            }
-            if answers >= wanted {
-                break;
-            }
-        }
-        self.finish(lists, codes, accepts);
-    }
-
-    /// How much that is no answer is nearer than the last of `k` answers that were read last, as far as account was kept of it.
-    pub(super) fn read_past(&self, k: usize) -> usize {
-        let last = self.reservoir.kept().get(k.saturating_sub(1));
-        let nearer = self.refused.kept().iter();
-        nearer
-            .filter(|refused| last.is_some_and(|last| *refused < last))
-            .count()
-    }
-
-    /// Makes ready for reading, with account of so much that is no answer.
-    fn begin(&mut self, effort: Effort, codes: &Codes, refused: usize) {
-        self.reservoir.begin(effort.candidates.min(codes.len()));
-        self.refused.begin(refused.saturating_add(1).min(codes.len()));
-    }
-
-    fn choose_lists(&mut self, lists: &Lists, count: usize) {
-        lists.nearest(self.query.tables(), count, &mut self.lists);
-    }
-
-    fn scan(&mut self, codes: &Codes, slots: Range<usize>, accepts: impl Fn(u32) -> bool) {
-        let refused = &mut self.refused;
-        scan_each(
-            self.query.tables(),
-            codes,
-            slots,
-            &mut self.reservoir,
-            |answers, distance, slot| match accepts(slot) {
-                true => answers.push(distance, slot),
-                false => refused.push(distance, slot),
-            },
-        );
-    }
-
-    /// Reads what is in no list; then nearest first.
-    fn finish(&mut self, lists: &Lists, codes: &Codes, accepts: impl Fn(u32) -> bool) {
-        self.scan(codes, lists.listed()..codes.len(), accepts);
-        self.refused.settle();
-        self.reservoir.settle();
-        self.reservoir.sort();
-        self.slots.clear();
-        let kept = self.reservoir.kept().iter();
-        self.slots.extend(kept.map(|reached| reached.slot()));
-    }
-
-    /// Compares the candidates with the query as they are.
-    pub(super) fn measure(&mut self, exact: &Exact, query: &[f32]) {
-        exact.prepare(query, &mut self.comparing);
-        self.measure_prepared(exact, query);
-    }
-
-    /// As [`measure`](Self::measure), with the query of the last time.
-    pub(super) fn measure_prepared(&mut self, exact: &Exact, query: &[f32]) {
-        self.distances.clear();
-        self.distances.resize(self.slots.len(), 0.0);
-        exact.distances(query, &mut self.comparing, &self.slots, &mut self.distances);
-    }
 }

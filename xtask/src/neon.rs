@@ -8,7 +8,7 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 const LINKER: &str = "aarch64-linux-gnu-gcc";
 const EMULATOR: &str = "qemu-aarch64";
 
-/// Every test of the kernels, on NEON.
+/// Every unit and integration test of the kernels, on NEON.
 pub(crate) fn test() -> Outcome {
     available()?;
     cargo(&[

@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::{AHEAD, CHUNK, code_at};
-use crate::prefetch::prefetch;
+use crate::{isa::neon::load_bytes, prefetch::prefetch};
 
 /// Bytes that a register holds.
 const BYTES: usize = 16;
@@ -34,7 +34,7 @@ fn product(numbers: &[i16], code: &[u8]) -> i32 {
         for (totals, (numbers, bytes)) in totals.as_chunks_mut::<2>().0.iter_mut().zip(halves) {
             // SAFETY: `numbers` is 32 readable bytes, and the load needs no alignment.
             let int16x8x2_t(first, second) = unsafe { vld1q_s16_x2(numbers.as_ptr()) };
-            let bytes = load(bytes);
+            let bytes = load_bytes(bytes);
             let widened = [vmovl_u8(vget_low_u8(bytes)), vmovl_high_u8(bytes)].map(|half| vreinterpretq_s16_u16(half));
             for (numbers, bytes) in [first, second].into_iter().zip(widened) {
                 totals[0] = vmlal_s16(totals[0], vget_low_s16(numbers), vget_low_s16(bytes));
@@ -54,18 +54,11 @@ fn square(own: &[u8], code: &[u8]) -> i32 {
     for (own, code) in own.as_chunks::<CHUNK>().0.iter().zip(code.as_chunks::<CHUNK>().0) {
         let halves = own.as_chunks().0.iter().zip(code.as_chunks().0);
         for (total, (own, code)) in totals.iter_mut().zip(halves) {
-            let apart = vabdq_u8(load(own), load(code));
+            let apart = vabdq_u8(load_bytes(own), load_bytes(code));
             let low = vget_low_u8(apart);
             *total = vpadalq_u16(*total, vmull_u8(low, low));
             *total = vpadalq_u16(*total, vmull_high_u8(apart, apart));
         }
     }
     vaddvq_u32(vaddq_u32(totals[0], totals[1])) as i32
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-fn load(from: &[u8; BYTES]) -> uint8x16_t {
-    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
-    unsafe { vld1q_u8(from.as_ptr()) }
 }

@@ -19,6 +19,10 @@ use super::fast_scan::{BYTE, ENTRIES, LEN};
 /// Bytes of the two floats behind the numbers of a code.
 pub(super) const FACTORS: usize = 2 * size_of::<f32>();
 
+/// Tables whose entries add up to 16 bits at most.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const TABLES_MAX: usize = 256;
+
 /// Estimates on one instruction set.
 pub(crate) struct Entry {
     /// Adds up how far the entries of a part's tables are from 0 at most.

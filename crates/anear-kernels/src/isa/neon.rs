@@ -302,3 +302,10 @@ impl Fused for Neon {
         unsafe { vmaxq_f32(a, b) }
     }
 }
+
+#[inline]
+#[target_feature(enable = "neon")]
+pub(crate) fn load_bytes(from: &[u8; 16]) -> uint8x16_t {
+    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
+    unsafe { vld1q_u8(from.as_ptr()) }
+}

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{CodedPart, Entries, Entry, EstimateTables, LEN, Reach};
+use super::{CodedPart, Entries, Entry, EstimateTables, LEN, Reach, TABLES_MAX};
 use crate::codes::fast_scan::{ENTRIES, avx2::accumulate};
 
 pub(crate) static AVX2: Entry = Entry {
@@ -10,9 +10,6 @@ pub(crate) static AVX2: Entry = Entry {
     round,
     estimates,
 };
-
-/// Tables whose entries add up to 16 bits at most.
-const TABLES_MAX: usize = 256;
 
 #[target_feature(enable = "avx2,fma")]
 fn reach(part: &CodedPart<'_>, into: &mut Reach) {

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{CodedPart, Entries, Entry, EstimateTables, LEN, WHOLE};
+use super::{CodedPart, Entries, Entry, EstimateTables, LEN, TABLES_MAX, WHOLE};
 use crate::codes::fast_scan::{
     ENTRIES,
     neon::{accumulate, mask_of, narrow},
@@ -13,9 +13,6 @@ pub(crate) static NEON: Entry = Entry {
     round,
     estimates,
 };
-
-/// Tables whose entries add up to 16 bits at most.
-const TABLES_MAX: usize = 256;
 
 /// Floats of a register.
 const LANES: usize = 4;

@@ -3,6 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::{FastScan, LEN};
+use crate::isa::neon::load_bytes;
 
 pub(crate) static NEON: FastScan = FastScan {
     sums,
@@ -12,6 +13,9 @@ pub(crate) static NEON: FastScan = FastScan {
 
 /// Bytes that a register holds.
 type Bytes = [u8; 16];
+
+/// The bit of each byte in the byte that eight of them share.
+pub(in crate::codes) const BITS: Bytes = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
 
 #[target_feature(enable = "neon")]
 fn sums(tables: &[u8], block: &[u8]) -> [u16; LEN] {
@@ -45,7 +49,7 @@ pub(in crate::codes) fn accumulate(tables: &[Bytes], block: &[Bytes]) -> [uint16
     let mut both = [vdupq_n_u16(0); 2];
     let mut odd = [vdupq_n_u16(0); 2];
     for (table, codes) in tables.iter().zip(block) {
-        let (table, codes) = (load(table), load(codes));
+        let (table, codes) = (load_bytes(table), load_bytes(codes));
         let groups = [vandq_u8(codes, vdupq_n_u8(15)), vshrq_n_u8::<4>(codes)];
         for (i, group) in groups.into_iter().enumerate() {
             let entries = vreinterpretq_u16_u8(vqtbl1q_u8(table, group));
@@ -68,16 +72,9 @@ pub(in crate::codes) fn narrow(first: uint16x8_t, second: uint16x8_t) -> uint8x1
 #[inline]
 #[target_feature(enable = "neon")]
 pub(in crate::codes) fn mask_of(bytes: [uint8x16_t; 2]) -> u32 {
-    let own = load(&[1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128]);
+    let own = load_bytes(&BITS);
     let [first, second] = bytes.map(|bytes| vandq_u8(bytes, own));
     let twos = vpaddq_u8(first, second);
     let fours = vpaddq_u8(twos, twos);
     vgetq_lane_u32::<0>(vreinterpretq_u32_u8(vpaddq_u8(fours, fours)))
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-pub(in crate::codes) fn load(from: &Bytes) -> uint8x16_t {
-    // SAFETY: `from` is 16 readable bytes, and the load needs no alignment.
-    unsafe { vld1q_u8(from.as_ptr()) }
 }

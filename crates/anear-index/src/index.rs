@@ -219,14 +219,15 @@ pub trait AddWithIds {
 
 /// An index that forgets.
 pub trait Remove {
-    /// Removes the vectors whose ids are selected; returns how many. Ids that are not there are no error.
+    /// Removes the vectors whose ids are selected; returns how many (Faiss: `remove_ids`). Ids that are not there are no error.
+    /// The threads of `pool` build anew what an index builds anew then; without it the calling one does.
     ///
     /// Where ids are positions, those behind move up, as in Faiss; see [`VectorIndex::keeps_ids`].
     ///
     /// # Errors
     /// [`anear_quant::Error::OutOfMemory`] when what has to move stands on a mapped file and cannot be copied; nothing is
     /// removed then. Those of the index within, if there is one.
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize>;
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize>;
 }
 
 /// An index that finds everything within a radius.
@@ -292,13 +293,21 @@ pub trait VectorIndexExt: VectorIndex {
             .add_with_ids_on(vectors, ids, None)
     }
 
-    /// [`Remove::remove`].
+    /// [`remove_on`](Self::remove_on) the calling thread.
     ///
     /// # Errors
     /// [`Error::Unsupported`] and those of the ability.
     fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+        self.remove_on(ids, None)
+    }
+
+    /// [`Remove::remove_ids`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] and those of the ability.
+    fn remove_on(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize> {
         let missing = unsupported(self.kind(), "removing");
-        self.as_remove().ok_or(missing)?.remove(ids)
+        self.as_remove().ok_or(missing)?.remove_ids(ids, pool)
     }
 
     /// [`RangeSearch::range_search`].

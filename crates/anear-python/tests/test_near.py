@@ -75,6 +75,9 @@ def test_what_is_no_share_is_refused() -> None:
         index.recall = 1.5
     with pytest.raises(RuntimeError, match="recall must be a share between 0 and 1, got 1.5"):
         index.search(QUERIES, 1, params=anear.SearchParametersNear(recall=1.5))
+    for told in [lambda: setattr(index, "recall", "a"), lambda: anear.SearchParametersNear(recall="a")]:
+        with pytest.raises(RuntimeError, match="recall must be a number, got 'a'"):
+            index.search(QUERIES, 1, params=told())
     with pytest.raises(RuntimeError, match="recall must be a share"):
         anear.ParameterSpace().set_index_parameter(index, "recall", -1)
     with pytest.raises(RuntimeError, match="Near"):

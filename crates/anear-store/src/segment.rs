@@ -179,7 +179,7 @@ impl Part {
         for part in parts {
             let mut kept = part.segment.index.boxed_clone();
             if let Some(live) = part.live_bitmap() {
-                kept.remove(&IdSelector::Not(Box::new(IdSelector::Bitmap(live))))?;
+                kept.remove_on(&IdSelector::Not(Box::new(IdSelector::Bitmap(live))), Some(pool))?;
                 kept.renumber()?;
             }
             match &mut index {

@@ -249,8 +249,8 @@ impl AddWithIds for Cosine {
 }
 
 impl Remove for Cosine {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        self.inner.remove(ids)
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize> {
+        self.inner.remove_on(ids, pool)
     }
 }
 

@@ -250,10 +250,10 @@ impl AddWithIds for IdMap {
 }
 
 impl Remove for IdMap {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize> {
         let removed = self.ids.selected(ids);
         let removed = removed.selector();
-        let count = self.inner.remove(&removed)?;
+        let count = self.inner.remove_on(&removed, pool)?;
         match self.inner.keeps_ids() {
             true => self.ids.vacate(&removed),
             false => self.ids.remove(&removed),

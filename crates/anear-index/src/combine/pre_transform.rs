@@ -307,8 +307,8 @@ impl AddWithIds for PreTransform {
 }
 
 impl Remove for PreTransform {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
-        self.inner.remove(ids)
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize> {
+        self.inner.remove_on(ids, pool)
     }
 }
 

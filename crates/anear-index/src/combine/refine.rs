@@ -386,16 +386,16 @@ impl AddWithIds for Refine {
 }
 
 impl Remove for Refine {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize> {
         if self.refine.memory().mapped == 0 {
-            let removed = self.base.remove(ids)?;
-            self.refine.remove(ids)?;
+            let removed = self.base.remove_on(ids, pool)?;
+            self.refine.remove_on(ids, pool)?;
             return Ok(removed);
         }
         // Either may find no memory for a copy of what it has in a file; a clone shares the file.
         let before = self.refine.boxed_clone();
-        self.refine.remove(ids)?;
-        self.base.remove(ids).inspect_err(|_| self.refine = before)
+        self.refine.remove_on(ids, pool)?;
+        self.base.remove_on(ids, pool).inspect_err(|_| self.refine = before)
     }
 }
 

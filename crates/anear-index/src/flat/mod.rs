@@ -379,7 +379,7 @@ impl Add for Flat {
 }
 
 impl Remove for Flat {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, _pool: Option<&Pool>) -> Result<usize> {
         let len = self.len();
         let kept = IdSelector::Not(Box::new(ids.clone()));
         self.preview = Arc::default();

@@ -335,7 +335,7 @@ impl Add for Hnsw {
 }
 
 impl Remove for Hnsw {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, _pool: Option<&Pool>) -> Result<usize> {
         // As many as an insertion links, as long as there is room.
         remove::remove(&mut self.linked, ids, self.ef_construction)
     }

@@ -452,7 +452,7 @@ impl AddWithIds for Ivf {
 }
 
 impl Remove for Ivf {
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, _pool: Option<&Pool>) -> Result<usize> {
         self.lists.remove(ids)
     }
 }

@@ -14,7 +14,7 @@ use super::learned::{Learned, Strangers};
 use super::links::{Links, RowShape};
 use super::partition::Partition;
 use super::space::{Space, longest, typical};
-use super::trail::{LISTS_MORE, Trail};
+use super::trail::Trail;
 use crate::Result;
 
 /// Vectors that codes are learned from.
@@ -142,11 +142,11 @@ impl Built {
 
     /// Whether walks take less time than reading lists, or reach what lists do not.
     fn saves_time(&self, links: &Links, walk: &Curves) -> bool {
-        let cost = |trail: Trail<'_>, curves: &Curves| Some(trail.cost(curves[0].effort(RECALL)?));
+        let cost = |trail: Trail<'_>, curves: &Curves| Some(trail.cost_beside_others(curves[0].effort(RECALL)?));
         let by_lists = cost(self.trail(None), &self.learned.read);
         let by_links = cost(self.trail(Some(links)), walk);
         match (by_links, by_lists) {
-            (Some(by_links), Some(by_lists)) => by_links < LISTS_MORE * by_lists,
+            (Some(by_links), Some(by_lists)) => by_links < by_lists,
             (_, by_lists) => by_lists.is_none(),
         }
     }

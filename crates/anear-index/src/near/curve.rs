@@ -49,6 +49,11 @@ impl Curve {
         })
     }
 
+    /// What the best effort that was measured goes by.
+    pub(super) fn by(&self) -> By {
+        self.0.last().map_or(By::Codes, |point| point.effort.by)
+    }
+
     /// Whether nothing was measured.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -66,35 +71,37 @@ impl Curve {
         }
     }
 
-    pub(super) fn load(cursor: &mut Cursor<'_>) -> Result<Self> {
+    /// What [`save`](Self::save) wrote, of efforts that go by one of these.
+    pub(super) fn load(cursor: &mut Cursor<'_>, by: &[By]) -> Result<Self> {
         let count = cursor.u32("number of measured efforts")?;
-        let (points, _) = cursor.items(count.into(), 21, "measured efforts")?.as_chunks::<21>();
-        let number = |point: &[u8; 21], i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| point[4 * i + byte]));
-        let points: Vec<Point> = points
-            .iter()
-            .map(|point| Point {
-                recall: f32::from_bits(number(point, 0)),
-                cost: f32::from_bits(number(point, 1)),
-                effort: Effort {
-                    visits: number(point, 2) as usize,
-                    candidates: number(point, 3) as usize,
-                    slack: f32::from_bits(number(point, 4)),
-                    by: if point[20] == By::Codes as u8 {
-                        By::Codes
-                    } else {
-                        By::Vectors
-                    },
-                },
-            })
-            .collect();
-        let is_sound = |point: &Point| {
-            let Effort { visits, slack, .. } = point.effort;
-            (0.0..=1.0).contains(&point.recall) && point.cost >= 0.0 && visits > 0 && slack.is_finite() && slack > -1.0
-        };
-        if points.iter().all(is_sound) && points.is_sorted_by(|a, b| a.recall < b.recall) {
-            return Ok(Self(points));
+        let (points, _) = cursor.items(count.into(), 21, "measured efforts")?.as_chunks();
+        let points: Option<Vec<Point>> = points.iter().map(|saved| Point::load(saved, by)).collect();
+        let damaged = || Error::Damaged("measured efforts are in no order".into());
+        let points = points.ok_or_else(damaged)?;
+        match points.is_sorted_by(|a, b| a.recall < b.recall) {
+            true => Ok(Self(points)),
+            false => Err(damaged()),
         }
-        Err(Error::Damaged("measured efforts are in no order".into()))
+    }
+}
+
+impl Point {
+    fn load(saved: &[u8; 21], by: &[By]) -> Option<Self> {
+        let number = |i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| saved[4 * i + byte]));
+        let point = Self {
+            recall: f32::from_bits(number(0)),
+            cost: f32::from_bits(number(1)),
+            effort: Effort {
+                visits: number(2) as usize,
+                candidates: number(3) as usize,
+                slack: f32::from_bits(number(4)),
+                by: *by.iter().find(|by| **by as u8 == saved[20])?,
+            },
+        };
+        let Effort { visits, slack, .. } = point.effort;
+        let is_sound =
+            (0.0..=1.0).contains(&point.recall) && point.cost >= 0.0 && visits > 0 && slack.is_finite() && slack > -1.0;
+        is_sound.then_some(point)
     }
 }
 
@@ -157,8 +164,23 @@ mod tests {
         assert!((half.slack - 1.5625).abs() < 1e-3, "{half:?}");
         let mut saved = Vec::new();
         curve.save(&mut saved);
-        assert_eq!(Curve::load(&mut Cursor::new(&saved)).unwrap(), curve);
+        assert_eq!(Curve::load(&mut Cursor::new(&saved), &[By::Codes]).unwrap(), curve);
         saved[4..8].copy_from_slice(&2.0_f32.to_le_bytes());
-        assert!(Curve::load(&mut Cursor::new(&saved)).is_err());
+        assert!(Curve::load(&mut Cursor::new(&saved), &[By::Codes]).is_err());
+    }
+
+    #[test]
+    fn between_codes_and_vectors_there_is_nothing() {
+        let mut points = vec![point(0.9, 10, 160, 1.0), point(0.99, 4, 12, 2.0)];
+        points[1].effort.by = By::Vectors;
+        let curve = Curve::of(points.clone());
+        assert_eq!(curve.effort(0.91), Some(points[1].effort));
+        assert_eq!((curve.effort(0.85), curve.by()), (Some(points[0].effort), By::Vectors));
+        let mut saved = Vec::new();
+        curve.save(&mut saved);
+        assert_eq!(Curve::load(&mut Cursor::new(&saved), &By::ALL).unwrap(), curve);
+        assert!(Curve::load(&mut Cursor::new(&saved), &[By::Codes]).is_err());
+        *saved.last_mut().unwrap() = 2;
+        assert!(Curve::load(&mut Cursor::new(&saved), &By::ALL).is_err());
     }
 }

@@ -24,6 +24,11 @@ pub(super) enum By {
     Vectors,
 }
 
+impl By {
+    /// In files each is its place.
+    pub(super) const ALL: [Self; 2] = [Self::Codes, Self::Vectors];
+}
+
 /// How far a search looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Effort {
@@ -36,7 +41,7 @@ pub(super) struct Effort {
     pub(super) slack: f32,
     /// Candidates that are compared as they are.
     pub(super) candidates: usize,
-    /// Of walks always codes.
+    /// What lists are read by; walks always go by codes.
     pub(super) by: By,
 }
 

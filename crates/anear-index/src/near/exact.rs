@@ -204,27 +204,34 @@ impl Exact {
     /// The distances of a query to the vectors in a run of slots.
     pub(super) fn distances_in(&self, query: &[f32], prepared: &Comparing, slots: Range<usize>, out: &mut [f32]) {
         let bytes = &self.bytes.as_slice()[slots.start * self.row_len()..slots.end * self.row_len()];
-        match (&prepared.packed, self.form) {
-            (Some((_, packed)), Form::Byte | Form::Half) => packed.distances(bytes, out),
-            _ => {
-                let rows = Rows::new(bytemuck::cast_slice(bytes), self.dim).expect("whole vectors");
-                self.metric.distances(query, rows, out);
-            }
+        match self.packed(prepared) {
+            Some(packed) => packed.distances(bytes, out),
+            None => self.metric.distances(query, self.floats(bytes), out),
         }
     }
 
     /// The distances of a query to the vectors in these slots.
     pub(super) fn distances(&self, query: &[f32], prepared: &mut Comparing, slots: &[u32], out: &mut [f32]) {
-        match (&prepared.packed, self.form) {
-            (Some((_, packed)), Form::Byte | Form::Half) => packed.distances_at(self.bytes.as_slice(), slots, out),
-            _ => {
-                let rows = bytemuck::cast_slice(self.bytes.as_slice());
-                let rows = Rows::new(rows, self.dim).expect("whole vectors");
+        match self.packed(prepared) {
+            Some(packed) => packed.distances_at(self.bytes.as_slice(), slots, out),
+            None => {
                 prepared.positions.clear();
                 prepared.positions.extend(slots.iter().map(|slot| *slot as usize));
+                let rows = self.floats(self.bytes.as_slice());
                 self.metric.distances_at(query, rows, &prepared.positions, out);
             }
         }
+    }
+
+    /// What compares vectors that are kept in fewer bytes than floats.
+    fn packed<'a>(&self, prepared: &'a Comparing) -> Option<&'a PackedQuery> {
+        self.form.packing()?;
+        let (_, packed) = prepared.packed.as_ref().expect("a prepared query");
+        Some(packed)
+    }
+
+    fn floats<'a>(&self, bytes: &'a [u8]) -> Rows<'a> {
+        Rows::new(bytemuck::cast_slice(bytes), self.dim).expect("whole vectors")
     }
 }
 

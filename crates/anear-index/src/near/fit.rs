@@ -24,8 +24,9 @@ const WALK_MAX: usize = 640;
 /// More than this was never asked for, and is not measured.
 const ENOUGH: f64 = 0.9995;
 
-/// Where no reading of codes has this recall, they do not tell neighbors apart, and what reading vectors has is measured, too.
-const TOLD_APART: f32 = 0.99;
+/// The highest recall that is asked for in earnest. Where no reading of codes has it, for the few neighbors or for the many, what
+/// reading vectors has is measured, too.
+const TOLD_APART: f32 = 0.995;
 
 /// Recalls beyond this are asked for; where two levels of walks are this far apart there, the middle is measured, too, and so
 /// on. By inner product, where lengths differ by orders of magnitude, .9 was asked for and .83 found without.
@@ -36,8 +37,8 @@ const HALVINGS: usize = 4;
 /// Vectors that are searched for: with 500, a recall of 0.95 is known to 0.005.
 const PROBES: usize = 500;
 
-/// Multiplications that finding their true neighbors may take: a few seconds. With less, a recall of 0.95 would not be
-/// known to 0.01.
+/// Multiplications that finding their true neighbors may take: a few seconds. With fewer probes than this, a recall of 0.95
+/// would not be known to 0.01.
 const PRODUCTS: usize = 100_000_000_000;
 const PROBES_MIN: usize = 200;
 
@@ -137,13 +138,22 @@ impl<'a> Probes<'a> {
                 }
             }
             None => {
-                let steps = measure(reads(trail, most, By::Codes));
+                let all = trail.learned.lists.len();
+                let steps = measure(reads(all, most, By::Codes));
                 if steps.iter().all(|step| step.reached < TOLD_APART) {
-                    measure(reads(trail, most, By::Vectors));
+                    measure(reads(self.affordable_lists(trail), most, By::Vectors));
                 }
             }
         }
         points.map(Curve::of)
+    }
+
+    /// Lists of which all vectors may be compared for each probe: half of them at most, as comparing all takes little longer.
+    fn affordable_lists(&self, trail: Trail<'_>) -> usize {
+        let lists = &trail.learned.lists;
+        let products_per_list = self.probes.len() * lists.mean_len() * self.rows.dim();
+        let affordable = PRODUCTS / (4 * products_per_list).max(1);
+        affordable.clamp(1, lists.len().div_ceil(2))
     }
 
     /// Measures levels, the smaller first, up to a recall.
@@ -244,7 +254,7 @@ impl<'a> Probes<'a> {
         parts.concat()
     }
 
-    /// Leaves the distances of candidates, by their estimates, in the scratch.
+    /// Leaves the distances of candidates, in the order of what they were found by, in the scratch.
     fn search(&self, probe: &Probe, trail: Trail<'_>, neighbors: usize, effort: Effort, scratch: &mut Scratch) {
         let Trail { learned, exact, .. } = trail;
         let query = self.rows.row(probe.row);
@@ -329,12 +339,8 @@ fn walks(candidates: usize) -> Vec<Effort> {
     SLACKS.map(walk).into()
 }
 
-/// How many lists to read, from few to many; where vectors are read, no more than half: comparing all takes little longer.
-fn reads(trail: Trail<'_>, candidates: usize, by: By) -> Vec<Effort> {
-    let all = match by {
-        By::Codes => trail.learned.lists.len(),
-        By::Vectors => trail.learned.lists.len().div_ceil(2),
-    };
+/// How many lists to read, from few to many.
+fn reads(all: usize, candidates: usize, by: By) -> Vec<Effort> {
     let some = LISTS_READ.into_iter().take_while(|visits| *visits < all);
     let read = |visits| Effort {
         visits,

@@ -90,9 +90,14 @@ impl RowShape {
         self.row_len() + self.slot_code_len()
     }
 
-    /// Bytes that a visit reads: those of a row count [`JUMP`]-fold, and [`ALONE`]-fold the codes that are not in it.
+    /// Bytes that a visit reads: those of a row count [`JUMP`]-fold, and [`ALONE`]-fold the codes that are not in it, a line of
+    /// memory for each at least.
     pub(super) fn cost(&self) -> usize {
-        self.row_len() * JUMP + self.degree() / LINKS_PER_NEW * self.slot_code_len() * ALONE
+        let alone = match self.slot_code_len() {
+            0 => 0,
+            len => len.max(LINE),
+        };
+        self.row_len() * JUMP + self.degree() / LINKS_PER_NEW * alone * ALONE
     }
 
     /// Makes a row that links to these slots, whose codes `code` tells.

@@ -4,8 +4,7 @@
 //! what tells vectors apart ([`TransformCode`](anear_quant::TransformCode)); candidates found by these codes are compared
 //! as they are. Codes lie in lists around centroids; where they do not tell neighbors apart, lists are read vector by
 //! vector. Where reading the nearest lists takes too long for a recall of 0.95, there is a graph over the vectors besides.
-//! What recall an effort has is measured when all this is built, on vectors of
-//! the index's own.
+//! What recall an effort has is measured when all this is built, on vectors of the index's own.
 //!
 //! The way in: `built.rs`, with `choose.rs` (the code), `partition.rs` (lists), `draft.rs` (a graph, of vectors compared as
 //! `space.rs` says), `fit.rs` (what recall efforts have); vectors that come later: `insert.rs`. What there is then:
@@ -96,7 +95,7 @@ pub(crate) static VISITS: Knob = Knob {
 pub(crate) static CANDIDATES: Knob = Knob {
     name: "candidates",
     alias: "k_rerank",
-    doc: "Vectors that are compared as they are; 0: as many as the recall needs.",
+    doc: "Vectors that are compared as they are, of what is found by codes; 0: as many as the recall needs.",
     default: 0.0,
     ladder: &[0.0],
     least: 0.0,
@@ -124,19 +123,19 @@ impl NearShape {
     /// Every shape without a bound.
     pub const ALL: [Self; 4] = [Self::Auto, Self::Lists, Self::Graph, Self::Lean];
 
-    /// The shape of a token in a factory string; `auto` is another word for `Near`.
-    pub(crate) fn named(token: &str) -> Option<Self> {
+    /// The shape of a token in a factory string, where `auto` is another word for `Near`; or why there is none. `None` for a
+    /// token that begins with neither.
+    pub(crate) fn named(token: &str) -> Option<std::result::Result<Self, &'static str>> {
+        let behind = token.strip_prefix("Near").or_else(|| token.strip_prefix("auto"))?;
         let of_bytes = |bytes: &str| Some(Self::Within(bytes.parse::<NonZeroU32>().ok()?.get()));
-        match (
-            token,
-            token.strip_prefix("Near").or_else(|| token.strip_prefix("auto"))?,
-        ) {
+        let shape = match (token, behind) {
             (_, "") => Some(Self::Auto),
             ("NearLists", _) => Some(Self::Lists),
             ("NearGraph", _) => Some(Self::Graph),
             ("NearLean", _) => Some(Self::Lean),
             (_, bytes) => of_bytes(bytes).filter(|_| !bytes.starts_with(['0', '+'])),
-        }
+        };
+        Some(shape.ok_or("there are Near or auto, with bytes a vector as Near2000, NearLists, NearGraph and NearLean"))
     }
 
     /// Whether a vector and its links may take so many bytes.
@@ -287,7 +286,10 @@ impl Near {
             );
         };
         let (way, what) = match trail.links {
-            Some(links) => (links.explain(), "visits on average"),
+            Some(links) => {
+                let why = self.with_graph(learned, recall);
+                (format!("{}, {why}", links.explain()), "visits on average")
+            }
             None if learned.links.is_some() => ("lists, as walks over the graph did not reach it".into(), "lists"),
             None => (self.without_graph(learned), "lists"),
         };
@@ -310,6 +312,15 @@ impl Near {
         match told.is_empty() {
             true => String::new(),
             false => format!("; instead it was told {}", told.join(", ")),
+        }
+    }
+
+    /// Why there is a graph.
+    fn with_graph(&self, learned: &Learned, recall: f64) -> String {
+        match learned.read[0].effort(recall) {
+            _ if self.shape.wants_graph() => "as was asked for".into(),
+            Some(effort) => format!("as {} lists would be read otherwise", effort.visits),
+            None => "as lists do not reach it".into(),
         }
     }
 
@@ -546,11 +557,11 @@ impl Add for Near {
 impl Remove for Near {
     /// Removed vectors are no answers any more, but paths lead past them until everything is built anew: at the latest when
     /// they are half of all.
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize> {
         let before = self.ids.clone();
         let gone = self.ids.remove(ids);
         if 2 * self.ids.living() < self.ids.slots()
-            && let Err(error) = self.rebuild(None)
+            && let Err(error) = self.rebuild(pool)
         {
             self.ids = before;
             return Err(error);

@@ -5,6 +5,7 @@ use anear_kernels::Metric;
 use anear_quant::{Codes, TransformCode};
 
 use super::curve::Curve;
+use super::effort::By;
 use super::exact::{Exact, Form};
 use super::ids::Ids;
 use super::learned::{Learned, Strangers};
@@ -143,7 +144,8 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
     {
         return Err(Error::Damaged(format!("squared lengths of {longest} and {radius}")));
     }
-    let [a, b, c, d] = [(); 4].map(|()| Curve::load(&mut cursor));
+    let by: [&[By]; 4] = [&By::ALL, &By::ALL, &[By::Codes], &[By::Codes]];
+    let [a, b, c, d] = by.map(|by| Curve::load(&mut cursor, by));
     let (read, walk) = ([a?, b?], [c?, d?]);
     cursor.finish()?;
     let lists = Lists {

@@ -102,7 +102,7 @@ pub(super) fn compare_each(
     into: &mut Reservoir,
     mut push: impl FnMut(&mut Reservoir, f32, u32),
 ) {
-    let mut distances = [0.0; 2 * BLOCK_LEN];
+    let mut distances = [0.0; BLOCK_LEN];
     for start in slots.clone().step_by(distances.len()) {
         let some = start..slots.end.min(start + distances.len());
         let distances = &mut distances[..some.len()];

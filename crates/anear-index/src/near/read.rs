@@ -71,9 +71,8 @@ pub(super) fn read(
     accepts: impl Fn(u32) -> bool,
     memory: &mut ReadMemory,
 ) -> usize {
-    let visits = reading.effort.visits.min(reading.lists.len());
     let mut reader = Reader::begin(reading, prepared, accepts, memory, 0);
-    reader.choose(visits);
+    let visits = reader.choose(reading.effort.visits.min(reading.lists.len()));
     for at in 0..visits {
         reader.scan(reader.slots(at));
     }
@@ -91,9 +90,8 @@ pub(super) fn read_among(
     accepts: impl Fn(u32) -> bool,
     memory: &mut ReadMemory,
 ) -> usize {
-    let all = reading.lists.len();
     let mut reader = Reader::begin(reading, prepared, accepts, memory, among.nearer_max.unwrap_or(0));
-    reader.choose(all);
+    let all = reader.choose(reading.lists.len());
     let (mut read, mut answers, mut wanted, mut visits) = (0, 0, usize::MAX, 0);
     while visits < all && answers < wanted {
         let slots = reader.slots(visits);
@@ -168,10 +166,11 @@ impl<'a, A: Fn(u32) -> bool> Reader<'a, A> {
         }
     }
 
-    /// Finds out which lists are nearest.
-    fn choose(&mut self, count: usize) {
+    /// Finds out which lists are nearest: so many, or fewer where a file tells of centroids that are at no distance.
+    fn choose(&mut self, count: usize) -> usize {
         let Self { reading, memory, .. } = self;
         reading.lists.nearest(self.prepared.tables, count, &mut memory.lists);
+        memory.lists.kept().len()
     }
 
     /// The slots of the `at`-th nearest list.

@@ -7,7 +7,7 @@ use super::effort::{By, Effort, JUMP};
 use super::learned::Learned;
 use super::read::Among;
 use super::scratch::Scratch;
-use super::trail::{LISTS_MORE, Trail};
+use super::trail::Trail;
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
 use crate::idle::Idle;
@@ -97,14 +97,14 @@ impl Near {
             return Ok(Way::Compare);
         };
         // What is not said is what the recall needs; where none was measured that reaches it, all has to be said.
-        let asked = |effort: Option<Effort>| {
+        let asked = |effort: Option<Effort>, best: By| {
             let said = |said: usize, needed: Option<usize>| if said == 0 { needed } else { Some(said) };
             let slack = if visits == 0 { effort?.slack } else { f32::INFINITY };
             Some(Effort {
                 visits: said(visits, effort.map(|effort| effort.visits))?,
                 slack,
                 candidates: said(candidates, effort.map(|effort| effort.candidates))?.max(request.k),
-                by: effort.map_or(By::Codes, |effort| effort.by),
+                by: effort.map_or(best, |effort| effort.by),
             })
         };
         let selected = match request.selector {
@@ -119,7 +119,10 @@ impl Near {
                 _ => among.anywhere(),
             }
         });
-        let effort_of = |curves: &Curves| asked(effort_for(curves, request.k, recall, self.growth(learned)));
+        let effort_of = |curves: &Curves| {
+            let effort = effort_for(curves, request.k, recall, self.growth(learned));
+            asked(effort, curves[measured_for(request.k)].by())
+        };
         Ok(match (selected as f32) < MOSTLY * self.len() as f32 {
             true => {
                 let walk = Some(&learned.walk).filter(|_| visits == 0).and_then(&effort_of);
@@ -214,7 +217,7 @@ impl Near {
                 candidates,
                 ..effort
             };
-            (LISTS_MORE * trail.cost(longer), Way::Look(trail, effort, among))
+            (trail.cost_beside_others(longer), Way::Look(trail, effort, among))
         });
         let ways = [Some((compared, Way::Compare)), walk, read].into_iter().flatten();
         let cheapest = ways.min_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -274,7 +277,12 @@ impl Near {
                     None => scratch.read(trail.reading(query, effort), |_| true),
                     Some(among) => scratch.read_among(trail.reading(query, effort), among, is_answer),
                 }
-                (effort.candidates, scratch.read_past(k))
+                let wanted = match effort.by {
+                    By::Codes => effort.candidates,
+                    // However many were read, they were compared.
+                    By::Vectors => k,
+                };
+                (wanted, scratch.read_past(k))
             }
         };
         scratch.slots.len() >= wanted.min(self.len()) && among.is_none_or(|among| among.admits(nearer))

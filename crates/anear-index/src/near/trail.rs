@@ -10,14 +10,14 @@ use super::walk::Ground;
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
-/// memory. Images (Fashion-MNIST, patches of photographs) are on this side, where walks over rows with codes take two thirds of
+/// memory. Images (Fashion-MNIST, patches of them) are on this side, where walks over rows with codes take two thirds of
 /// the time; word and sentence embeddings on the other, where they take a third, and those of a lean graph half.
 const READ_MAX: f32 = 400_000.0;
 
 /// How many times what is counted for lists walks may cost, where both are possible: bytes in order take up to three times as
 /// long as is counted where codes are in no cache. Words (340,000 codes of 58 bytes, Zen 4): walks cost 1.4 times as much
 /// and took .4 of the time, over a lean graph 1.7 times and .6. In noise they cost 8 times as much.
-pub(super) const LISTS_MORE: f32 = 2.0;
+const LISTS_MORE: f32 = 2.0;
 
 /// A way through what was built: over the links, or by reading lists where there are none.
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +31,29 @@ impl<'a> Trail<'a> {
     /// Bytes that a search reads, those of random places counted [`JUMP`]-fold or more.
     pub(super) fn cost(&self, effort: Effort) -> f32 {
         let learned = self.learned;
-        let begin = learned.lists.len() * learned.code.code_len();
-        let visit = match (self.links, effort.by) {
-            (Some(links), _) => links.shape().cost(),
-            (None, By::Codes) => learned.lists.mean_len() * learned.code.code_len(),
-            (None, By::Vectors) => learned.lists.mean_len() * self.exact.row_len(),
+        let slot = match effort.by {
+            By::Codes => learned.code.code_len(),
+            By::Vectors => self.exact.row_len(),
         };
+        let (begin, visit) = match self.links {
+            Some(links) => (0, links.shape().cost()),
+            // What is in no list is read as well.
+            None => {
+                let unlisted = self.exact.len() - learned.lists.listed();
+                (unlisted * slot, learned.lists.mean_len() * slot)
+            }
+        };
+        let begin = begin + learned.lists.len() * learned.code.code_len();
         let candidate = self.exact.row_len() * JUMP;
         begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
+    }
+
+    /// As [`cost`](Self::cost), for choosing between walks and lists.
+    pub(super) fn cost_beside_others(&self, effort: Effort) -> f32 {
+        match self.links {
+            Some(_) => self.cost(effort),
+            None => LISTS_MORE * self.cost(effort),
+        }
     }
 
     /// Whether a search takes too little time for something faster to be worth building.

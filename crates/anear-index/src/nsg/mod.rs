@@ -301,7 +301,7 @@ impl Add for Nsg {
 
 impl Remove for Nsg {
     /// What is linked to a removed vector is linked to what lay behind it; the middle is looked for anew when it is gone.
-    fn remove(&mut self, ids: &IdSelector<'_>) -> Result<usize> {
+    fn remove_ids(&mut self, ids: &IdSelector<'_>, _pool: Option<&Pool>) -> Result<usize> {
         let middle = self.linked.graph.entry_point();
         let room = self.r();
         let removed = remove::remove(&mut self.linked, ids, room)?;

@@ -110,6 +110,7 @@ fn parts(all: &[Part<'_>], depth: usize) -> Result<IndexSpec, Fault> {
         return Ok(IndexSpec::IdMap(kind, Box::new(parts(rest, depth + 1)?)));
     }
     if let Some(shape) = NearShape::named(first.text) {
+        let shape = shape.map_err(|reason| first.fault(format!("`{}`: {reason}", first.excerpt())))?;
         no_more(rest)?;
         return Ok(IndexSpec::Near(shape));
     }
@@ -438,6 +439,12 @@ mod tests {
             ("IVF0,Flat", "an inverted file has 1 to", 3),
             ("IVF99999999999999999999k,Flat", "an inverted file has 1 to", 3),
             ("IVF16", "`IVF16` needs codes behind it (as `IVF16,Flat`)", 0),
+            (
+                "auto0",
+                "`auto0`: there are Near or auto, with bytes a vector as Near2000,",
+                0,
+            ),
+            ("IDMap,NearLeen", "`NearLeen`: there are Near or auto,", 6),
             ("IVF16(Flop),Flat", "unknown index `Flop`", 6),
             ("HNSW1,Flat", "a graph has 2 to 4096 links", 4),
             ("HNSW16x,Flat", "a graph has 2 to 4096 links", 4),

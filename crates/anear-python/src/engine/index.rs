@@ -514,7 +514,7 @@ impl NativeIndex {
 
     fn remove(&self, py: Python<'_>, selector: &Selector) -> PyResult<usize> {
         guarded(|| {
-            self.write(py, |index, _| index.remove(&selector.as_selector()))
+            self.write(py, |index, pool| index.remove_on(&selector.as_selector(), pool))
                 .map_err(raise)
         })
     }

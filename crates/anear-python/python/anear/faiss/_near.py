@@ -57,9 +57,7 @@ class IndexNear(EngineIndex):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in KNOBS:
-            if not isinstance(value, SupportsFloat) or isinstance(value, str):
-                raise RuntimeError(f"{name} must be a number, got {value!r}")
-            self._built(self._shape, None).set_knob(name, float(value))
+            self._built(self._shape, None).set_knob(name, _number(name, value))
             self._told = {**self._told, name: float(value)}
         super().__setattr__(name, value)
 
@@ -85,7 +83,7 @@ class IndexNear(EngineIndex):
         if type(params) not in (SearchParameters, SearchParametersNear):
             raise RuntimeError(f"'params' of an IndexNear must be SearchParametersNear, got {type(params).__name__}")
         asked = {name: getattr(params, name, None) for name in KNOBS}
-        return self._told | {name: float(value) for name, value in asked.items() if value is not None}
+        return self._told | {name: _number(name, value) for name, value in asked.items() if value is not None}
 
     def _engine(self) -> _native.VectorIndex:
         for name, value in self._knobs(None).items():
@@ -111,6 +109,12 @@ class IndexNear(EngineIndex):
 
     def _merge(self, other: EngineIndex, add_id: int) -> None:
         super()._merge(other, add_id or self._next_id())
+
+
+def _number(name: str, value: Any) -> float:
+    if not isinstance(value, SupportsFloat) or isinstance(value, str):
+        raise RuntimeError(f"{name} must be a number, got {value!r}")
+    return float(value)
 
 
 __all__ = ["IndexNear"]

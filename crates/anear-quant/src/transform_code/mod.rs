@@ -7,10 +7,9 @@
 //!
 //! What is learned is in `spectrum.rs`, how a vector becomes a code in `encode.rs`. Codes lie in blocks of 32, whose
 //! distances [`EstimateTables`] estimates, or one by one, for [`BitWeights`]; they are made to find candidates, which
-//! are then compared as they are. So no component gets 8 bits: of images, patches, words and sentences none would, and
-//! with 4 to 24 components, where some would, searches took as long or longer. And a code keeps no bound on its error, for
-//! what is exact comes from that comparison. Scans that prove have bytes of their own
-//! ([`ByteRows`](anear_kernels::ByteRows)).
+//! are then compared as they are. Therefore a code keeps no bound on its error. No component gets 8 bits: of images,
+//! patches, words and sentences none would, and with 4 to 24 components, where some would, searches took as long or
+//! longer. Scans that prove have bytes of their own ([`ByteRows`](anear_kernels::ByteRows)).
 
 use anear_bytes::Cursor;
 use anear_kernels::{BitWeights, ByteMatrix, CodedPart, EstimateTables, Matrix, Metric, Rows};

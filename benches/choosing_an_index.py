@@ -1,4 +1,4 @@
-"""The picture and the table of docs/choosing-an-index.md: recall, speed and memory of eight indexes on one data set.
+"""The picture and the table of docs/choosing-an-index.md: recall, speed and memory of nine indexes on one data set.
 
     cargo build --release --package anear-cli --all-features
     python benches/choosing_an_index.py
@@ -22,6 +22,7 @@ INDEXES = [
     "IVF256,RaBitQ,RFlat",
     "HNSW32",
     "HNSW32,SQ8",
+    "auto",
 ]
 
 

@@ -225,8 +225,8 @@ pub trait Remove {
     /// Where ids are positions, those behind move up, as in Faiss; see [`VectorIndex::keeps_ids`].
     ///
     /// # Errors
-    /// [`anear_quant::Error::OutOfMemory`] when what has to move stands on a mapped file and cannot be copied; nothing is
-    /// removed then. Those of the index within, if there is one.
+    /// [`anear_quant::Error::OutOfMemory`] when what has to move stands on a mapped file and cannot be copied, and those of
+    /// building anew; nothing is removed then. Those of the index within, if there is one.
     fn remove_ids(&mut self, ids: &IdSelector<'_>, pool: Option<&Pool>) -> Result<usize>;
 }
 

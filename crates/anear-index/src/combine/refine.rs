@@ -208,7 +208,7 @@ impl Refine {
             // Only memory can be missing by now: both are as before.
             let mut sorted = ids;
             sorted.sort_unstable();
-            self.base.remove(&IdSelector::Sorted(&sorted))?;
+            self.base.remove_on(&IdSelector::Sorted(&sorted), pool)?;
         }
         added
     }

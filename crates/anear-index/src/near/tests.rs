@@ -145,6 +145,45 @@ fn neighbors_that_codes_do_not_tell_apart_are_told_apart_by_vectors() {
 }
 
 #[test]
+fn a_graph_is_built_within_the_bytes_that_are_given_to_a_vector() {
+    // Nothing but noise, in which a walk leads nowhere.
+    let mut random = Random::new(3);
+    let base: Vec<f32> = (0..3 * LEN * 128).map(|_| random.normal() as f32).collect();
+    let built = |shape| {
+        let mut index = Near::new(shape, 128, Metric::L2, 7).unwrap();
+        index.add(Rows::new(&base, 128).unwrap()).unwrap();
+        index
+    };
+    let graph = built(NearShape::Graph);
+    let learned = graph.learned.as_ref().unwrap();
+    let links = learned.links.as_ref().unwrap();
+    let beside = graph.exact.row_len() + learned.code.code_len();
+    let fitting = |bytes: usize| {
+        let shapes = learned.row_shapes(NearShape::Within(bytes as u32), &graph.exact);
+        shapes
+            .into_iter()
+            .map(|shape| shape.bytes_per_slot())
+            .collect::<Vec<_>>()
+    };
+    let [wide, narrow] = fitting(usize::from(u16::MAX))[..] else {
+        panic!("rows of 64 and of 32 links")
+    };
+    assert!(wide > narrow && [wide, narrow].contains(&links.shape().bytes_per_slot()));
+    assert_eq!(fitting(beside + wide - 1), [narrow]);
+    let lean = fitting(beside + narrow - 1);
+    assert!(lean.len() == 2 && lean[0] > lean[1] && lean[0] < narrow / 2, "{lean:?}");
+    assert_eq!(fitting(beside + lean[0] - 1), lean[1..]);
+    assert!(fitting(beside + lean[1] - 1).is_empty());
+    for (shape, why) in [
+        (NearShape::Auto, "walks over a graph save nothing"),
+        (NearShape::Within(64), "within 64 bytes a vector"),
+    ] {
+        let index = built(shape);
+        assert!(!index.built().1 && index.explain().contains(why), "{}", index.explain());
+    }
+}
+
+#[test]
 fn a_recall_of_one_is_what_sorting_all_distances_says() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 20));
     for metric in [Metric::L2, Metric::InnerProduct] {

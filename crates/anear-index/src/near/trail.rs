@@ -10,8 +10,8 @@ use super::walk::Ground;
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
-/// memory. Images (Fashion-MNIST, patches of them) are on this side, where walks over rows with codes take two thirds of
-/// the time; word and sentence embeddings on the other, where they take a third, and those of a lean graph half.
+/// memory. Images (Fashion-MNIST, patches of them) are on this side, where walks over rows with codes take as long
+/// and three quarters of the time; word and sentence embeddings on the other, where they take a third, and those of a lean graph half.
 const READ_MAX: f32 = 400_000.0;
 
 /// How many times what is counted for lists walks may cost, where both are possible: bytes in order take up to three times as
@@ -28,24 +28,34 @@ pub(super) struct Trail<'a> {
 }
 
 impl<'a> Trail<'a> {
-    /// Bytes that a search reads, those of random places counted [`JUMP`]-fold or more.
+    /// Bytes that a search reads, those of random places counted [`JUMP`]-fold or more. Readings of lists take up what is in none
+    /// as well.
     pub(super) fn cost(&self, effort: Effort) -> f32 {
-        let learned = self.learned;
-        let slot = match effort.by {
-            By::Codes => learned.code.code_len(),
-            By::Vectors => self.exact.row_len(),
+        let unlisted = match self.links {
+            Some(_) => 0,
+            None => self.exact.len() - self.learned.lists.listed(),
         };
-        let (begin, visit) = match self.links {
-            Some(links) => (0, links.shape().cost()),
-            // What is in no list is read as well.
-            None => {
-                let unlisted = self.exact.len() - learned.lists.listed();
-                (unlisted * slot, learned.lists.mean_len() * slot)
-            }
+        self.cost_when_built(effort) + (unlisted * self.slot_len(effort.by)) as f32
+    }
+
+    /// As [`cost`](Self::cost), of what was there when everything was built.
+    fn cost_when_built(&self, effort: Effort) -> f32 {
+        let Learned { lists, code, .. } = self.learned;
+        let begin = lists.len() * code.code_len();
+        let visit = match self.links {
+            Some(links) => links.shape().cost(),
+            None => lists.mean_len() * self.slot_len(effort.by),
         };
-        let begin = begin + learned.lists.len() * learned.code.code_len();
         let candidate = self.exact.row_len() * JUMP;
         begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
+    }
+
+    /// Bytes that are read of each slot in a list.
+    fn slot_len(&self, by: By) -> usize {
+        match by {
+            By::Codes => self.learned.code.code_len(),
+            By::Vectors => self.exact.row_len(),
+        }
     }
 
     /// As [`cost`](Self::cost), for choosing between walks and lists.
@@ -56,10 +66,10 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// Whether a search takes too little time for something faster to be worth building.
+    /// Whether a search took too little time for something faster to be worth building.
     pub(super) fn takes_little(&self) -> bool {
         let effort = self.learned.read[0].effort(RECALL);
-        self.links.is_none() && effort.is_some_and(|effort| self.cost(effort) <= READ_MAX)
+        self.links.is_none() && effort.is_some_and(|effort| self.cost_when_built(effort) <= READ_MAX)
     }
 
     /// Whether codes tell neighbors apart: else walks do not find them either.

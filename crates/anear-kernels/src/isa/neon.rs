@@ -1,6 +1,7 @@
 //! NEON: 128-bit registers of 64-bit Arm.
 //!
-//! The unsafe blocks below all rest on one fact: a value of type [`Neon`] exists only where NEON does.
+//! The unsafe blocks below rest on one fact: a value of type [`Neon`] exists only where NEON does. Codes are made by plain
+//! functions: rounded to levels, to grids and to halves.
 
 use std::arch::aarch64::*;
 

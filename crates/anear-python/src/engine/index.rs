@@ -532,7 +532,7 @@ impl NativeIndex {
             })
             .map_err(raise)?;
             other
-                .write(py, |index, _| index.remove(&IdSelector::All))
+                .write(py, |index, pool| index.remove_on(&IdSelector::All, pool))
                 .map_err(raise)?;
             Ok(())
         })

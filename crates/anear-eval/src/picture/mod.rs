@@ -83,7 +83,7 @@ struct Colors {
     soft: &'static str,
     grid: &'static str,
     fine: &'static str,
-    curves: [&'static str; 8],
+    curves: [&'static str; 9],
 }
 
 impl Theme {
@@ -96,7 +96,7 @@ impl Theme {
                 grid: "#dfe3e8",
                 fine: "#f0f2f5",
                 curves: [
-                    "#2563c9", "#d9622b", "#1f9254", "#8a4fc7", "#c22f58", "#0f8a96", "#94700f", "#5a6472",
+                    "#2563c9", "#d9622b", "#1f9254", "#8a4fc7", "#c22f58", "#0f8a96", "#94700f", "#5a6472", "#b23fa8",
                 ],
             },
             Self::Dark => Colors {
@@ -106,7 +106,7 @@ impl Theme {
                 grid: "#2f353e",
                 fine: "#20252c",
                 curves: [
-                    "#6ba5f7", "#f4935a", "#58c98a", "#bd8ff0", "#f2718f", "#4cc5cf", "#d9b44a", "#aab3c0",
+                    "#6ba5f7", "#f4935a", "#58c98a", "#bd8ff0", "#f2718f", "#4cc5cf", "#d9b44a", "#aab3c0", "#ea86dd",
                 ],
             },
         }

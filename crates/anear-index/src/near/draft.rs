@@ -208,7 +208,7 @@ fn for_each_walk(
             offset,
             neighbors: LOOKED_FOR,
             effort,
-            without: None,
+            without: &[],
         };
         let visits = walk(ground, goal, |_| true, &mut memory);
         visit(slot, visits, &memory);

@@ -6,11 +6,12 @@ use anear_kernels::{IdSelector, Metric, Random, Rows, TopK, scan_batch};
 use anear_pool::Pool;
 
 use super::curve::{Curve, Curves, NEIGHBORS, Point};
+use super::distinct::Distinct;
 use super::effort::{By, Effort, SLACKS};
 use super::exact::Exact;
 use super::scratch::Scratch;
 use super::trail::Trail;
-use crate::flat::{on_pool, parts};
+use crate::flat::on_pool;
 
 /// Candidates that are compared as they are, for each of these.
 const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 140, 160, 200, 240, 320, 480]];
@@ -42,8 +43,9 @@ const PROBES: usize = 500;
 const PRODUCTS: usize = 100_000_000_000;
 const PROBES_MIN: usize = 200;
 
-/// How often they are drawn, until enough are no copies of others.
-const ROUNDS: usize = 4;
+/// Vectors that are there more often are found whatever the effort is. The copies of others are passed over as they are: a
+/// thousand vectors, each twenty times, found a fifth of their neighbors for .95 asked, as each probe found its copies.
+const COPIES_MAX: usize = 100;
 
 /// Probes of one task.
 const TASK: usize = 16;
@@ -54,15 +56,17 @@ pub(super) struct Probes<'a> {
     probes: Vec<Probe>,
 }
 
+#[derive(Clone)]
 struct Probe {
     row: usize,
-    slot: u32,
+    /// Where it and its copies are, ascending.
+    slots: Vec<u32>,
     /// How far the last of the neighbors of each number in [`NEIGHBORS`] is.
     limits: [f32; NEIGHBORS.len()],
 }
 
 impl<'a> Probes<'a> {
-    /// Some of the rows, of which `slots` tells where they are.
+    /// Some of the vectors, each once, of whose rows `slots` tells where they are.
     pub(super) fn draw(
         rows: Rows<'a>,
         slots: &[u32],
@@ -72,33 +76,19 @@ impl<'a> Probes<'a> {
         pool: Option<&Pool>,
     ) -> Self {
         let affordable = PRODUCTS / (rows.len() * rows.dim()).max(1);
-        let count = affordable.clamp(PROBES_MIN, PROBES).min(rows.len());
-        let mut random = Random::new(seed);
-        let (mut probes, mut copies) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            let drawn = random.sorted_sample(rows.len(), count);
-            let tasks: Vec<_> = parts(drawn.len(), 4 * TASK).collect();
-            let limits = on_pool(pool, tasks.len(), |task| {
-                limits(rows, &drawn[tasks[task].clone()], slots, exact, metric)
-            });
-            for (row, (itself, limits)) in drawn.into_iter().zip(limits.into_iter().flatten()) {
-                let slot = slots[row];
-                let probe = Probe { row, slot, limits };
-                match limits[0] == itself {
-                    true => copies.push(probe),
-                    false => probes.push(probe),
-                }
-            }
-            if probes.len() >= count / 2 {
-                break;
-            }
+        let distinct = Distinct::of(rows);
+        let groups = distinct.rare(COPIES_MAX);
+        let count = affordable.clamp(PROBES_MIN, PROBES).min(groups.len());
+        let drawn = Random::new(seed).sorted_sample(groups.len(), count);
+        let drawn: Vec<&[u32]> = drawn.into_iter().map(|group| groups[group]).collect();
+        let tasks: Vec<_> = drawn.chunks(4 * TASK).collect();
+        let probes = on_pool(pool, tasks.len(), |task| {
+            probes(rows, tasks[task], slots, exact, metric)
+        });
+        Self {
+            rows,
+            probes: probes.concat(),
         }
-        // What has enough copies finds them whatever the effort is, and would hide how hard it is to find the rest.
-        if probes.len() < PROBES_MIN / 2 {
-            probes.extend(copies);
-        }
-        probes.truncate(PROBES);
-        Self { rows, probes }
     }
 
     /// The curve of each number of neighbors.
@@ -260,8 +250,10 @@ impl<'a> Probes<'a> {
         let query = self.rows.row(probe.row);
         learned.prepare(query, scratch);
         match trail.ground() {
-            Some(ground) => scratch.walk(ground, neighbors, effort, Some(probe.slot), |_| true),
-            None => scratch.read(trail.reading(query, effort), |slot| slot != probe.slot),
+            Some(ground) => scratch.walk(ground, neighbors, effort, &probe.slots, |_| true),
+            None => scratch.read(trail.reading(query, effort), |slot| {
+                probe.slots.binary_search(&slot).is_err()
+            }),
         }
         scratch.measure(exact, query);
     }
@@ -299,33 +291,29 @@ impl Probe {
     }
 }
 
-/// How far some rows are from themselves, and the last of the neighbors of each among the others, as searches measure it.
-fn limits(
-    rows: Rows<'_>,
-    drawn: &[usize],
-    slots: &[u32],
-    exact: &Exact,
-    metric: Metric,
-) -> Vec<(f32, [f32; NEIGHBORS.len()])> {
-    let queries = rows.gathered(drawn.iter().copied());
+/// For each of some vectors how far its neighbors are, as searches measure it, but for its copies.
+fn probes(rows: Rows<'_>, groups: &[&[u32]], slots: &[u32], exact: &Exact, metric: Metric) -> Vec<Probe> {
+    let queries = rows.gathered(groups.iter().map(|group| group[0] as usize));
     let queries = Rows::new(&queries, rows.dim()).expect("whole vectors");
-    let most = NEIGHBORS[NEIGHBORS.len() - 1] + 1;
-    let mut tops: Vec<TopK> = drawn.iter().map(|_| TopK::new(most)).collect();
+    let most = NEIGHBORS[NEIGHBORS.len() - 1];
+    let mut tops: Vec<TopK> = groups.iter().map(|group| TopK::new(most + group.len())).collect();
     scan_batch(metric, queries, rows, 0, &IdSelector::All, &mut tops);
     let mut scratch = Scratch::default();
-    let limits = tops.into_iter().zip(drawn).map(|(top, own)| {
-        let others = top.into_sorted().into_iter().map(|neighbor| neighbor.id as usize);
-        let others = others.filter(|row| row != own).map(|row| slots[row]);
+    let probes = tops.into_iter().zip(groups).map(|(top, group)| {
+        let near = top.into_sorted().into_iter().map(|neighbor| neighbor.id as u32);
+        let others = near.filter(|row| group.binary_search(row).is_err());
         scratch.slots.clear();
-        scratch.slots.extend(others.chain([slots[*own]]));
-        scratch.measure(exact, rows.row(*own));
-        let itself = scratch.distances.pop().unwrap_or(f32::INFINITY);
+        scratch.slots.extend(others.map(|row| slots[row as usize]));
+        let row = group[0] as usize;
+        scratch.measure(exact, rows.row(row));
         scratch.distances.sort_by(f32::total_cmp);
         // Where distances are no numbers there are no neighbors, and whatever is found will do.
         let limits = NEIGHBORS.map(|k| scratch.distances.get(k - 1).copied().unwrap_or(f32::INFINITY));
-        (itself, limits)
+        let mut slots: Vec<u32> = group.iter().map(|row| slots[*row as usize]).collect();
+        slots.sort_unstable();
+        Probe { row, slots, limits }
     });
-    limits.collect()
+    probes.collect()
 }
 
 /// Walks to measure, from short to long.

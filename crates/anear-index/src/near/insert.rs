@@ -53,7 +53,7 @@ impl Learned {
         };
         let Some(ground) = trail.ground() else { return };
         self.prepare(vectors.get(slot), scratch);
-        scratch.walk(ground, EFFORT.candidates, EFFORT, None, |_| true);
+        scratch.walk(ground, EFFORT.candidates, EFFORT, &[], |_| true);
         let Some(links) = &mut self.links else { return };
         let near = vectors.nearest(slot, scratch.slots.iter().copied());
         let degree = links.shape().degree();

@@ -7,7 +7,7 @@
 //! What recall an effort has is measured when all this is built, on vectors of the index's own.
 //!
 //! The way in: `built.rs`, with `choose.rs` (the code), `partition.rs` (lists), `draft.rs` (a graph, of vectors compared as
-//! `space.rs` says), `fit.rs` (what recall efforts have); vectors that come later: `insert.rs`. What there is then:
+//! `space.rs` says), `fit.rs` (what recall efforts have, of `distinct.rs` vectors); vectors that come later: `insert.rs`. What there is then:
 //! `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a lean graph), `curve.rs`. The way
 //! out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), and in `scratch.rs`, where all searches
 //! work, `walk.rs` or `read.rs`, with `reach.rs`. Files: `persist.rs`.
@@ -41,6 +41,7 @@ use crate::{
 mod built;
 mod choose;
 mod curve;
+mod distinct;
 mod draft;
 mod effort;
 mod exact;

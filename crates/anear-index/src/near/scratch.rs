@@ -32,7 +32,7 @@ impl Scratch {
         ground: Ground<'_>,
         neighbors: usize,
         effort: Effort,
-        without: Option<u32>,
+        without: &[u32],
         accepts: impl Fn(u32) -> bool,
     ) {
         let goal = Goal {

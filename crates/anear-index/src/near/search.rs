@@ -266,8 +266,8 @@ impl Near {
         let (wanted, nearer) = match trail.ground() {
             Some(ground) => {
                 match among {
-                    None => scratch.walk(ground, neighbors, effort, None, |_| true),
-                    Some(_) => scratch.walk(ground, neighbors, effort, None, is_answer),
+                    None => scratch.walk(ground, neighbors, effort, &[], |_| true),
+                    Some(_) => scratch.walk(ground, neighbors, effort, &[], is_answer),
                 }
                 // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
                 (neighbors.min(effort.candidates), scratch.walked_past(k))

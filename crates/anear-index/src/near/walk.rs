@@ -31,8 +31,8 @@ pub(super) struct Goal<'a> {
     /// How many are looked for.
     pub(super) neighbors: usize,
     pub(super) effort: Effort,
-    /// A slot that is passed over as if it were not there.
-    pub(super) without: Option<u32>,
+    /// Slots that are passed over as if they were not there.
+    pub(super) without: &'a [u32],
 }
 
 impl Goal<'_> {
@@ -101,8 +101,8 @@ impl<'a, A: Fn(u32) -> bool> Walk<'a, A> {
             beam, seen, entries, ..
         } = &mut *memory;
         seen.begin(links.len());
-        if let Some(slot) = goal.without {
-            seen.insert(slot);
+        for slot in goal.without {
+            seen.insert(*slot);
         }
         let width = goal.effort.visits_max().max(goal.effort.candidates);
         beam.begin(width.min(links.len()));

@@ -29,7 +29,7 @@ pub(crate) fn test() -> Outcome {
     .run()
 }
 
-/// As [`test`], where what it needs is there; says what is missing where it is not.
+/// As [`test()`], where what it needs is there; says what is missing where it is not.
 pub(crate) fn test_if_installed() -> Outcome {
     match available() {
         Ok(()) => test(),

@@ -7,10 +7,10 @@
 //! What recall an effort has is measured when all this is built, on vectors of the index's own.
 //!
 //! The way in: `built.rs`, with `choose.rs` (the code), `partition.rs` (lists), `draft.rs` (a graph, of vectors compared as
-//! `space.rs` says), `fit.rs` (what recall efforts have, of `distinct.rs` vectors); vectors that come later: `insert.rs`. What there is then:
-//! `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a lean graph), `curve.rs`. The way
-//! out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), and in `scratch.rs`, where all searches
-//! work, `walk.rs` or `read.rs`, with `reach.rs`. Files: `persist.rs`.
+//! `space.rs` says), `fit.rs` (what recall efforts have, of vectors whose copies `distinct.rs` tells); vectors that come later:
+//! `insert.rs`. What there is then: `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a
+//! lean graph), `curve.rs`. The way out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), and in
+//! `scratch.rs`, where all searches work, `walk.rs` or `read.rs`, with `reach.rs`. Files: `persist.rs`.
 
 use std::any::Any;
 use std::fmt;

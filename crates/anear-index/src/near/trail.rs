@@ -10,8 +10,8 @@ use super::walk::Ground;
 
 /// A graph is built where a search that reads lists for a recall of 0.95 reads more bytes than this, which takes about
 /// 0.05 ms: below that, what it would save is not worth building for several times as long and taking several times the
-/// memory. Images (Fashion-MNIST, patches of them) are on this side, where walks over rows with codes take as long
-/// and three quarters of the time; word and sentence embeddings on the other, where they take a third, and those of a lean graph half.
+/// memory. Images (Fashion-MNIST, patches of them) are on this side, where walks over rows with codes take as long and three
+/// quarters of the time; word and sentence embeddings on the other, where they take a third, and those of a lean graph half.
 const READ_MAX: f32 = 400_000.0;
 
 /// How many times what is counted for lists walks may cost, where both are possible: bytes in order take up to three times as

@@ -206,6 +206,10 @@ fn transposed(vectors: Rows<'_>) -> Vec<f32> {
     out
 }
 
+/// What is smaller is left of rounding what was left of rounding, as where components repeat others: products of floats are
+/// larger than 1e-91, and squares of what is this small have no precision.
+const NOTHING: f64 = 1e-140;
+
 /// A reflection `I - v vᵀ`, with `|v|^2 = 2`, of the components from the `skip`-th on; or nothing, with `v = 0`.
 struct Reflection {
     skip: usize,
@@ -215,6 +219,10 @@ struct Reflection {
 impl Reflection {
     /// Turns `x` into a multiple of the first axis: the multiple comes with it (Golub & Van Loan, 5.1).
     fn of(skip: usize, mut x: Vec<f64>) -> (Self, f64) {
+        if x.iter().all(|x| x.abs() < NOTHING) {
+            let v = vec![0.0; x.len()];
+            return (Self { skip, v }, 0.0);
+        }
         let length = dot(&x, &x).sqrt();
         let image = if x[0] > 0.0 { -length } else { length };
         x[0] -= image;
@@ -539,6 +547,22 @@ mod tests {
                 assert!(is_orthonormal(&vectors));
             }
         }
+    }
+
+    #[test]
+    fn components_may_repeat_others() {
+        let (count, times) = (24, 16);
+        let some = random(100, count, 3);
+        let repeated: Vec<f64> = (0..100).flat_map(|i| some.row(i).repeat(times)).collect();
+        let repeated = Matrix::new(repeated, count * times);
+        let (values, vectors) = symmetric_eigen(repeated.transposed().times(&repeated, None), None);
+        let (want, _) = symmetric_eigen(some.transposed().times(&some, None), None);
+        let want = want
+            .iter()
+            .map(|value| value * times as f64)
+            .chain(std::iter::repeat(0.0));
+        let off = values.iter().zip(want).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f64::max) < 1e-11 * values[0] && is_orthonormal(&vectors));
     }
 
     #[test]

@@ -201,6 +201,11 @@ impl Exact {
         into.packed = Some((self.form, packed));
     }
 
+    /// The vectors, where they are kept as floats.
+    pub(super) fn rows(&self) -> Option<Rows<'_>> {
+        (self.form == Form::Float).then(|| self.floats(self.bytes.as_slice()))
+    }
+
     /// The distances of a query to the vectors in a run of slots.
     pub(super) fn distances_in(&self, query: &[f32], prepared: &Comparing, slots: Range<usize>, out: &mut [f32]) {
         let bytes = &self.bytes.as_slice()[slots.start * self.row_len()..slots.end * self.row_len()];

@@ -1,13 +1,16 @@
 //! Which slot holds the vector of which id.
 
 use anear_bytes::Cursor;
-use anear_kernels::IdSelector;
+use anear_kernels::{Bitmap, IdSelector};
 
 use crate::graph::SLOTS_MAX;
 use crate::{Error, Result};
 
 /// No id.
 const NONE: u32 = u32::MAX;
+
+/// One in so many are few: passing over bits of all takes longer than looking for these.
+const FEW: usize = 64;
 
 /// Ids that were given in the order in which vectors came, and the slots that hold these now.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,11 @@ impl Ids {
     /// Slots in use.
     pub(super) fn living(&self) -> usize {
         self.order.len()
+    }
+
+    /// Whether each id is its place in the order: all that were given are in use.
+    fn are_places(&self) -> bool {
+        self.living() as u64 == self.next
     }
 
     /// The id that comes next.
@@ -66,6 +74,9 @@ impl Ids {
 
     /// The slot of an id that is in use.
     pub(super) fn slot(&self, id: u64) -> Option<u32> {
+        if self.are_places() {
+            return self.order.get(usize::try_from(id).ok()?).copied();
+        }
         let id_at = |slot: &u32| u64::from(self.ids[*slot as usize]);
         let place = self.order.binary_search_by_key(&id, id_at).ok()?;
         Some(self.order[place])
@@ -81,27 +92,45 @@ impl Ids {
     /// How many ids in use are selected.
     pub(super) fn count(&self, keep: &IdSelector<'_>) -> usize {
         // Words of bits are counted at a time then.
-        if self.living() as u64 == self.next {
+        if self.are_places() {
             return keep.count_in(0..self.next) as usize;
         }
         let is_selected = |id: &&u32| **id != NONE && keep.contains(u64::from(**id));
         self.ids.iter().filter(is_selected).count()
     }
 
-    /// The selected ids in use with their slots, in no order that means anything: most often that of slots, in which memory
-    /// is read fastest.
-    pub(super) fn selected<'a>(&'a self, keep: &'a IdSelector<'a>) -> Box<dyn Iterator<Item = (u64, u32)> + 'a> {
-        match keep {
-            IdSelector::Sorted(ids) => {
-                let once = ids.chunk_by(|a, b| a == b).map(|run| run[0]);
-                Box::new(once.filter_map(|id| Some((id, self.slot(id)?))))
-            }
+    /// The slots in use whose ids are selected, ascending: memory is read fastest in this order.
+    pub(super) fn selected(&self, keep: &IdSelector<'_>) -> Vec<u32> {
+        let few = self.slots() / FEW;
+        let mut slots: Vec<u32> = match keep {
+            IdSelector::All if self.living() == self.slots() => return (0..self.slots() as u32).collect(),
+            IdSelector::Sorted(ids) if ids.len() <= few => ids.iter().filter_map(|id| self.slot(*id)).collect(),
             _ => {
-                let used = (0..).zip(&self.ids).filter(|(_, id)| **id != NONE);
-                let used = used.map(|(slot, id)| (u64::from(*id), slot));
-                Box::new(used.filter(|(id, _)| keep.contains(*id)))
+                let bits = self.selected_bits(keep);
+                let mut slots = Vec::with_capacity(bits.count());
+                bits.iter().for_each(|slot| slots.push(slot as u32));
+                return slots;
             }
+        };
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// The same as bits.
+    pub(super) fn selected_bits(&self, keep: &IdSelector<'_>) -> Bitmap {
+        let mut bits = Bitmap::with_len(self.slots());
+        let mut mark = |slot: u32| {
+            bits.insert(slot as usize);
+        };
+        if self.are_places() {
+            keep.matches_in(0..self.next)
+                .for_each(|id| mark(self.order[id as usize]));
+        } else {
+            let is_selected = |slot: &u32| self.id(*slot).is_some_and(|id| keep.contains(id));
+            (0..self.slots() as u32).filter(is_selected).for_each(mark);
         }
+        bits
     }
 
     /// Takes the selected ids out of use; how many these were.
@@ -171,5 +200,42 @@ impl Ids {
             return Err(Error::Damaged("ids are given twice, or were never given".into()));
         }
         Ok(Self { ids, order, next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_selected_ids_are_what_asking_for_each_says() {
+        let mut ids = Ids::default();
+        (0..500).for_each(|id| ids.push(id));
+        // Any order without fixed points will do: 7 has no divisor in common with 500.
+        let order: Vec<u32> = (0..500).map(|slot| slot * 7 % 500).collect();
+        ids.reorder(&order);
+        let listed: Vec<u64> = (0..900).filter(|id| id % 3 == 0).chain([900, 900]).collect();
+        let few = [3, 3, 77, 499, 500];
+        let odd = |id: u64| id % 2 == 1;
+        for gone in [0..0, 70..80] {
+            ids.remove(&IdSelector::Range(gone));
+            let bits = Bitmap::from_indices(700, listed.iter().map(|id| *id as usize).filter(|id| *id < 700));
+            for keep in [
+                IdSelector::All,
+                IdSelector::Range(60..90),
+                IdSelector::Sorted(&listed),
+                IdSelector::Sorted(&few),
+                IdSelector::Sorted(&[]),
+                IdSelector::Bitmap(&bits),
+                IdSelector::Custom(&odd),
+                IdSelector::Not(Box::new(IdSelector::Sorted(&few))),
+            ] {
+                let is_selected = |slot: &u32| ids.id(*slot).is_some_and(|id| keep.contains(id));
+                let want: Vec<u32> = (0..500).filter(is_selected).collect();
+                assert_eq!(ids.selected(&keep), want, "{keep:?}");
+                let marked: Vec<u32> = ids.selected_bits(&keep).iter().map(|slot| slot as u32).collect();
+                assert_eq!((marked, ids.count(&keep)), (want.clone(), want.len()), "{keep:?}");
+            }
+        }
     }
 }

@@ -9,8 +9,9 @@
 //! The way in: `built.rs`, with `choose.rs` (the code), `partition.rs` (lists), `draft.rs` (a graph, of vectors compared as
 //! `space.rs` says), `fit.rs` (what recall efforts have, of vectors whose copies `distinct.rs` tells); vectors that come later:
 //! `insert.rs`. What there is then: `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a
-//! lean graph), `curve.rs`. The way out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`), and in
-//! `scratch.rs`, where all searches work, `walk.rs` or `read.rs`, with `reach.rs`. Files: `persist.rs`.
+//! lean graph), `curve.rs`. The way out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`; of
+//! what: `selected.rs`), and in `scratch.rs`, where all searches work, `walk.rs` or `read.rs`, with `reach.rs`; or `compare.rs`.
+//! Files: `persist.rs`.
 
 use std::any::Any;
 use std::fmt;
@@ -40,6 +41,7 @@ use crate::{
 
 mod built;
 mod choose;
+mod compare;
 mod curve;
 mod distinct;
 mod draft;
@@ -57,6 +59,7 @@ mod reach;
 mod read;
 mod scratch;
 mod search;
+mod selected;
 mod slot_codes;
 mod space;
 #[cfg(test)]

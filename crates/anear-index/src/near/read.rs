@@ -9,6 +9,7 @@ use super::effort::{By, Effort};
 use super::exact::{Comparing, Exact};
 use super::lists::Lists;
 use super::reach::{Reservoir, compare_each, scan_each};
+use super::selected::Selected;
 
 /// A filter that accepts less than this, of what it accepts elsewhere, near the query has to do with the query.
 const LESS: f32 = 0.25;
@@ -31,6 +32,11 @@ impl Among {
             share,
             nearer_max: Some(((usual / LESS) as usize).saturating_add(neighbors / 2)),
         }
+    }
+
+    /// What share of all are answers.
+    pub(super) fn share(self) -> f32 {
+        self.share
     }
 
     /// As far from the query as they may be.
@@ -87,9 +93,10 @@ pub(super) fn read_among(
     reading: Reading<'_>,
     prepared: Prepared<'_>,
     among: Among,
-    accepts: impl Fn(u32) -> bool,
+    selected: &Selected<'_>,
     memory: &mut ReadMemory,
 ) -> usize {
+    let accepts = |slot| selected.contains(slot);
     let mut reader = Reader::begin(reading, prepared, accepts, memory, among.nearer_max.unwrap_or(0));
     let all = reader.choose(reading.lists.len());
     let (mut read, mut answers, mut wanted, mut visits) = (0, 0, usize::MAX, 0);
@@ -97,7 +104,7 @@ pub(super) fn read_among(
         let slots = reader.slots(visits);
         visits += 1;
         read += slots.len();
-        answers += slots.clone().filter(|slot| (reader.accepts)(*slot as u32)).count();
+        answers += selected.count_in(slots.clone());
         reader.scan(slots);
         if visits < reading.effort.visits {
             continue;

@@ -64,3 +64,10 @@ def test_indexes_within_each_other_without_end_are_refused(spec: str) -> None:
 def test_refinement_may_be_refined() -> None:
     index = anear.index_factory(D, "SQ4,Refine(SQ8,Refine(Flat))")
     assert type(index.refine_index).__name__ == "IndexRefine" and index.refine_index.refine_index.ntotal == 0
+
+
+def test_what_is_no_string_is_refused() -> None:
+    said = r"'description' must be a factory string as in index_factory\(64, 'Flat'\), got int"
+    for factory in (anear.index_factory, anear.index_binary_factory):
+        with pytest.raises(TypeError, match=said):
+            factory("Flat", D)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .. import _native
 from ._arrays import Array, Codes, Ids, Int64Vector, UInt8Vector, bytes_rows, count_of, ids_for, output
 from ._clustering import ClusteringParameters
-from ._codes import numbers_in
+from ._codes import check_factory_string, numbers_in
 from ._constants import METRIC_L2
 from ._index import Index
 from ._known import Known
@@ -611,7 +611,9 @@ def index_binary_factory(d: SupportsIndex, description: str, own_invlists: bool 
 
     Raises:
         RuntimeError: it names none.
+        TypeError: it is no string.
     """
+    check_factory_string(description)
     for kind, token in ((IndexBinaryIDMap2, "IDMap2"), (IndexBinaryIDMap, "IDMap")):
         if description.startswith(token + ","):
             return kind(index_binary_factory(d, description.removeprefix(token + ",")))

@@ -22,6 +22,13 @@ from ._quantizers import (
 )
 
 
+def check_factory_string(description: Any) -> None:
+    """Refuses what is no string, as where the width comes second."""
+    if not isinstance(description, str):
+        kind = type(description).__name__
+        raise TypeError(f"'description' must be a factory string as in index_factory(64, 'Flat'), got {kind}")
+
+
 def numbers_in(spec: str) -> list[int]:
     """The numbers of a factory string, in order."""
     return [int(number) for number in re.findall(r"\d+", spec)]

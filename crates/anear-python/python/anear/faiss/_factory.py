@@ -20,6 +20,7 @@ from ._codes import (
     IndexRaBitQFastScan,
     IndexResidualQuantizer,
     IndexScalarQuantizer,
+    check_factory_string,
     unnormed_search,
 )
 from ._coarse import MultiIndexQuantizer, ResidualCoarseQuantizer
@@ -179,7 +180,9 @@ def index_factory(
 
     Raises:
         RuntimeError: it names none.
+        TypeError: it is no string.
     """
+    check_factory_string(description)
     try:
         whole = _Part(description)
         with _placed(whole):

@@ -63,6 +63,7 @@ mod nsg;
 mod persist;
 mod request;
 mod spec;
+mod tiles;
 
 pub use anear_bytes::{Mapping, Verify};
 pub use anear_quant::Training;

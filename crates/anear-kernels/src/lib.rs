@@ -58,7 +58,7 @@ mod sketch;
 mod split;
 mod sum;
 
-pub use batch::{scan_batch, scan_batch_listed};
+pub use batch::{scan_batch, scan_batch_at, scan_batch_listed};
 pub use bitmap::Bitmap;
 pub use byte_rows::{
     ByteQuery, ByteRows, ByteRun,

@@ -81,22 +81,7 @@ impl Kernels {
         top: &mut TopK,
     ) {
         self.visit(metric, query, rows, first_id, keep, |positions, distances| {
-            let threshold = top.threshold();
-            // Without a branch per distance; hardly any block has one close enough.
-            if !distances
-                .iter()
-                .fold(false, |any, &distance| any | (distance <= threshold))
-            {
-                return;
-            }
-            for (i, &distance) in distances.iter().enumerate() {
-                if distance <= top.threshold() {
-                    top.push(Neighbor {
-                        id: first_id + positions.get(i) as u64,
-                        distance,
-                    });
-                }
-            }
+            top.push_block(distances, |i| first_id + positions.get(i) as u64);
         });
     }
 

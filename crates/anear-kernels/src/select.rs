@@ -99,6 +99,24 @@ impl TopK {
         }
     }
 
+    /// Takes in a block of candidates, of which the `i`-th is so far and has the id `id(i)`.
+    #[inline]
+    pub fn push_block(&mut self, distances: &[f32], id: impl Fn(usize) -> u64) {
+        let threshold = self.threshold();
+        // Without a branch per distance; hardly any block has one close enough.
+        if !distances
+            .iter()
+            .fold(false, |any, &distance| any | (distance <= threshold))
+        {
+            return;
+        }
+        for (i, &distance) in distances.iter().enumerate() {
+            if distance <= self.threshold() {
+                self.push(Neighbor { id: id(i), distance });
+            }
+        }
+    }
+
     /// Takes in all that `other` holds.
     pub fn merge(&mut self, other: Self) {
         if self.kept.is_empty() && self.k == other.k {

@@ -6,7 +6,8 @@ use crate::bitmap::{Bitmap, low_bits, ones};
 
 /// A rule over ids, written by the caller; the fallback where no ready-made [`IdSelector`] fits.
 pub trait Predicate: Send + Sync {
-    /// Whether a search may return `id`. Must answer the same every time within one search.
+    /// Whether a search may return `id`. Must answer the same every time within one search, which asks for no ids beyond
+    /// those of the index.
     fn contains(&self, id: u64) -> bool;
 }
 
@@ -93,7 +94,7 @@ impl IdSelector<'_> {
             while next < range.end {
                 let start = self.seek(next).filter(|&start| start < range.end)?;
                 let wanted = low_bits(usize::try_from(range.end - start).unwrap_or(usize::MAX));
-                let word = self.word_at(start) & wanted;
+                let word = self.word_at(start, wanted);
                 next = start.saturating_add(64);
                 if word != 0 {
                     return Some((start, word));
@@ -126,20 +127,23 @@ impl IdSelector<'_> {
         }
     }
 
-    /// Which of the 64 ids from `start` on are accepted, the first of them in the lowest bit.
-    fn word_at(&self, start: u64) -> u64 {
+    /// Which of the 64 ids from `start` on are accepted, the first of them in the lowest bit, of those that are `wanted`: a
+    /// rule of the caller's is asked for no others.
+    fn word_at(&self, start: u64, wanted: u64) -> u64 {
         match self {
-            Self::All => u64::MAX,
-            Self::Range(range) => range_word(range, start),
-            Self::Sorted(ids) => word_of(&ids[ids.partition_point(|&id| id < start)..], start, u64::MAX).0,
-            Self::Bitmap(bitmap) => usize::try_from(start).map_or(0, |position| bitmap.word_at(position)),
-            Self::Not(inner) => !inner.word_at(start),
-            Self::And(all) => all.iter().fold(u64::MAX, |word, one| word & one.word_at(start)),
-            Self::Or(any) => any.iter().fold(0, |word, one| word | one.word_at(start)),
-            Self::Xor(left, right) => left.word_at(start) ^ right.word_at(start),
-            Self::Custom(rule) => (0..64).fold(0, |word, bit| {
-                word | u64::from(start.checked_add(bit).is_some_and(|id| rule.contains(id))) << bit
-            }),
+            Self::All => wanted,
+            Self::Range(range) => wanted & range_word(range, start),
+            Self::Sorted(ids) => wanted & word_of(&ids[ids.partition_point(|&id| id < start)..], start, u64::MAX).0,
+            Self::Bitmap(bitmap) => wanted & usize::try_from(start).map_or(0, |position| bitmap.word_at(position)),
+            Self::Not(inner) => wanted & !inner.word_at(start, wanted),
+            Self::And(all) => all.iter().fold(wanted, |word, one| one.word_at(start, word)),
+            Self::Or(any) => any
+                .iter()
+                .fold(0, |word, one| word | one.word_at(start, wanted & !word)),
+            Self::Xor(left, right) => left.word_at(start, wanted) ^ right.word_at(start, wanted),
+            Self::Custom(rule) => ones(wanted)
+                .filter(|&bit| rule.contains(start + bit as u64))
+                .fold(0, |word, bit| word | 1 << bit),
         }
     }
 }
@@ -227,6 +231,16 @@ mod tests {
                 );
             }
         });
+    }
+
+    #[test]
+    fn rules_are_asked_for_nothing_beyond_the_range() {
+        let mask: Vec<bool> = (0..100).map(|id| id % 3 == 0).collect();
+        let rule = |id: u64| mask[id as usize];
+        let keep = IdSelector::Custom(&rule);
+        let not = IdSelector::Not(Box::new(keep.clone()));
+        let either = IdSelector::Or(vec![IdSelector::Range(50..500), keep.clone()]);
+        assert_eq!([keep, not, either].map(|keep| keep.count_in(0..100)), [34, 66, 50 + 17]);
     }
 
     #[test]

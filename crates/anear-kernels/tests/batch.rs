@@ -35,6 +35,28 @@ fn together(
     tops.into_iter().map(sorted_bits).collect()
 }
 
+/// As [`together`], of rows that a list names.
+fn by_list(
+    kernels: &Kernels,
+    metric: Metric,
+    queries: Rows<'_>,
+    rows: Rows<'_>,
+    keep: &IdSelector<'_>,
+    k: usize,
+) -> Vec<Vec<(u64, u32)>> {
+    let kept: Vec<u32> = keep
+        .matches_in(7..7 + rows.len() as u64)
+        .map(|id| id as u32 - 7)
+        .collect();
+    let id_of = |at| u64::from(at) + 7;
+    let mut tops = vec![TopK::new(k); queries.len()];
+    // In any order and any parts.
+    for list in [&kept[kept.len() / 3..], &kept[..kept.len() / 3]] {
+        kernels.scan_batch_at(metric, queries, rows, list, id_of, &mut tops);
+    }
+    tops.into_iter().map(sorted_bits).collect()
+}
+
 /// Every batch on every instruction set equals scalar scans of one query.
 fn check(queries: &[f32], rows: &[f32], dim: usize, keep: &IdSelector<'_>) {
     let (queries, rows) = (Rows::new(queries, dim).unwrap(), Rows::new(rows, dim).unwrap());
@@ -43,8 +65,9 @@ fn check(queries: &[f32], rows: &[f32], dim: usize, keep: &IdSelector<'_>) {
         for k in [0, 1, 10, 70] {
             let want = alone(kernels[0], metric, queries, rows, keep, k);
             for kernels in &kernels {
-                let got = together(kernels, metric, queries, rows, keep, k);
-                assert!(got == want, "{kernels:?} {metric} {queries:?} {rows:?} k={k} {keep:?}");
+                for got in [together, by_list].map(|scan| scan(kernels, metric, queries, rows, keep, k)) {
+                    assert!(got == want, "{kernels:?} {metric} {queries:?} {rows:?} k={k} {keep:?}");
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use anear_pool::Pool;
 use super::index::{check_index_dim, check_range, check_search, check_width, mismatch, no_own_ids};
 use super::{BinaryIndex, BinarySpec};
 use crate::flat::runs;
-use crate::flat::search::{Tile, on_pool, tiling};
+use crate::tiles::{Tile, on_pool, tiling};
 use crate::{Error, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// Every vector is kept and compared with every query (Faiss: `IndexBinaryFlat`). Ids are positions.

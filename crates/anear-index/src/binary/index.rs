@@ -8,8 +8,8 @@ use anear_kernels::{Bits, IdSelector, Neighbor};
 use anear_pool::Pool;
 
 use super::BinarySpec;
-use crate::flat::search::on_pool;
 use crate::request::known;
+use crate::tiles::on_pool;
 use crate::{Error, Knob, Knobs, MAX_DIM, Neighbors, RangeRequest, Result, SearchRequest};
 
 /// An index over bit vectors of one dimension, compared by Hamming distance (Faiss: `IndexBinary`).

@@ -12,8 +12,9 @@ use anear_quant::Training;
 use anear_quant::transform::{Transform, TransformSpec};
 
 use crate::error::{check_dim, check_finite, check_index_dim};
-use crate::flat::{mismatch, on_pool, parts};
+use crate::flat::mismatch;
 use crate::index::unsupported;
+use crate::tiles::{on_pool, parts};
 use crate::{
     Add, AddWithIds, Error, IndexSpec, Knob, Knobs, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct,
     Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,

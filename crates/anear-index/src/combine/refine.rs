@@ -8,9 +8,10 @@ use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
 use anear_pool::Pool;
 
 use crate::error::{check_dim, check_finite};
-use crate::flat::{mismatch, on_pool, parts};
+use crate::flat::mismatch;
 use crate::index::unsupported;
 use crate::request::as_count;
+use crate::tiles::{on_pool, parts};
 use crate::{
     Add, AddWithIds, Error, IdMap, IdMapKind, IndexSpec, Knob, KnobValues, Knobs, Memory, Merge, Neighbors,
     RangeRequest, RangeSearch, Reconstruct, Remove, Result, SearchRequest, VectorIndex, VectorIndexExt as _, persist,

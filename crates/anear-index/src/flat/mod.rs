@@ -1,7 +1,7 @@
 //! Every code is compared: exact over raw vectors (Faiss: `IndexFlat`), as good as its codes over any other quantizer
 //! (`IndexScalarQuantizer`, `IndexPQ`, ...).
 //!
-//! How a search is spread over threads is in `search.rs`.
+//! How it is searched is in `search.rs`.
 
 use std::any::Any;
 use std::ops::Range;
@@ -13,16 +13,16 @@ use anear_pool::Pool;
 use anear_quant::{Codes, Quantizer, QuantizerSpec, Raw};
 
 use self::preview::Preview;
-pub(crate) use self::search::{on_pool, parts};
 use crate::error::{check_dim, check_finite, check_index_dim, describe};
 use crate::persist;
+use crate::tiles::{on_pool, parts};
 use crate::{
     Add, Error, IndexSpec, Memory, Merge, Neighbors, RangeRequest, RangeSearch, Reconstruct, Remove, Result,
     SearchRequest, VectorIndex,
 };
 
 mod preview;
-pub(crate) mod search;
+mod search;
 
 /// The section that holds the vectors.
 pub(crate) const VECTORS: [u8; 4] = *b"vecs";

@@ -16,7 +16,8 @@ use anear_kernels::{
 };
 use anear_pool::Pool;
 
-use super::{Flat, on_pool, parts};
+use super::Flat;
+use crate::tiles::{on_pool, parts};
 
 /// Vectors of fewer bytes are in the cache, where reading them costs little.
 const BYTES_MIN: usize = 4 << 20;

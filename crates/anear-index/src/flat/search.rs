@@ -1,7 +1,4 @@
-//! How a search over all vectors is cut into tiles of queries x vectors, one per task of the pool.
-//!
-//! The tiles do not show in the answer: a distance has the same bits wherever it is computed, and the nearest by
-//! (distance, position) of the parts' nearest are the nearest of all.
+//! How a flat index is searched: scanned tile by tile, by a preview where there is one.
 
 use std::ops::Range;
 use std::slice;
@@ -9,27 +6,12 @@ use std::sync::Arc;
 
 use anear_kernels::{IdSelector, Neighbor, Rows, TopK};
 use anear_pool::Pool;
-use anear_quant::{BLOCK_LEN, CodeRun};
+use anear_quant::CodeRun;
 
 use super::Flat;
 use super::preview::{Preview, Rounded};
+use crate::tiles::{Tile, on_pool, over_tiles, tiling};
 use crate::{Neighbors, RangeRequest, SearchRequest, VectorIndex as _};
-
-/// Component products worth a task of their own: some 50 us of one core, several times what handing it over costs.
-const TASK_WORK: usize = 1 << 20;
-
-/// Queries that fill the register tiles of the batch kernel.
-const QUERY_TILE: usize = 32;
-
-/// Tasks per thread, so that a thread that was held up leaves work to the others.
-const TASKS_PER_THREAD: usize = 2;
-
-/// What one task compares.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Tile {
-    pub(crate) queries: Range<usize>,
-    pub(crate) vectors: Range<usize>,
-}
 
 /// Pushes the nearest of each query, with `first_id` added to the positions.
 pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'_>, first_id: u64, tops: &mut [TopK]) {
@@ -46,37 +28,19 @@ pub(super) fn nearest(index: &Flat, queries: Rows<'_>, request: &SearchRequest<'
         weigh(index, preview, queries.len(), measured);
         return;
     }
-    let k = request.k.min(index.len());
-    let found = on_pool(request.pool, tiles.len(), |i| {
-        let Tile {
-            queries: range,
-            vectors,
-        } = &tiles[i];
-        let mut tops: Vec<_> = tops[range.clone()]
-            .iter()
-            .map(|top| TopK::new(k.min(top.k())))
-            .collect();
-        let queries = queries.slice(range.clone());
-        let run = run(index, vectors);
-        let measured = scan(index, preview, queries, &run, &request.selector, &mut tops);
-        (tops, measured)
+    let most = request.k.min(index.len());
+    let measured = over_tiles(request.pool, &tiles, tops, most, first_id, |tile, tops| {
+        let run = run(index, &tile.vectors);
+        scan(
+            index,
+            preview,
+            queries.slice(tile.queries.clone()),
+            &run,
+            &request.selector,
+            tops,
+        )
     });
-    weigh(
-        index,
-        preview,
-        queries.len(),
-        found.iter().map(|(_, measured)| measured).sum(),
-    );
-    for (tile, (found, _)) in tiles.iter().zip(found) {
-        for (top, found) in tops[tile.queries.clone()].iter_mut().zip(found) {
-            found.into_sorted().into_iter().for_each(|n| {
-                top.push(Neighbor {
-                    id: n.id + first_id,
-                    ..n
-                });
-            });
-        }
-    }
+    weigh(index, preview, queries.len(), measured.iter().sum());
 }
 
 /// Everything strictly within the radius, by ascending position.
@@ -169,76 +133,7 @@ fn run<'a>(index: &'a Flat, vectors: &Range<usize>) -> CodeRun<'a> {
     }
 }
 
-/// `[task(0), .., task(tasks - 1)]`, on the threads of `pool` if there is one.
-pub(crate) fn on_pool<T: Send>(pool: Option<&Pool>, tasks: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-    match pool {
-        Some(pool) if tasks > 1 => pool.map(tasks, task),
-        _ => (0..tasks).map(task).collect(),
-    }
-}
-
 fn tiles(index: &Flat, queries: usize, pool: Option<&Pool>) -> Vec<Tile> {
     let threads = pool.map_or(1, Pool::threads);
     tiling(queries, index.len(), index.dim(), threads)
-}
-
-/// Cuts between queries where every task still has a register tile of them, otherwise between vectors: then each
-/// vector is read from memory once, by one thread, whatever the number of queries.
-pub(crate) fn tiling(queries: usize, vectors: usize, dim: usize, threads: usize) -> Vec<Tile> {
-    let work = queries.saturating_mul(vectors).saturating_mul(dim);
-    let tasks = match threads {
-        0 | 1 => 1,
-        _ => (threads * TASKS_PER_THREAD).min(work / TASK_WORK).max(1),
-    };
-    if queries >= tasks * QUERY_TILE {
-        let len = queries.div_ceil(tasks).next_multiple_of(QUERY_TILE);
-        parts(queries, len)
-            .map(|queries| Tile {
-                queries,
-                vectors: 0..vectors,
-            })
-            .collect()
-    } else {
-        // Codes may lie in blocks; none is cut.
-        parts(vectors, vectors.div_ceil(tasks).max(1).next_multiple_of(BLOCK_LEN))
-            .map(|vectors| Tile {
-                queries: 0..queries,
-                vectors,
-            })
-            .collect()
-    }
-}
-
-/// `0..total` in parts of `len`, the last one shorter.
-pub(crate) fn parts(total: usize, len: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..total).step_by(len).map(move |start| start..total.min(start + len))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tiles_cover_each_pair_once() {
-        for (queries, vectors) in [(0, 5), (5, 0), (1, 1), (1, 100_000), (7, 3), (64, 50_000), (1_000, 999)] {
-            for threads in [1, 2, 7, 64] {
-                let tiles = tiling(queries, vectors, 128, threads);
-                let pairs: usize = tiles.iter().map(|t| t.queries.len() * t.vectors.len()).sum();
-                assert_eq!(pairs, queries * vectors, "{queries} x {vectors} on {threads}");
-                let ascending =
-                    |a: &Tile, b: &Tile| a.queries.end <= b.queries.start || a.vectors.end <= b.vectors.start;
-                assert!(tiles.windows(2).all(|pair| ascending(&pair[0], &pair[1])));
-            }
-        }
-    }
-
-    #[test]
-    fn few_queries_share_the_vectors_and_many_are_shared_out() {
-        let single = tiling(1, 100_000, 256, 2);
-        assert_eq!(single.len(), 4);
-        assert!(single.iter().all(|tile| tile.queries == (0..1)));
-        let batch = tiling(1_000, 100_000, 256, 2);
-        assert!(batch.iter().all(|tile| tile.vectors == (0..100_000)));
-        assert_eq!(tiling(1, 100, 256, 2).len(), 1, "too little to share");
-    }
 }

@@ -15,7 +15,7 @@ use super::select::Space;
 use super::slots::Slots;
 use super::walk::Reached;
 use super::{Scratch, Walkers};
-use crate::flat::{on_pool, parts};
+use crate::tiles::{on_pool, parts};
 
 /// A batch is at most this share of the nodes there are: too little for the graph to miss it.
 const BATCH_SHARE: usize = 50;

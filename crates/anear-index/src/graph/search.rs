@@ -5,7 +5,7 @@ use anear_quant::CodeRun;
 
 use super::walk::{Reached, Towards};
 use super::{Linked, Scratch};
-use crate::flat::{on_pool, parts};
+use crate::tiles::{on_pool, parts};
 use crate::{Neighbors, RangeRequest, SearchRequest};
 
 /// Distances that a walk computes per node it keeps, times what one costs more than in a scan.
@@ -20,24 +20,26 @@ const TASK_QUERIES: usize = 8;
 pub(crate) fn nearest(index: &Linked, queries: Rows<'_>, request: &SearchRequest<'_>, ef: usize) -> Neighbors {
     let selected = index.slots.selected(&request.selector);
     let search = Search::new(index, selected.selector(), request.k, ef);
-    over_queries(queries, request.pool, |queries| search.nearest(queries))
+    let rows = over_queries(queries, request.pool, |queries| search.nearest(queries));
+    rows.into_iter().collect()
 }
 
 /// Everything that is selected, strictly within the radius, and reached from the nearest without leaving it.
 pub(crate) fn within(index: &Linked, queries: Rows<'_>, request: &RangeRequest<'_>, ef: usize) -> Neighbors {
     let selected = index.slots.selected(&request.selector);
     let search = Search::new(index, selected.selector(), 1, ef);
-    over_queries(queries, request.pool, |queries| search.within(queries, request.radius))
+    let rows = over_queries(queries, request.pool, |queries| search.within(queries, request.radius));
+    rows.into_iter().collect()
 }
 
 /// What `answer` says to stretches of the queries, on the threads of a pool if there is one.
-pub(crate) fn over_queries(
+pub(crate) fn over_queries<T: Send>(
     queries: Rows<'_>,
     pool: Option<&anear_pool::Pool>,
-    answer: impl Fn(Rows<'_>) -> Vec<Vec<Neighbor>> + Send + Sync,
-) -> Neighbors {
+    answer: impl Fn(Rows<'_>) -> Vec<T> + Send + Sync,
+) -> Vec<T> {
     let Some(pool) = pool.filter(|pool| pool.threads() > 1) else {
-        return answer(queries).into_iter().collect();
+        return answer(queries);
     };
     let tasks: Vec<_> = parts(queries.len(), TASK_QUERIES).collect();
     let answers = on_pool(Some(pool), tasks.len(), |task| {

@@ -12,7 +12,7 @@ use anear_pool::Pool;
 use anear_quant::Scorer;
 
 use super::{ENSURE_TOPK_FULL, Ivf, List, MAX_CODES, NPROBE, knobs};
-use crate::flat::{on_pool, parts};
+use crate::tiles::{on_pool, parts};
 use crate::{Knobs, Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
 
 /// Codes scored per call of a scorer; what it takes at most.

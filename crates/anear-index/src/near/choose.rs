@@ -9,7 +9,7 @@ use super::effort::JUMP;
 use super::exact::Form;
 use super::space::lengthen;
 use crate::Result;
-use crate::flat::on_pool;
+use crate::tiles::on_pool;
 
 /// Sizes of codes that are tried, in nibbles.
 const NIBBLES: [usize; 8] = [32, 48, 64, 80, 96, 128, 192, 256];

@@ -1,100 +1,88 @@
 //! Comparing all that is selected.
 
-use anear_kernels::{IdSelector, Neighbor, Rows, TopK, scan_batch_listed};
+use anear_kernels::{Neighbor, Rows, TopK, scan_batch_at};
 use anear_pool::Pool;
 
 use super::Near;
 use super::scratch::Scratch;
-use super::selected::Selected;
-use crate::flat::on_pool;
-use crate::flat::search::tiling;
-use crate::{Neighbors, VectorIndex as _};
+use crate::tiles::{on_pool, over_tiles, tiling};
+use crate::{Neighbors, RangeRequest, VectorIndex as _};
 
-/// Vectors that are compared with one query at a time, and with many.
+/// Vectors that are compared at a time: as many as scans of floats compare.
 const BLOCK: usize = 64;
-const TILE: usize = 4096;
 
 impl Near {
-    /// The nearest of all that is selected to each query.
-    pub(super) fn nearest_of_all(
-        &self,
-        queries: Rows<'_>,
-        k: usize,
-        selected: &Selected<'_>,
-        pool: Option<&Pool>,
-    ) -> Neighbors {
-        let slots = selected.slots();
-        let nothing = || TopK::new(k.min(slots.len()));
+    /// The nearest to each query of all that is in these slots.
+    pub(super) fn nearest_in(&self, queries: Rows<'_>, k: usize, slots: &[u32], pool: Option<&Pool>) -> Vec<TopK> {
+        let k = k.min(slots.len());
         let tiles = tiling(queries.len(), slots.len(), self.dim(), pool.map_or(1, Pool::threads));
-        let found = on_pool(pool, tiles.len(), |i| {
-            let mut tops: Vec<TopK> = tiles[i].queries.clone().map(|_| nothing()).collect();
+        let mut tops = vec![TopK::new(k); queries.len()];
+        over_tiles(pool, &tiles, &mut tops, k, 0, |tile, tops| {
+            self.push(queries.slice(tile.queries.clone()), &slots[tile.vectors.clone()], tops);
+        });
+        tops
+    }
+
+    /// Pushes what is in these slots for each query.
+    fn push(&self, queries: Rows<'_>, slots: &[u32], tops: &mut [TopK]) {
+        let id_of = |slot| self.ids.id(slot).expect("selected slots are in use");
+        match self.exact.rows() {
+            Some(rows) => scan_batch_at(self.metric, queries, rows, slots, id_of, tops),
+            None => self.scratches.with(|scratch| {
+                for (query, top) in queries.iter().zip(tops) {
+                    self.compare(query, slots, scratch, |slots, distances| {
+                        top.push_block(distances, |i| id_of(slots[i]));
+                    });
+                }
+            }),
+        }
+    }
+
+    /// All selected vectors strictly within the radius, by id.
+    pub(super) fn within(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Neighbors {
+        let slots = self.ids.selected(&request.selector);
+        let threads = request.pool.map_or(1, Pool::threads);
+        let tiles = tiling(queries.len(), slots.len(), self.dim(), threads);
+        let found = on_pool(request.pool, tiles.len(), |i| {
             let (queries, slots) = (
                 queries.slice(tiles[i].queries.clone()),
                 &slots[tiles[i].vectors.clone()],
             );
-            self.scratches
-                .with(|scratch| self.push_all(queries, slots, scratch, &mut tops));
-            tops
+            let within = |query| self.within_slots(query, request.radius, slots);
+            queries.iter().map(within).collect::<Vec<_>>()
         });
-        let mut tops: Vec<TopK> = queries.iter().map(|_| nothing()).collect();
+        let mut rows = vec![Vec::new(); queries.len()];
         for (tile, found) in tiles.into_iter().zip(found) {
-            for (top, found) in tops[tile.queries].iter_mut().zip(found) {
-                top.merge(found);
+            for (row, found) in rows[tile.queries].iter_mut().zip(found) {
+                row.extend(found);
             }
         }
-        tops.into_iter().map(TopK::into_sorted).collect()
-    }
-
-    /// Pushes what is in these slots for each query.
-    fn push_all(&self, queries: Rows<'_>, slots: &[u32], scratch: &mut Scratch, tops: &mut [TopK]) {
-        let Some(rows) = self.exact.rows().filter(|_| queries.len() > 1) else {
-            for (query, top) in queries.iter().zip(tops) {
-                self.push_each(query, slots, scratch, top);
-            }
-            return;
-        };
-        for slots in slots.chunks(TILE) {
-            let gathered = rows.gathered(slots.iter().map(|slot| *slot as usize));
-            let gathered = Rows::new(&gathered, rows.dim()).expect("whole vectors");
-            let ids: Vec<u64> = slots.iter().filter_map(|slot| self.ids.id(*slot)).collect();
-            scan_batch_listed(self.metric, queries, gathered, &ids, &IdSelector::All, tops);
+        for row in &mut rows {
+            row.sort_unstable_by_key(|neighbor: &Neighbor| neighbor.id);
         }
+        rows.into_iter().collect()
     }
 
-    /// Pushes what is in these slots.
-    pub(super) fn push_each(&self, query: &[f32], slots: &[u32], scratch: &mut Scratch, top: &mut TopK) {
-        self.compare(query, slots, scratch, |slots, distances| {
-            let threshold = top.threshold();
-            // Without a branch per distance: hardly any block has one that is near enough.
-            if !distances
-                .iter()
-                .fold(false, |any, distance| any | (*distance <= threshold))
-            {
-                return;
-            }
-            for (slot, distance) in slots.iter().zip(distances) {
-                if *distance <= top.threshold() {
-                    self.neighbor(*slot, *distance)
-                        .into_iter()
-                        .for_each(|near| top.push(near));
-                }
-            }
+    /// What is strictly within the radius in these slots.
+    fn within_slots(&self, query: &[f32], radius: f32, slots: &[u32]) -> Vec<Neighbor> {
+        let mut found = Vec::new();
+        self.scratches.with(|scratch| {
+            self.compare(query, slots, scratch, |slots, distances| {
+                let all = slots.iter().zip(distances);
+                let near = all.filter(|(_, distance)| **distance < radius);
+                found.extend(near.filter_map(|(slot, distance)| self.neighbor(*slot, *distance)));
+            });
         });
+        found
     }
 
     /// Hands how far the vectors in these slots are to `visit`, some at a time.
-    pub(super) fn compare(
-        &self,
-        query: &[f32],
-        slots: &[u32],
-        scratch: &mut Scratch,
-        mut visit: impl FnMut(&[u32], &[f32]),
-    ) {
-        scratch.prepare_comparing(&self.exact, query);
+    fn compare(&self, query: &[f32], slots: &[u32], scratch: &mut Scratch, mut visit: impl FnMut(&[u32], &[f32])) {
+        self.exact.prepare(query, &mut scratch.comparing);
         let mut distances = [0.0; BLOCK];
         for slots in slots.chunks(BLOCK) {
             let distances = &mut distances[..slots.len()];
-            scratch.compare(&self.exact, query, slots, distances);
+            self.exact.distances(query, &mut scratch.comparing, slots, distances);
             visit(slots, distances);
         }
     }

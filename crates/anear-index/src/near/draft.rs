@@ -18,8 +18,8 @@ use super::reach::{Reservoir, scan};
 use super::space::{Measure, Space, lengthen, offset};
 use super::walk::{Goal, Ground, WalkMemory, walk};
 use crate::Result;
-use crate::flat::{on_pool, parts};
 use crate::graph::walk::Reached;
+use crate::tiles::{on_pool, parts};
 
 /// Slots of one task.
 const TASK: usize = 256;

@@ -217,6 +217,12 @@ impl Exact {
 
     /// The distances of a query to the vectors in these slots.
     pub(super) fn distances(&self, query: &[f32], prepared: &mut Comparing, slots: &[u32], out: &mut [f32]) {
+        if slots.is_sorted_by(|a, b| a.checked_add(1) == Some(*b))
+            && let [first, ..] = *slots
+        {
+            let first = first as usize;
+            return self.distances_in(query, prepared, first..first + slots.len(), out);
+        }
         match self.packed(prepared) {
             Some(packed) => packed.distances_at(self.bytes.as_slice(), slots, out),
             None => {

@@ -11,7 +11,7 @@ use super::effort::{By, Effort, SLACKS};
 use super::exact::Exact;
 use super::scratch::Scratch;
 use super::trail::Trail;
-use crate::flat::on_pool;
+use crate::tiles::on_pool;
 
 /// Candidates that are compared as they are, for each of these.
 const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 140, 160, 200, 240, 320, 480]];

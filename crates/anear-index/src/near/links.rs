@@ -17,7 +17,7 @@ pub(super) const NONE: u32 = u32::MAX;
 const DEGREE_LIMIT: usize = 1 << 12;
 
 /// Bytes that come from memory together.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Links of which one on average leads to a slot that a walk has not seen (29 to 40 of 64 on words, 15 to 21 of 32 on texts).
 const LINKS_PER_NEW: usize = 2;

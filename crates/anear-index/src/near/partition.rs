@@ -8,7 +8,7 @@ use anear_quant::{Codes, TransformCode};
 use super::lists::Lists;
 use super::space::typical;
 use crate::Result;
-use crate::flat::{on_pool, parts};
+use crate::tiles::{on_pool, parts};
 
 /// Vectors that are dealt together: their components are a few megabytes.
 const PART: usize = 8192;

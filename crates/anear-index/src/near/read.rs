@@ -93,7 +93,7 @@ pub(super) fn read_among(
     reading: Reading<'_>,
     prepared: Prepared<'_>,
     among: Among,
-    selected: &Selected<'_>,
+    selected: Selected<'_>,
     memory: &mut ReadMemory,
 ) -> usize {
     let accepts = |slot| selected.contains(slot);

@@ -18,7 +18,7 @@ pub(super) struct Scratch {
     pub(super) offset: f32,
     /// Lists that the last search read, or rows of the graph.
     pub(super) visits: usize,
-    comparing: Comparing,
+    pub(super) comparing: Comparing,
     walk: WalkMemory,
     read: ReadMemory,
     /// Candidates, and then how far they are.
@@ -60,7 +60,7 @@ impl Scratch {
     }
 
     /// As [`read`](Self::read), among what is not all an answer; nothing where what was read says little of that.
-    pub(super) fn read_among(&mut self, reading: Reading<'_>, among: Among, selected: &Selected<'_>) {
+    pub(super) fn read_among(&mut self, reading: Reading<'_>, among: Among, selected: Selected<'_>) {
         self.read_by(reading, |prepared, memory| {
             read_among(reading, prepared, among, selected, memory)
         });
@@ -86,24 +86,9 @@ impl Scratch {
 
     /// Compares the candidates with the query as they are.
     pub(super) fn measure(&mut self, exact: &Exact, query: &[f32]) {
-        self.prepare_comparing(exact, query);
+        exact.prepare(query, &mut self.comparing);
         self.distances.clear();
         self.distances.resize(self.slots.len(), 0.0);
         exact.distances(query, &mut self.comparing, &self.slots, &mut self.distances);
-    }
-
-    /// Makes a query ready for [`compare`](Self::compare).
-    pub(super) fn prepare_comparing(&mut self, exact: &Exact, query: &[f32]) {
-        exact.prepare(query, &mut self.comparing);
-    }
-
-    /// The distances of a query that was prepared to the vectors in these slots, which ascend.
-    pub(super) fn compare(&mut self, exact: &Exact, query: &[f32], slots: &[u32], out: &mut [f32]) {
-        match *slots {
-            [first, .., last] if (last - first) as usize == slots.len() - 1 => {
-                exact.distances_in(query, &self.comparing, first as usize..last as usize + 1, out);
-            }
-            _ => exact.distances(query, &mut self.comparing, slots, out),
-        }
     }
 }

@@ -1,28 +1,26 @@
 //! How a query is answered: which way, and how far.
 
-use anear_kernels::{IdSelector, Metric, Neighbor, Rows, TopK};
+use anear_kernels::{IdSelector, Metric, Rows, TopK};
 
 use super::curve::{Curves, NEIGHBORS};
 use super::effort::{By, Effort};
 use super::learned::Learned;
+use super::links::LINE;
 use super::read::Among;
 use super::scratch::Scratch;
-use super::selected::Selected;
+use super::selected::{Selected, cost_of_asking, cost_of_marking};
 use super::trail::Trail;
 use super::{CANDIDATES, Near, RECALL_WANTED, VISITS};
 use crate::graph::search::over_queries;
 use crate::idle::Idle;
 use crate::request::as_share;
-use crate::{Neighbors, RangeRequest, Result, SearchRequest, VectorIndex as _};
+use crate::{Neighbors, Result, SearchRequest, VectorIndex as _};
 
 /// Where no less than this share is selected, a search goes the same way as where everything is.
 const MOSTLY: f32 = 0.95;
 
-/// What is near enough of the ends of a row's links, about.
+/// Links of a row that enter the beam, about: the less the nearer a walk is to its goal.
 const PUSHED: f32 = 8.0;
-
-/// How many times longer it takes to search a list of ids for one than to mark one.
-const SEARCHED: f32 = 16.0;
 
 /// Which way a request goes.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +31,7 @@ enum Way<'a> {
     Look(Look<'a>),
 }
 
-/// How it is looked for what is near: where not all is an answer, until as much that is one was seen as where all is.
+/// A search along a trail: where not all is an answer, until as much that is one was seen as where all is.
 #[derive(Clone, Copy, Debug)]
 struct Look<'a> {
     trail: Trail<'a>,
@@ -42,19 +40,16 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether asking for each slot that so many queries come to takes longer than marking all that are selected.
-    fn asks_for_all(&self, queries: usize, keep: &IdSelector<'_>) -> bool {
+    /// Whether so many queries ask so often whether a slot is an answer that making bits of the filter takes less time.
+    fn is_worth_marking(&self, queries: usize, keep: &IdSelector<'_>) -> bool {
         let Some(among) = self.among else { return false };
+        let all = self.trail.exact.len() as f32;
         let visits = self.effort.visits as f32;
         let asked = match self.trail.links {
             Some(_) => visits * PUSHED,
             None => visits * self.trail.learned.lists.mean_len() as f32 / among.share(),
         };
-        let asking = match keep {
-            IdSelector::Sorted(_) => SEARCHED,
-            _ => 1.0,
-        };
-        queries as f32 * asked * asking > among.share() * self.trail.exact.len() as f32
+        queries as f32 * asked.min(all) * cost_of_asking(keep) > cost_of_marking(keep, among.share() * all, all)
     }
 }
 
@@ -85,45 +80,36 @@ fn measured_for(k: usize) -> usize {
 
 impl Near {
     pub(super) fn nearest(&self, queries: Rows<'_>, request: &SearchRequest<'_>) -> Result<Neighbors> {
-        let mut selected = Selected::new(&self.ids, &request.selector);
-        let (k, pool) = (request.k, request.pool);
-        let way = self.way(request)?;
-        if let Way::Look(look) = way
-            && look.asks_for_all(queries.len(), &request.selector)
-        {
-            selected.mark();
-        }
-        Ok(match way {
-            Way::Compare => self.nearest_of_all(queries, k, &selected, pool),
-            Way::Look(look) => over_queries(queries, pool, |queries| {
-                self.scratches.with(|scratch| {
-                    let one = |query| self.answer(query, k, look, &selected, scratch).into_sorted();
-                    queries.iter().map(one).collect()
-                })
-            }),
-        })
+        let keep = &request.selector;
+        let tops = match self.way(request)? {
+            Way::Compare => self.nearest_in(queries, request.k, &self.ids.selected(keep), request.pool),
+            Way::Look(look) => self.nearest_along(queries, request, look),
+        };
+        Ok(tops.into_iter().map(TopK::into_sorted).collect())
     }
 
-    /// All selected vectors strictly within the radius, by id.
-    pub(super) fn within(&self, queries: Rows<'_>, request: &RangeRequest<'_>) -> Neighbors {
-        let selected = self.ids.selected(&request.selector);
-        over_queries(queries, request.pool, |queries| {
+    /// The nearest of what is found along a trail; where too little is, of all that is selected.
+    fn nearest_along(&self, queries: Rows<'_>, request: &SearchRequest<'_>, look: Look<'_>) -> Vec<TopK> {
+        let (keep, k, pool) = (&request.selector, request.k, request.pool);
+        let is_worth_marking = look.is_worth_marking(queries.len(), keep);
+        let bits = is_worth_marking.then(|| self.ids.selected_bits(keep));
+        let selected = Selected::new(&self.ids, keep, bits.as_ref());
+        let mut found: Vec<Option<TopK>> = over_queries(queries, pool, |queries| {
             self.scratches.with(|scratch| {
-                let one = |query| {
-                    let mut found = Vec::new();
-                    self.compare(query, &selected, scratch, |slots, distances| {
-                        let near = slots
-                            .iter()
-                            .zip(distances)
-                            .filter(|(_, distance)| **distance < request.radius);
-                        found.extend(near.filter_map(|(slot, distance)| self.neighbor(*slot, *distance)));
-                    });
-                    found.sort_unstable_by_key(|neighbor: &Neighbor| neighbor.id);
-                    found
-                };
+                let one = |query| self.answer(query, k, look, selected, scratch);
                 queries.iter().map(one).collect()
             })
-        })
+        });
+        let missed: Vec<usize> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
+        if !missed.is_empty() {
+            let queries_left = queries.gathered(missed.iter().copied());
+            let queries_left = Rows::new(&queries_left, queries.dim()).expect("whole queries");
+            let compared = self.nearest_in(queries_left, k, &selected.slots(), pool);
+            for (i, top) in missed.into_iter().zip(compared) {
+                found[i] = Some(top);
+            }
+        }
+        found.into_iter().flatten().collect()
     }
 
     fn way(&self, request: &SearchRequest<'_>) -> Result<Way<'_>> {
@@ -242,9 +228,9 @@ impl Near {
         among: Option<Among>,
     ) -> Way<'a> {
         let slots = self.ids.slots();
-        // In the order of memory, so that bytes take no longer than those of lists: .045 ns each, the tenth part of 100,000 x 384
-        // and of 20,000 x 64 (Zen 4).
-        let compared = selected as f32 * self.exact.row_len() as f32;
+        // In the order of memory, so that no byte counts more than once: they take .045 ns each, where what is counted for walks
+        // and lists takes .05 to .07 (a twentieth to a half of 100,000 x 384 and of 20,000 x 64, Zen 4).
+        let compared = (selected * self.exact.row_len().max(LINE)) as f32;
         let [by_links, by_lists] = self.trails(learned);
         let walk = by_links.zip(walk).map(|((trail, _), effort)| {
             // What is no answer is visited as well.
@@ -270,31 +256,39 @@ impl Near {
         cheapest.map_or(Way::Compare, |(_, way)| way)
     }
 
-    fn answer(&self, query: &[f32], k: usize, look: Look<'_>, selected: &Selected<'_>, scratch: &mut Scratch) -> TopK {
-        let mut top = TopK::new(k.min(self.len().max(1)));
+    /// The nearest of the candidates; none where too few were found, be it that a walk went astray, or that what is selected
+    /// is far from the query.
+    fn answer(
+        &self,
+        query: &[f32],
+        k: usize,
+        look: Look<'_>,
+        selected: Selected<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<TopK> {
         if !self.find_candidates(query, k, look, selected, scratch) {
-            self.push_each(query, selected.slots(), scratch, &mut top);
-            return top;
+            return None;
         }
         scratch.measure(&self.exact, query);
+        let mut top = TopK::new(k.min(self.len()));
         for (slot, distance) in scratch.slots.iter().zip(&scratch.distances) {
-            self.neighbor(*slot, *distance)
-                .into_iter()
-                .for_each(|near| top.push(near));
+            if let Some(near) = self.neighbor(*slot, *distance) {
+                top.push(near);
+            }
         }
-        top
+        Some(top)
     }
 
-    /// Leaves candidates in the scratch; `false` where all that is selected is to be compared instead, as too few were found:
-    /// where a walk went astray, or what is selected is far from the query.
+    /// Leaves candidates in the scratch; whether they are enough.
     fn find_candidates(
         &self,
         query: &[f32],
         k: usize,
-        Look { trail, effort, among }: Look<'_>,
-        selected: &Selected<'_>,
+        look: Look<'_>,
+        selected: Selected<'_>,
         scratch: &mut Scratch,
     ) -> bool {
+        let Look { trail, effort, among } = look;
         let is_answer = |slot: u32| selected.contains(slot);
         let learned = trail.learned;
         // By inner product the length of a query says nothing.

@@ -206,9 +206,9 @@ fn transposed(vectors: Rows<'_>) -> Vec<f32> {
     out
 }
 
-/// What is smaller is left of rounding what was left of rounding, as where components repeat others: products of floats are
-/// larger than 1e-91, and squares of what is this small have no precision.
-const NOTHING: f64 = 1e-140;
+/// Below this a component is the rounding error of rounding errors, as where components repeat others: products of floats
+/// other than 0 are larger than 1e-91, and squares of what is this small have no precision.
+const NEGLIGIBLE: f64 = 1e-140;
 
 /// A reflection `I - v vᵀ`, with `|v|^2 = 2`, of the components from the `skip`-th on; or nothing, with `v = 0`.
 struct Reflection {
@@ -219,7 +219,7 @@ struct Reflection {
 impl Reflection {
     /// Turns `x` into a multiple of the first axis: the multiple comes with it (Golub & Van Loan, 5.1).
     fn of(skip: usize, mut x: Vec<f64>) -> (Self, f64) {
-        if x.iter().all(|x| x.abs() < NOTHING) {
+        if x.iter().all(|x| x.abs() < NEGLIGIBLE) {
             let v = vec![0.0; x.len()];
             return (Self { skip, v }, 0.0);
         }

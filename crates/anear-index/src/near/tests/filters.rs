@@ -1,6 +1,7 @@
 //! What filters admit, and what is left where others were removed.
 
 use anear_kernels::{Bitmap, IdSelector, Metric, Random, Rows};
+use anear_pool::Pool;
 
 use super::{DIM, K, LEN, built_and_read_by_vectors, clustered, far_clustered, index, recall, rows, visits, widened};
 use crate::near::{Near, NearShape};
@@ -71,6 +72,60 @@ fn filters_lower_no_recall_where_it_is_looked_for_what_they_admit() {
     }
 }
 
+/// What sorting all distances to selected vectors says.
+fn by_sorting(metric: Metric, base: &[f32], query: &[f32], ids: &[u64], k: usize) -> Vec<(f32, u64)> {
+    let distance = |id: &u64| metric.distance(query, rows(base).row(*id as usize));
+    let mut all: Vec<(f32, u64)> = ids.iter().map(|id| (distance(id), *id)).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    all.truncate(k);
+    all
+}
+
+#[test]
+fn what_is_compared_is_what_sorting_says_in_every_form_and_on_every_number_of_threads() {
+    let whole = |numbers: Vec<f32>| -> Vec<f32> { numbers.iter().map(|x| (30.0 * x).round() + 128.0).collect() };
+    let eighths = |numbers: Vec<f32>| -> Vec<f32> { numbers.iter().map(|x| (8.0 * x).round() / 8.0).collect() };
+    let pool = Pool::new(3).unwrap();
+    for form in [whole, eighths, |numbers| numbers] {
+        let [base, queries] = [(1, LEN), (2, 20)].map(|(seed, len)| form(clustered(seed, len)));
+        for metric in [Metric::L2, Metric::InnerProduct] {
+            let mut index = index(NearShape::Lists, metric, &base);
+            index.remove(&IdSelector::Range(10..20)).unwrap();
+            for (step, k) in [(3, K), (300, 2 * LEN / 300), (LEN, K)] {
+                let ids: Vec<u64> = (0..LEN as u64).step_by(step).collect();
+                let left: Vec<u64> = ids.iter().copied().filter(|id| !(10..20).contains(id)).collect();
+                let request = SearchRequest::new(k)
+                    .with("recall", 1.0)
+                    .selecting(IdSelector::Sorted(&ids));
+                let found = index.search(rows(&queries), &request).unwrap();
+                assert_eq!(index.search(rows(&queries), &request.clone().on(&pool)).unwrap(), found);
+                for (i, query) in queries.chunks(DIM).enumerate() {
+                    let want = by_sorting(metric, &base, query, &left, k);
+                    let got: Vec<(f32, u64)> = found.row(i).iter().map(|near| (near.distance, near.id)).collect();
+                    assert_eq!(got.len(), want.len());
+                    for (got, want) in got.iter().zip(&want) {
+                        // Numbers of fewer bytes are multiplied and added up in one step.
+                        assert!(
+                            (got.0 - want.0).abs() <= 1e-5 * want.0.abs(),
+                            "{metric}: {got:?}, {want:?}"
+                        );
+                    }
+                    let alone = index.search(rows(query), &request.clone().on(&pool)).unwrap();
+                    assert_eq!(alone.row(0), found.row(i), "{metric}, one in {step}");
+                }
+                let nothing = request.clone().selecting(IdSelector::Range(10..20));
+                assert!(
+                    index
+                        .search(rows(&queries), &nothing)
+                        .unwrap()
+                        .iter()
+                        .all(<[_]>::is_empty)
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn ways_to_say_the_same_filter_and_batches_change_nothing() {
     let (base, queries) = (clustered(1, LEN), clustered(2, 20));
@@ -81,14 +136,14 @@ fn ways_to_say_the_same_filter_and_batches_change_nothing() {
             for (step, recall) in [(2, 0.95), (2, 1.0), (300, 0.95)] {
                 let ids: Vec<u64> = (0..LEN as u64 + 50).step_by(step).collect();
                 let bits = Bitmap::from_indices(LEN + 50, ids.iter().map(|id| *id as usize));
-                let rule = |id: u64| id.is_multiple_of(step as u64);
-                let [listed, others] = [
-                    IdSelector::Sorted(&ids),
-                    IdSelector::And(vec![IdSelector::Custom(&rule), IdSelector::Range(0..LEN as u64)]),
-                ];
+                // It knows of no ids but those of the index.
+                let mask: Vec<bool> = (0..LEN).map(|id| id.is_multiple_of(step)).collect();
+                let rule = |id: u64| mask[id as usize];
+                let listed = IdSelector::Sorted(&ids);
+                let not_others = IdSelector::Not(Box::new(IdSelector::Not(Box::new(listed.clone()))));
                 let request = |keep| SearchRequest::new(K).with("recall", recall).selecting(keep);
                 let found = index.search(rows(&queries), &request(listed.clone())).unwrap();
-                for other in [IdSelector::Bitmap(&bits), others] {
+                for other in [IdSelector::Bitmap(&bits), IdSelector::Custom(&rule), not_others] {
                     assert_eq!(index.search(rows(&queries), &request(other)).unwrap(), found);
                 }
                 for (i, query) in queries.chunks(DIM).enumerate() {

@@ -100,31 +100,37 @@ pub(in crate::codes) fn accumulate<const Q: usize>(tables: [&[u8]; Q], block: &[
     let [mut even, mut odd] = [[[_mm512_setzero_si512(); 2]; Q]; 2];
     let mut at = 0;
     while at + 2 * BYTES <= len {
-        let together = tables.map(|tables| load_all(&tables[at..]));
-        add_entries(together, load_all(&block[at..]), &mut even);
-        let together = tables.map(|tables| load_all(&tables[at + BYTES..]));
-        add_entries(together, load_all(&block[at + BYTES..]), &mut odd);
+        for (at, totals) in [(at, &mut even), (at + BYTES, &mut odd)] {
+            let halves = numbers(load_all(&block[at..]));
+            for (tables, totals) in tables.iter().zip(totals) {
+                add_entries(load_all(&tables[at..]), halves, totals);
+            }
+        }
         at += 2 * BYTES;
     }
     while at < len {
         // Where there are fewer codebooks, the others' entries are zeros.
-        let together = tables.map(|tables| load(&tables[at..]));
-        add_entries(together, load(&block[at..len]), &mut even);
+        let halves = numbers(load(&block[at..len]));
+        for (tables, totals) in tables.iter().zip(&mut even) {
+            add_entries(load(&tables[at..]), halves, totals);
+        }
         at += BYTES;
     }
-    std::array::from_fn(|q| [0, 1].map(|half| _mm512_add_epi32(even[q][half], odd[q][half])))
+    // Without closures, as everywhere here: whether these become part of a function that has more instructions than others
+    // changes with what else is compiled, and lists took a seventh longer where one did not.
+    for (even, odd) in even.as_flattened_mut().iter_mut().zip(odd.as_flattened()) {
+        *even = _mm512_add_epi32(*even, *odd);
+    }
+    even
 }
 
 /// Adds the entries of four codebooks that vectors choose.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn add_entries<const Q: usize>(tables: [__m512i; Q], codes: __m512i, totals: &mut [[__m512i; 2]; Q]) {
-    let halves = numbers(codes);
-    for (table, totals) in tables.into_iter().zip(totals) {
-        for (total, numbers) in totals.iter_mut().zip(halves) {
-            let entries = _mm512_permutexvar_epi8(numbers, table);
-            *total = _mm512_dpbusd_epi32(*total, entries, _mm512_set1_epi8(1));
-        }
+fn add_entries(table: __m512i, halves: [__m512i; 2], totals: &mut [__m512i; 2]) {
+    for (total, numbers) in totals.iter_mut().zip(halves) {
+        let entries = _mm512_permutexvar_epi8(numbers, table);
+        *total = _mm512_dpbusd_epi32(*total, entries, _mm512_set1_epi8(1));
     }
 }
 
@@ -137,7 +143,11 @@ fn numbers(codes: __m512i) -> [__m512i; 2] {
     let codes = _mm512_permutexvar_epi8(by_vector, codes);
     // The codebooks' places are 0, 16, 32, 48: `a & b | c`.
     let [nibble, book] = [_mm512_set1_epi8(15), _mm512_set1_epi32(0x3020_1000)];
-    [codes, _mm512_srli_epi32::<4>(codes)].map(|codes| _mm512_ternarylogic_epi32::<0b1110_1010>(codes, nibble, book))
+    let upper = _mm512_srli_epi32::<4>(codes);
+    [
+        _mm512_ternarylogic_epi32::<0b1110_1010>(codes, nibble, book),
+        _mm512_ternarylogic_epi32::<0b1110_1010>(upper, nibble, book),
+    ]
 }
 
 /// The first bytes of `from`, of which there are enough.

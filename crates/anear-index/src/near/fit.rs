@@ -211,7 +211,13 @@ impl<'a> Probes<'a> {
     ) -> ([Hits; N], Effort) {
         let all: Vec<usize> = (0..self.probes.len()).collect();
         let mut each = self.each(&all, trail, of, level, pool);
-        let visits = each.iter().map(|(_, visits)| visits).sum::<usize>().div_ceil(all.len());
+        // Where all vectors are the same there is nothing to visit.
+        let visits = each
+            .iter()
+            .map(|(_, visits)| visits)
+            .sum::<usize>()
+            .div_ceil(all.len())
+            .max(1);
         let effort = Effort { visits, ..level };
         // Searches end after so many.
         let long: Vec<usize> = all.into_iter().filter(|i| each[*i].1 > effort.visits_max()).collect();

@@ -110,3 +110,28 @@ def test_only_python_functions_have_the_ids_of_an_index_gathered(monkeypatch: py
     even = anear.PyCallbackIDSelector(lambda id_: id_ % 2 == 0)
     found = index.search(vectors[:2], 3, params=anear.SearchParametersIVF(sel=even, nprobe=4))[1]
     assert gathered and not (found % 2).any()
+
+
+def test_what_is_no_selector_and_no_id_is_refused() -> None:
+    class Odd(anear.IDSelector):
+        def is_member(self, id: Any) -> bool:
+            return id % 2 == 1
+
+    index = anear.IndexFlatL2(D)
+    index.add(vectors(20))
+    with pytest.raises(TypeError, match=r"Odd is no rule of its own; PyCallbackIDSelector\(function\) asks a function"):
+        index.search(vectors(1), 1, params=anear.SearchParameters(sel=Odd()))
+    for wrong in (lambda: anear.IDSelectorNot([1]), lambda: anear.IDSelectorAnd(anear.IDSelectorAll(), "x")):
+        with pytest.raises(TypeError, match=r"expected a selector as IDSelectorBatch\(ids\), got"):
+            wrong()
+    with pytest.raises(TypeError, match="expected a function of an id, got int"):
+        anear.PyCallbackIDSelector(3)  # type: ignore[arg-type]
+    mask = np.arange(20) > 15
+    for told in (lambda: index.remove_ids(mask), lambda: anear.IDSelectorBatch(mask)):
+        with pytest.raises(AssertionError, match=r"expected ids, got a mask: np.flatnonzero\(mask\)"):
+            told()
+    with pytest.raises(AssertionError, match="ids are whole numbers, got 7.9"):
+        index.remove_ids(np.array([7.9]))
+    with pytest.raises(TypeError):
+        anear.IDSelectorRange(0.5, 2)  # type: ignore[arg-type]
+    assert index.ntotal == 20

@@ -697,6 +697,17 @@ fn recall_is_measured_on_what_is_not_there_many_times() {
 }
 
 #[test]
+fn what_holds_one_vector_alone_is_saved_and_loaded() {
+    let base = [1.0; DIM].repeat(LEN);
+    for shape in BUILT {
+        let index = index(shape, Metric::L2, &base);
+        let loaded = from_bytes(&to_bytes(&index)).unwrap();
+        let found = loaded.search(rows(&base[..DIM]), &SearchRequest::new(K)).unwrap();
+        assert_eq!(found.row(0).len(), K, "{shape:?}");
+    }
+}
+
+#[test]
 fn recall_is_measured_as_if_copies_were_not_there() {
     let mut random = Random::new(9);
     let mut normal = |len: usize| -> Vec<f32> { (0..len * DIM).map(|_| random.normal() as f32).collect() };

@@ -49,16 +49,27 @@ def bytes_rows(x: Any, width: int) -> Codes:
     return rows(x, width, np.uint8)
 
 
+def whole(ids: Any) -> Ids:
+    """Ids as the engine counts them.
+
+    Raises:
+        AssertionError: they are a mask, or one is no whole number.
+    """
+    given = np.ascontiguousarray(ids)
+    assert given.dtype != np.bool_, "expected ids, got a mask: np.flatnonzero(mask) are the ids where it is true"
+    array: Ids = np.ascontiguousarray(given, dtype=np.int64)
+    if given.dtype.kind == "f" and (array != given).any():
+        raise AssertionError(f"ids are whole numbers, got {given[array != given][0]}")
+    return array
+
+
 def ids_for(ids: Any, count: int) -> Ids:
     """One id per vector.
 
     Raises:
         AssertionError: there are not as many, or one is no whole number.
     """
-    given = np.ascontiguousarray(ids)
-    array: Ids = np.ascontiguousarray(given, dtype=np.int64)
-    if given.dtype.kind == "f" and (array != given).any():
-        raise AssertionError(f"ids are whole numbers, got {given[array != given][0]}")
+    array = whole(ids)
     assert array.shape == (count,), f"not same nb of vectors as ids: {count} vectors, ids of shape {array.shape}"
     return array
 

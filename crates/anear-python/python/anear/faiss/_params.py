@@ -54,7 +54,10 @@ def checked(params: SearchParameters | None) -> SearchParameters | None:
     if isinstance(params, SearchParameters | None):
         return params
     kind = type(params).__name__
-    raise TypeError(f"'params' must be search parameters as SearchParametersIVF(nprobe=16), got {kind}")
+    raise TypeError(
+        f"'params' must be search parameters, as SearchParametersIVF(nprobe=16) of lists or SearchParametersNear(recall=0.9) "
+        f"of an index that is asked for a recall, got {kind}"
+    )
 
 
 class SearchParametersIVF(SearchParameters):

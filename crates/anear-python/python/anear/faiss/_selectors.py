@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, SupportsIndex
 
 import numpy as np
 
 from .. import _native
-from ._arrays import Array, Ids, Pointer, rev_swig_ptr
+from ._arrays import Array, Ids, Pointer, rev_swig_ptr, whole
 
 
 class IDSelector:
@@ -23,6 +24,11 @@ class IDSelector:
     def _over(self, ids: Callable[[], Ids]) -> _native.Selector:
         """The rule, to be asked about `ids` only; few rules want to know them, and an index may have to gather them."""
         return self._rule
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_rule":
+            raise TypeError(f"{type(self).__name__} is no rule of its own; PyCallbackIDSelector(function) asks a function")
+        raise AttributeError(f"{type(self).__name__} has no {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} cannot be pickled; make it anew of its ids")
@@ -41,14 +47,20 @@ def selector_of(ids: Any) -> IDSelector:
     return IDSelectorBatch(array)
 
 
+def _inner(sel: Any) -> IDSelector:
+    """What another selector is made of."""
+    if isinstance(sel, IDSelector):
+        return sel
+    raise TypeError(f"expected a selector as IDSelectorBatch(ids), got {type(sel).__name__}")
+
+
 def _listed(args: tuple[Any, ...]) -> Ids:
     """Ids from an array, or from a number and a pointer."""
     if len(args) == 2 and isinstance(args[1], Pointer):
         return rev_swig_ptr(args[1], args[0]).astype(np.int64)
     if len(args) != 1:
         raise TypeError(f"expected an array of ids, got {len(args)} arguments")
-    array: Ids = np.ascontiguousarray(args[0], dtype=np.int64)
-    return array.ravel()
+    return whole(args[0]).ravel()
 
 
 class IDSelectorAll(IDSelector):
@@ -64,7 +76,7 @@ class IDSelectorRange(IDSelector):
 
     def __init__(self, imin: SupportsIndex, imax: SupportsIndex, assume_sorted: bool = False) -> None:
         """Admits a range."""
-        self.imin, self.imax, self.assume_sorted = int(imin), int(imax), assume_sorted
+        self.imin, self.imax, self.assume_sorted = operator.index(imin), operator.index(imax), assume_sorted
         self._rule = _native.Selector.range(self.imin, self.imax)
 
 
@@ -100,7 +112,7 @@ class IDSelectorNot(IDSelector):
 
     def __init__(self, sel: IDSelector) -> None:
         """Turns `sel` over."""
-        self.sel = sel
+        self.sel = _inner(sel)
 
     @property
     def _rule(self) -> _native.Selector:  # type: ignore[override]
@@ -113,7 +125,7 @@ class IDSelectorNot(IDSelector):
 class _Pair(IDSelector):
     def __init__(self, lhs: IDSelector, rhs: IDSelector) -> None:
         """Combines two selectors."""
-        self.lhs, self.rhs = lhs, rhs
+        self.lhs, self.rhs = _inner(lhs), _inner(rhs)
 
     @property
     def _rule(self) -> _native.Selector:  # type: ignore[override]
@@ -162,6 +174,8 @@ class PyCallbackIDSelector(IDSelector):
 
     def __init__(self, callback: Callable[[int], bool]) -> None:
         """Asks `callback`."""
+        if not callable(callback):
+            raise TypeError(f"expected a function of an id, got {type(callback).__name__}")
         self.callback = callback
 
     def is_member(self, id: SupportsIndex) -> bool:

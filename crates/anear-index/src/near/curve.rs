@@ -6,8 +6,9 @@ use anear_bytes::Cursor;
 use super::effort::{By, Effort};
 use crate::{Error, Result};
 
-/// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first.
-pub(super) const NEIGHBORS: [usize; 2] = [10, 100];
+/// Neighbors that efforts are measured for: requests for fewer than the first are answered as for the first. Where one in so
+/// many is an answer, as many times more are looked for: hence the last.
+pub(super) const NEIGHBORS: [usize; 3] = [10, 100, 1000];
 
 /// The recall that is asked for where nothing else is said, and that decides what is built.
 pub(super) const RECALL: f64 = 0.95;
@@ -108,6 +109,27 @@ impl Point {
 /// For each of [`NEIGHBORS`].
 pub(super) type Curves = [Curve; NEIGHBORS.len()];
 
+/// For so many neighbors and a recall: between two numbers of them that were measured, or as many times what was for the
+/// most. None where no effort that was measured for as many reached the recall.
+pub(super) fn effort_for(curves: &Curves, neighbors: f64, recall: f64) -> Option<Effort> {
+    let measured = NEIGHBORS.map(|measured| measured as f64);
+    let Some(above) = measured.iter().position(|measured| neighbors <= *measured) else {
+        let last = measured.len() - 1;
+        return Some(curves[last].effort(recall)?.times(neighbors / measured[last]));
+    };
+    let reached = curves[above].effort(recall)?;
+    let below = above
+        .checked_sub(1)
+        .and_then(|i| Some((measured[i], curves[i].effort(recall)?)));
+    Some(match below {
+        Some((few, effort)) if effort.by == reached.by => {
+            let share = (neighbors / few).ln() / (measured[above] / few).ln();
+            effort.towards(reached, share)
+        }
+        _ => reached,
+    })
+}
+
 fn between(below: &Point, above: &Point, recall: f64) -> Effort {
     let missed = |recall: f64| (1.0 - recall).max(1e-5).ln();
     let (from, to) = (missed(below.recall.into()), missed(above.recall.into()));
@@ -115,14 +137,7 @@ fn between(below: &Point, above: &Point, recall: f64) -> Effort {
         true => 1.0,
         false => ((missed(recall) - from) / (to - from)).clamp(0.0, 1.0),
     };
-    let mix = |a: f64, b: f64| a + share * (b - a);
-    let count = |a: usize, b: usize| mix(a as f64, b as f64).ceil() as usize;
-    Effort {
-        visits: count(below.effort.visits, above.effort.visits),
-        slack: mix(below.effort.slack.into(), above.effort.slack.into()) as f32,
-        candidates: count(below.effort.candidates, above.effort.candidates),
-        by: above.effort.by,
-    }
+    below.effort.towards(above.effort, share)
 }
 
 #[cfg(test)]
@@ -167,6 +182,28 @@ mod tests {
         assert_eq!(Curve::load(&mut Cursor::new(&saved), &[By::Codes]).unwrap(), curve);
         saved[4..8].copy_from_slice(&2.0_f32.to_le_bytes());
         assert!(Curve::load(&mut Cursor::new(&saved), &[By::Codes]).is_err());
+    }
+
+    #[test]
+    fn efforts_for_other_numbers_of_neighbors_lie_between_those_that_were_measured() {
+        let mut curves = [(10, 20), (40, 160), (90, 1400)].map(|(visits, candidates)| {
+            let reached = point(0.96, visits, candidates, 1.0);
+            Curve::of(vec![reached])
+        });
+        let effort = |curves: &Curves, neighbors| {
+            effort_for(curves, neighbors, 0.95).map(|effort| (effort.visits, effort.candidates))
+        };
+        let asked = [1.0, 10.0, 1000.0_f64.sqrt(), 100.0, 1000.0, 3000.0];
+        let want = [(10, 20), (10, 20), (25, 90), (40, 160), (90, 1400), (270, 4200)];
+        assert_eq!(asked.map(|neighbors| effort(&curves, neighbors)), want.map(Some));
+        assert_eq!(effort_for(&curves, 10.0, 0.97), None);
+        // What goes by vectors for more goes by them for fewer than those.
+        let mut by_vectors = point(0.96, 7, 1400, 1.0);
+        by_vectors.effort.by = By::Vectors;
+        curves[2] = Curve::of(vec![by_vectors]);
+        assert_eq!(effort(&curves, 200.0), Some((7, 1400)));
+        curves[2] = Curve::default();
+        assert_eq!((effort(&curves, 200.0), effort(&curves, 99.0).is_some()), (None, true));
     }
 
     #[test]

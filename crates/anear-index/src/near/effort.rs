@@ -3,6 +3,9 @@
 /// How many times more visits than on average a walk makes at most: what is asked for may be as far from everything.
 const LONGEST: usize = 8;
 
+/// Standard deviations that chance is given.
+pub(super) const SPREADS: f64 = 2.0;
+
 /// The slack of walks: where neighbors hardly differ in distance a little goes a long way, and in few dimensions much.
 pub(super) const SLACKS: [f32; 20] = [
     -0.2, -0.1, -0.05, 0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.18, 0.22, 0.27, 0.33, 0.4, 0.55, 0.8, 1.2, 2.0,
@@ -54,10 +57,43 @@ impl Effort {
         }
     }
 
-    /// As much more as `all` are more than `some`.
-    pub(super) fn times(self, all: usize, some: usize) -> Self {
+    /// So many times as far, for as many times as many neighbors.
+    pub(super) fn times(self, times: f64) -> Self {
+        let count = |count: usize| (count as f64 * times).ceil() as usize;
         Self {
-            visits: (self.visits as f64 * all as f64 / some.max(1) as f64).ceil() as usize,
+            visits: count(self.visits),
+            candidates: count(self.candidates),
+            ..self
+        }
+    }
+
+    /// Of candidates more by the growth since it was measured, as so many more are about as near.
+    pub(super) fn grown(self, growth: f64) -> Self {
+        Self {
+            candidates: (self.candidates as f64 * growth).ceil() as usize,
+            ..self
+        }
+    }
+
+    /// This share of the way to an effort that goes by the same.
+    pub(super) fn towards(self, other: Self, share: f64) -> Self {
+        let mix = |a: f64, b: f64| a + share * (b - a);
+        let count = |a: usize, b: usize| mix(a as f64, b as f64).ceil() as usize;
+        Self {
+            visits: count(self.visits, other.visits),
+            slack: mix(self.slack.into(), other.slack.into()) as f32,
+            candidates: count(self.candidates, other.candidates),
+            by: other.by,
+        }
+    }
+
+    /// For as many neighbors of which only this share are answers: as many fewer candidates, and some more, as chance has it that
+    /// of those that seem nearest fewer are.
+    pub(super) fn among(self, share: f64) -> Self {
+        let expected = self.candidates as f64 * share;
+        let spread = (expected * (1.0 - share)).sqrt();
+        Self {
+            candidates: (expected + SPREADS * spread).ceil() as usize,
             ..self
         }
     }

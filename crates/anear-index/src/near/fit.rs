@@ -14,7 +14,11 @@ use super::trail::Trail;
 use crate::tiles::on_pool;
 
 /// Candidates that are compared as they are, for each of these.
-const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [[12, 16, 24, 32, 48, 80, 160], [120, 140, 160, 200, 240, 320, 480]];
+const CANDIDATES: [[usize; 7]; NEIGHBORS.len()] = [
+    [12, 16, 24, 32, 48, 80, 160],
+    [120, 140, 160, 200, 240, 320, 480],
+    [1100, 1200, 1400, 1600, 1900, 2400, 3200],
+];
 
 /// Lists that are read.
 const LISTS_READ: [usize; 16] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 320, 640];
@@ -46,6 +50,9 @@ const PROBES_MIN: usize = 200;
 /// Vectors that are there more often are found whatever the effort is. The copies of others are passed over as they are: a
 /// thousand vectors, each twenty times, found a fifth of their neighbors for .95 asked, as each probe found its copies.
 const COPIES_MAX: usize = 100;
+
+/// One in so many vectors is searched for with its many neighbors: these tell more than few do.
+const FEWER: usize = 8;
 
 /// Probes of one task.
 const TASK: usize = 16;
@@ -93,13 +100,23 @@ impl<'a> Probes<'a> {
 
     /// The curve of each number of neighbors.
     pub(super) fn measure(&self, trail: Trail<'_>, pool: Option<&Pool>) -> Curves {
-        match trail.links {
+        let [few, many] = match trail.links {
             // Reading lists is the same for any number.
             None => self.curves(trail, [0, 1], ENOUGH, pool),
             Some(_) => [0, 1].map(|of| {
                 let [curve] = self.curves(trail, [of], ENOUGH, pool);
                 curve
             }),
+        };
+        let [most] = self.fewer().curves(trail, [2], ENOUGH, pool);
+        [few, many, most]
+    }
+
+    /// Some of these.
+    fn fewer(&self) -> Self {
+        Self {
+            rows: self.rows,
+            probes: self.probes.iter().step_by(FEWER).cloned().collect(),
         }
     }
 

@@ -191,8 +191,8 @@ pub(crate) fn knobs() -> Vec<&'static Knob> {
 /// as many vectors have come as there were; in between, new ones are linked into the graph, or read along with every
 /// list. The same vectors added in the same calls make the same index, to the bit, on any number of threads.
 ///
-/// With a filter, the selected vectors are all compared, the graph is walked for longer, or lists are read until as many
-/// selected ones were seen as there would be without it: whatever reads fewest bytes. Where a filter, or what was removed,
+/// With a filter, the selected vectors are all compared, or the graph is walked or lists are read as for as many neighbors as
+/// lie within the distance of the last that is selected: whatever reads fewest bytes. Where a filter, or what was removed,
 /// has to do with a query, it is compared with all that is selected: recall is no lower.
 ///
 /// ```

@@ -4,7 +4,7 @@ use anear_bytes::{AlignedBytes, Container, ContainerWriter, Cursor};
 use anear_kernels::Metric;
 use anear_quant::{Codes, TransformCode};
 
-use super::curve::Curve;
+use super::curve::{Curve, Curves};
 use super::effort::By;
 use super::exact::{Exact, Form};
 use super::ids::Ids;
@@ -144,9 +144,8 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
     {
         return Err(Error::Damaged(format!("squared lengths of {longest} and {radius}")));
     }
-    let by: [&[By]; 4] = [&By::ALL, &By::ALL, &[By::Codes], &[By::Codes]];
-    let [a, b, c, d] = by.map(|by| Curve::load(&mut cursor, by));
-    let (read, walk) = ([a?, b?], [c?, d?]);
+    let read = curves(&mut cursor, &By::ALL)?;
+    let walk = curves(&mut cursor, &[By::Codes])?;
     cursor.finish()?;
     let lists = Lists {
         centroids: codes_of(CENTROIDS, nlist as usize)?,
@@ -181,6 +180,14 @@ fn learned(dim: usize, metric: Metric, slots: usize, from: &Container<'_>) -> Re
         read,
         walk,
     })
+}
+
+fn curves(cursor: &mut Cursor<'_>, by: &[By]) -> Result<Curves> {
+    let mut curves = Curves::default();
+    for curve in &mut curves {
+        *curve = Curve::load(cursor, by)?;
+    }
+    Ok(curves)
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u32> {

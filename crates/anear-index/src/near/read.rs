@@ -5,14 +5,14 @@ use std::ops::Range;
 use anear_kernels::EstimateTables;
 use anear_quant::Codes;
 
-use super::effort::{By, Effort};
+use super::effort::{By, Effort, SPREADS};
 use super::exact::{Comparing, Exact};
 use super::lists::Lists;
 use super::reach::{Reservoir, compare_each, scan_each};
 use super::selected::Selected;
 
 /// A filter that accepts less than this, of what it accepts elsewhere, near the query has to do with the query.
-const LESS: f32 = 0.25;
+const LESS: f32 = 0.5;
 
 /// What is an answer among all there is: what a filter admits, and was not removed.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +26,12 @@ pub(super) struct Among {
 impl Among {
     /// So many answers among all, of which so many are looked for.
     pub(super) fn of(answers: usize, all: usize, neighbors: usize) -> Self {
-        let share = answers as f32 / all.max(1) as f32;
-        let usual = neighbors as f32 * (1.0 - share) / share;
+        let share = answers as f64 / all.max(1) as f64;
+        let usual = neighbors as f64 * (1.0 - share) / share;
+        let spread = (usual / share).sqrt();
         Self {
-            share,
-            nearer_max: Some(((usual / LESS) as usize).saturating_add(neighbors / 2)),
+            share: share as f32,
+            nearer_max: Some((usual / f64::from(LESS) + 2.0 * SPREADS * spread) as usize),
         }
     }
 
@@ -86,7 +87,7 @@ pub(super) fn read(
     visits
 }
 
-/// As [`read`], and more lists, until as many answers were read as there would be if all were answers.
+/// As [`read`], and more lists, until as many answers were read as there are among so many vectors on average.
 /// Where answers are far fewer near the query than elsewhere, these lists say little of what is nearest, and nothing is
 /// found.
 pub(super) fn read_among(
@@ -110,7 +111,7 @@ pub(super) fn read_among(
             continue;
         }
         // Lists near to queries are longer than others: so many are counted, and not as long as lists are on average.
-        wanted = wanted.min(read);
+        wanted = wanted.min((among.share * read as f32) as usize);
         if among.nearer_max.is_some() && (answers as f32) < LESS * among.share * read as f32 {
             reader.memory.answers.begin(0);
             return visits;

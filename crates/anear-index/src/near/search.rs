@@ -2,7 +2,7 @@
 
 use anear_kernels::{IdSelector, Metric, Rows, TopK};
 
-use super::curve::{Curves, NEIGHBORS};
+use super::curve::{Curves, NEIGHBORS, effort_for};
 use super::effort::{By, Effort};
 use super::learned::Learned;
 use super::links::LINE;
@@ -19,6 +19,10 @@ use crate::{Neighbors, Result, SearchRequest, VectorIndex as _};
 /// Where no less than this share is selected, a search goes the same way as where everything is.
 const MOSTLY: f32 = 0.95;
 
+/// Of the share that may be missed, this is what searches among some of all are allowed: they are to find no less than others,
+/// which find more than they are asked for where even the least effort does.
+const MISSED: f64 = 0.7;
+
 /// Links of a row that enter the beam, about: the less the nearer a walk is to its goal.
 const PUSHED: f32 = 8.0;
 
@@ -31,7 +35,7 @@ enum Way<'a> {
     Look(Look<'a>),
 }
 
-/// A search along a trail: where not all is an answer, until as much that is one was seen as where all is.
+/// A search along a trail, among what is not all an answer or what is.
 #[derive(Clone, Copy, Debug)]
 struct Look<'a> {
     trail: Trail<'a>,
@@ -47,35 +51,15 @@ impl Look<'_> {
         let visits = self.effort.visits as f32;
         let asked = match self.trail.links {
             Some(_) => visits * PUSHED,
-            None => visits * self.trail.learned.lists.mean_len() as f32 / among.share(),
+            None => visits * self.trail.learned.lists.mean_len() as f32,
         };
         queries as f32 * asked.min(all) * cost_of_asking(keep) > cost_of_marking(keep, among.share() * all, all)
     }
 }
 
-/// For so many neighbors and a recall: what was measured for at least as many, or as many times what was for most; of
-/// candidates more by the growth since then, as so many more are about as near.
-fn effort_for(curves: &Curves, k: usize, recall: f64, growth: f64) -> Option<Effort> {
-    let of = measured_for(k);
-    let effort = curves[of].effort(recall)?;
-    let times = k.div_ceil(NEIGHBORS[of]).max(1);
-    let candidates = (effort.candidates as f64 * growth).ceil() as usize;
-    Some(Effort {
-        visits: effort.visits.saturating_mul(times),
-        candidates: candidates.saturating_mul(times).max(k),
-        ..effort
-    })
-}
-
 /// How many neighbors a search for `k` looks for.
 fn looked_for(k: usize) -> usize {
-    NEIGHBORS[measured_for(k)].max(k)
-}
-
-/// Which of [`NEIGHBORS`] stands for `k`.
-fn measured_for(k: usize) -> usize {
-    let measured = NEIGHBORS.iter().position(|neighbors| k <= *neighbors);
-    measured.unwrap_or(NEIGHBORS.len() - 1)
+    NEIGHBORS[0].max(k)
 }
 
 impl Near {
@@ -145,46 +129,40 @@ impl Near {
                 _ => among.anywhere(),
             }
         });
+        let share = selected as f64 / self.ids.slots().max(1) as f64;
+        // As many are within the distance of the last of the answers.
+        let neighbors = looked_for(request.k) as f64 / share;
+        let growth = self.growth(learned);
         let effort_of = |curves: &Curves| {
-            let effort = effort_for(curves, request.k, recall, self.growth(learned));
-            asked(effort, curves[measured_for(request.k)].by())
+            let most = among.and_then(|_| effort_for(curves, neighbors, 1.0 - MISSED * (1.0 - recall)));
+            let effort = most.or_else(|| effort_for(curves, neighbors, recall));
+            asked(effort.map(|effort| effort.grown(growth).among(share)), curves[0].by())
         };
-        Ok(match (selected as f32) < MOSTLY * self.len() as f32 {
-            true => {
-                let walk = Some(&learned.walk).filter(|_| visits == 0).and_then(&effort_of);
-                self.way_to_selected(learned, [walk, effort_of(&learned.read)], selected, among)
-            }
-            // Visits that are said are rows of the graph, where there is one.
-            false => self.way_to_all(learned, effort_of, visits > 0, selected, among),
-        })
+        // Visits that are said are rows of the graph, where there is one.
+        let ways = if visits > 0 { 1 } else { usize::MAX };
+        let trails = self.trails(learned).into_iter().flatten().take(ways);
+        let looks = trails.filter_map(|(trail, curves)| {
+            let effort = effort_of(curves)?;
+            Some(Look { trail, effort, among })
+        });
+        Ok(self.cheapest(looks, selected))
     }
 
-    /// Walking where there is a graph, or reading lists, where that costs less than comparing everything; if visits were told,
-    /// no other way than the one that they are of.
-    fn way_to_all<'a>(
-        &'a self,
-        learned: &'a Learned,
-        effort_of: impl Fn(&Curves) -> Option<Effort>,
-        are_told: bool,
-        selected: usize,
-        among: Option<Among>,
-    ) -> Way<'a> {
-        let compared = self.len() as f32 * self.exact.row_len() as f32;
-        let ways = if are_told { 1 } else { usize::MAX };
-        let trails = self.trails(learned).into_iter().flatten().take(ways);
-        let mut cheaper = trails.filter_map(|(trail, curves)| {
-            let effort = effort_of(curves)?;
-            // What is no answer is visited as well.
-            let longer = match are_told {
-                true => effort,
-                false => effort.times(self.ids.slots(), selected),
-            };
-            // Reading lists makes up for it by itself.
-            let effort = if trail.links.is_some() { longer } else { effort };
-            let look = Look { trail, effort, among };
-            (trail.cost(longer) < compared).then_some(Way::Look(look))
-        });
-        cheaper.next().unwrap_or(Way::Compare)
+    /// Of these ways and comparing all that is selected the one that reads fewest bytes; where nearly all is selected, the first
+    /// that reads fewer than comparing.
+    fn cheapest<'a>(&self, mut looks: impl Iterator<Item = Look<'a>>, selected: usize) -> Way<'a> {
+        // In the order of memory, so that no byte counts more than once: they take .045 ns each, where what is counted for walks
+        // and lists takes .05 to .07 (a twentieth to a half of 100,000 x 384 and of 20,000 x 64, Zen 4).
+        let compared = (selected * self.exact.row_len().max(LINE)) as f32;
+        let best = match selected as f32 >= MOSTLY * self.len() as f32 {
+            true => looks.find(|look| look.trail.cost(look.effort) < compared),
+            false => {
+                let costs = looks.map(|look| (look.trail.cost_beside_others(look.effort), look));
+                let cheaper = costs.filter(|(cost, _)| *cost < compared);
+                cheaper.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, look)| look)
+            }
+        };
+        best.map_or(Way::Compare, Way::Look)
     }
 
     /// Over the graph, where there is one, and through lists, with what was measured there.
@@ -211,49 +189,15 @@ impl Near {
         let learned = self.learned.as_ref()?;
         let growth = self.growth(learned);
         let mut trails = self.trails(learned).into_iter().flatten();
-        trails.find_map(|(trail, curves)| Some((trail, effort_for(curves, NEIGHBORS[0], recall, growth)?)))
+        trails.find_map(|(trail, curves)| {
+            let effort = effort_for(curves, NEIGHBORS[0] as f64, recall)?;
+            Some((trail, effort.grown(growth)))
+        })
     }
 
     /// How many times as many slots there are as were measured with.
     fn growth(&self, learned: &Learned) -> f64 {
         self.ids.slots() as f64 / learned.lists.listed() as f64
-    }
-
-    /// Comparing all that is selected, walking or reading lists: what reads fewest bytes.
-    fn way_to_selected<'a>(
-        &'a self,
-        learned: &'a Learned,
-        [walk, read]: [Option<Effort>; 2],
-        selected: usize,
-        among: Option<Among>,
-    ) -> Way<'a> {
-        let slots = self.ids.slots();
-        // In the order of memory, so that no byte counts more than once: they take .045 ns each, where what is counted for walks
-        // and lists takes .05 to .07 (a twentieth to a half of 100,000 x 384 and of 20,000 x 64, Zen 4).
-        let compared = (selected * self.exact.row_len().max(LINE)) as f32;
-        let [by_links, by_lists] = self.trails(learned);
-        let walk = by_links.zip(walk).map(|((trail, _), effort)| {
-            // What is no answer is visited as well.
-            let effort = effort.times(slots, selected);
-            (trail.cost(effort), Way::Look(Look { trail, effort, among }))
-        });
-        let read = by_lists.zip(read).map(|((trail, _), effort)| {
-            // Lists are read until enough that is an answer was seen: at most all there are.
-            let visits = effort.times(slots, selected).visits.min(learned.lists.len());
-            let candidates = effort.candidates.min(selected);
-            let longer = Effort {
-                visits,
-                candidates,
-                ..effort
-            };
-            (
-                trail.cost_beside_others(longer),
-                Way::Look(Look { trail, effort, among }),
-            )
-        });
-        let ways = [Some((compared, Way::Compare)), walk, read].into_iter().flatten();
-        let cheapest = ways.min_by(|(a, _), (b, _)| a.total_cmp(b));
-        cheapest.map_or(Way::Compare, |(_, way)| way)
     }
 
     /// The nearest of the candidates; none where too few were found, be it that a walk went astray, or that what is selected
@@ -297,28 +241,24 @@ impl Near {
         }
         learned.prepare(query, scratch);
         let neighbors = looked_for(k);
-        let (wanted, nearer) = match trail.ground() {
+        let nearer = match trail.ground() {
             Some(ground) => {
                 match among {
                     None => scratch.walk(ground, neighbors, effort, &[], |_| true),
                     Some(_) => scratch.walk(ground, neighbors, effort, &[], is_answer),
                 }
-                // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
-                (neighbors.min(effort.candidates), scratch.walked_past(k))
+                scratch.walked_past(k)
             }
             None => {
                 match among {
                     None => scratch.read(trail.reading(query, effort), |_| true),
                     Some(among) => scratch.read_among(trail.reading(query, effort), among, selected),
                 }
-                let wanted = match effort.by {
-                    By::Codes => effort.candidates,
-                    // However many were read, they were compared.
-                    By::Vectors => k,
-                };
-                (wanted, scratch.read_past(k))
+                scratch.read_past(k)
             }
         };
+        // Where neighbors are easily told from the rest, a walk ends before it has seen so many candidates.
+        let wanted = neighbors.min(effort.candidates);
         scratch.slots.len() >= wanted.min(self.len()) && among.is_none_or(|among| among.admits(nearer))
     }
 }

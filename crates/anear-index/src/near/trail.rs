@@ -42,12 +42,15 @@ impl<'a> Trail<'a> {
     fn cost_when_built(&self, effort: Effort) -> f32 {
         let Learned { lists, code, .. } = self.learned;
         let begin = lists.len() * code.code_len();
-        let visit = match self.links {
-            Some(links) => links.shape().cost(),
-            None => lists.mean_len() * self.slot_len(effort.by),
+        let (visits, visit) = match self.links {
+            Some(links) => (effort.visits, links.shape().cost()),
+            None => (
+                effort.visits.min(lists.len()),
+                lists.mean_len() * self.slot_len(effort.by),
+            ),
         };
         let candidate = self.exact.row_len() * JUMP;
-        begin as f32 + effort.visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
+        begin as f32 + visits as f32 * visit as f32 + effort.candidates as f32 * candidate as f32
     }
 
     /// Bytes that are read of each slot in a list.

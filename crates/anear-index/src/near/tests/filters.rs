@@ -3,7 +3,10 @@
 use anear_kernels::{Bitmap, IdSelector, Metric, Random, Rows};
 use anear_pool::Pool;
 
-use super::{DIM, K, LEN, built_and_read_by_vectors, clustered, far_clustered, index, recall, rows, visits, widened};
+use super::{
+    BUILT, DIM, K, LEN, around, built_and_read_by_vectors, clustered, far_clustered, index, recall, rows, visits,
+    widened,
+};
 use crate::near::{Near, NearShape};
 use crate::{SearchRequest, VectorIndex as _, VectorIndexExt as _};
 
@@ -122,6 +125,42 @@ fn what_is_compared_is_what_sorting_says_in_every_form_and_on_every_number_of_th
                         .all(<[_]>::is_empty)
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn many_among_few_are_found_beyond_the_cluster_that_they_are_asked_in() {
+    const TIMES: usize = 16;
+    let mut random = Random::new(5);
+    // Half as many vectors in each cluster as are within the distance of the last answer.
+    let vectors = |seed, len| widened(&around(80, 2.0, 1.0, seed, len), TIMES);
+    let (base, queries) = (vectors(1, LEN), vectors(2, 50));
+    for shape in BUILT {
+        let mut index = Near::new(shape, TIMES * DIM, Metric::L2, 7).unwrap();
+        index.add(Rows::new(&base, TIMES * DIM).unwrap()).unwrap();
+        let ids: Vec<u64> = (0..LEN as u64).filter(|_| random.unit() < 0.5).collect();
+        let request = SearchRequest::new(50).selecting(IdSelector::Sorted(&ids));
+        let got = recall(&index, &queries, &request);
+        assert!(got > 0.94, "{shape:?}: {got}");
+    }
+}
+
+#[test]
+fn copies_that_few_links_lead_to_are_found_with_a_filter() {
+    let mut random = Random::new(5);
+    let mut normal = |len: usize| -> Vec<f32> { (0..len * DIM).map(|_| random.normal() as f32).collect() };
+    let (mut base, queries) = (normal(LEN), normal(100));
+    base.chunks_exact_mut(DIM)
+        .step_by(2)
+        .for_each(|vector| vector.fill(0.0));
+    let ids: Vec<u64> = (0..LEN as u64).filter(|id| id % 5 < 2).collect();
+    for shape in BUILT {
+        let index = index(shape, Metric::L2, &base);
+        for k in [2, K] {
+            let request = SearchRequest::new(k).selecting(IdSelector::Sorted(&ids));
+            let got = recall(&index, &queries, &request);
+            assert!(got > 0.9, "{shape:?}, {k}: {got}");
         }
     }
 }

@@ -141,8 +141,8 @@ pub(crate) fn as_count(knob: &'static Knob, value: f64) -> Result<usize> {
 /// # Errors
 /// [`Error::KnobValue`].
 pub(crate) fn as_share(knob: &'static Knob, value: f64) -> Result<f64> {
-    if (0.0..=1.0).contains(&value) {
-        return Ok(value);
+    if (0.0..=1.0).contains(&value) || value == f64::INFINITY {
+        return Ok(value.min(1.0));
     }
     Err(Error::KnobValue {
         name: knob.name,

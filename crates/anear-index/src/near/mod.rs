@@ -139,7 +139,9 @@ impl NearShape {
             ("NearLean", _) => Some(Self::Lean),
             (_, bytes) => of_bytes(bytes).filter(|_| !bytes.starts_with(['0', '+'])),
         };
-        Some(shape.ok_or("there are Near or auto, with bytes a vector as Near2000, NearLists, NearGraph and NearLean"))
+        Some(shape.ok_or(
+            "no index is called so; these are: Near or auto, Near2000 (bytes a vector), NearLists, NearGraph, NearLean",
+        ))
     }
 
     /// Whether a vector and its links may take so many bytes.

@@ -340,7 +340,7 @@ class Index(Raw, Known):
         raise self._cannot("add")
 
     def _add_with_ids(self, x: Floats, ids: Ids) -> None:
-        raise self._cannot("add_with_ids")
+        raise RuntimeError(f"{self._cannot('add_with_ids')}: give vectors ids by IndexIDMap2(index)")
 
     def _search(self, x: Floats, params: SearchParameters | None, distances: Floats, labels: Ids) -> None:
         raise self._cannot("search")

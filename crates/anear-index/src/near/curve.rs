@@ -118,15 +118,15 @@ pub(super) fn effort_for(curves: &Curves, neighbors: f64, recall: f64) -> Option
         return Some(curves[last].effort(recall)?.times(neighbors / measured[last]));
     };
     let reached = curves[above].effort(recall)?;
-    let below = above
-        .checked_sub(1)
-        .and_then(|i| Some((measured[i], curves[i].effort(recall)?)));
-    Some(match below {
-        Some((few, effort)) if effort.by == reached.by => {
-            let share = (neighbors / few).ln() / (measured[above] / few).ln();
-            effort.towards(reached, share)
-        }
-        _ => reached,
+    let Some(below) = above.checked_sub(1).filter(|_| neighbors < measured[above]) else {
+        return Some(reached);
+    };
+    // What a walk for more goes by, ends too soon for fewer.
+    let effort = curves[below].effort(recall)?;
+    let share = (neighbors / measured[below]).ln() / (measured[above] / measured[below]).ln();
+    Some(match effort.by == reached.by {
+        true => effort.towards(reached, share),
+        false => reached,
     })
 }
 
@@ -204,6 +204,11 @@ mod tests {
         assert_eq!(effort(&curves, 200.0), Some((7, 1400)));
         curves[2] = Curve::default();
         assert_eq!((effort(&curves, 200.0), effort(&curves, 99.0).is_some()), (None, true));
+        curves[0] = Curve::default();
+        assert_eq!(
+            [5.0, 20.0, 100.0].map(|neighbors| effort(&curves, neighbors)),
+            [None, None, Some((40, 160))]
+        );
     }
 
     #[test]

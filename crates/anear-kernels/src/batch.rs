@@ -96,12 +96,7 @@ impl Kernels {
         keep: &IdSelector<'_>,
         tops: &mut [TopK],
     ) {
-        assert_eq!(queries.len(), tops.len(), "one top-k per query");
-        assert_eq!(
-            queries.dim(),
-            rows.dim(),
-            "the queries must have the dimension of the rows"
-        );
+        check(queries, rows, tops);
         match self.batch(metric, queries) {
             Some(batch) => {
                 batch.scan_all(&Queries::of(queries), tops, || {
@@ -127,13 +122,8 @@ impl Kernels {
         keep: &IdSelector<'_>,
         tops: &mut [TopK],
     ) {
-        assert_eq!(queries.len(), tops.len(), "one top-k per query");
+        check(queries, rows, tops);
         assert_eq!(rows.len(), ids.len(), "one id per row");
-        assert_eq!(
-            queries.dim(),
-            rows.dim(),
-            "the queries must have the dimension of the rows"
-        );
         match self.batch(metric, queries) {
             Some(batch) => {
                 batch.scan_all(&Queries::of(queries), tops, || {
@@ -159,12 +149,7 @@ impl Kernels {
         id_of: impl Fn(u32) -> u64,
         tops: &mut [TopK],
     ) {
-        assert_eq!(queries.len(), tops.len(), "one top-k per query");
-        assert_eq!(
-            queries.dim(),
-            rows.dim(),
-            "the queries must have the dimension of the rows"
-        );
+        check(queries, rows, tops);
         match self.batch(metric, queries) {
             Some(batch) => {
                 batch.scan_all(&Queries::of(queries), tops, || {
@@ -235,6 +220,15 @@ impl Kernels {
             drift: None,
         })
     }
+}
+
+fn check(queries: Rows<'_>, rows: Rows<'_>, tops: &[TopK]) {
+    assert_eq!(queries.len(), tops.len(), "one top-k per query");
+    assert_eq!(
+        queries.dim(),
+        rows.dim(),
+        "the queries must have the dimension of the rows"
+    );
 }
 
 /// What stays the same while a batch is worked off.

@@ -10,8 +10,8 @@
 //! `space.rs` says), `fit.rs` (what recall efforts have, of vectors whose copies `distinct.rs` tells); vectors that come later:
 //! `insert.rs`. What there is then: `exact.rs`, `ids.rs`, and `learned.rs` with `lists.rs`, `links.rs`, `slot_codes.rs` (of a
 //! lean graph), `curve.rs`. The way out: `search.rs` (along which trail, with what effort: `trail.rs`, `effort.rs`; of
-//! what: `selected.rs`), and in `scratch.rs`, where all searches work, `walk.rs` or `read.rs`, with `reach.rs`; or `compare.rs`.
-//! Files: `persist.rs`.
+//! what: `selected.rs`). In `scratch.rs`, where all searches work, `walk.rs` or `read.rs` find candidates, with `reach.rs`; where
+//! all that is selected is compared: `compare.rs`. Files: `persist.rs`.
 
 use std::any::Any;
 use std::fmt;

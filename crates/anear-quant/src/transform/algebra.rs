@@ -226,8 +226,7 @@ impl Reflection {
         let length = dot(&x, &x).sqrt();
         let image = if x[0] > 0.0 { -length } else { length };
         x[0] -= image;
-        let squared = dot(&x, &x);
-        let scale = if squared > 0.0 { (2.0 / squared).sqrt() } else { 0.0 };
+        let scale = (2.0 / dot(&x, &x)).sqrt();
         x.iter_mut().for_each(|x| *x *= scale);
         (Self { skip, v: x }, image)
     }
